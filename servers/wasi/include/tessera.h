@@ -1,0 +1,170 @@
+/* What a program may ask of Tessera beyond wasi_snapshot_preview1.
+ *
+ * Three things: channels (byte streams between programs), services (request and reply, which is the
+ * kernel's IPC) and child processes. Names of channels and services are not ambient: a program reaches
+ * only those that its manifest requests and the system description (or its parent) grants; any other
+ * name answers TESSERA_ENOTCAPABLE, whether or not it exists elsewhere.
+ *
+ * The header serves three builds: WebAssembly modules (imports), the WASI library that implements the
+ * imports natively, and host tests (demos/host implements the same functions over POSIX).
+ *
+ * Every function returns 0 or an errno with WASI's numbers (WASI snapshot-01, type errno), which are also
+ * wasi-libc's. Out-parameters come last and are written on success only, unless a function says otherwise.
+ * Names are not NUL-terminated; their length in bytes is 1 to TESSERA_NAME_MAX. A pointer that reaches
+ * beyond the module's memory answers TESSERA_EFAULT.
+ */
+#ifndef TESSERA_H
+#define TESSERA_H
+
+#include <stdint.h>
+
+#ifdef __wasm__
+#define TESSERA_IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
+#else
+#define TESSERA_IMPORT(module, name)
+#endif
+
+#define TESSERA_NAME_MAX    63
+#define TESSERA_MESSAGE_MAX 4096 /* bytes of a service's request, and of its reply */
+
+/* The errno values that the functions below may return, by WASI's numbers. */
+enum tessera_errno {
+    TESSERA_SUCCESS = 0,
+    TESSERA_EAGAIN = 6,
+    TESSERA_EBADF = 8,
+    TESSERA_ECHILD = 12,
+    TESSERA_ECONNABORTED = 13,
+    TESSERA_ECONNREFUSED = 14,
+    TESSERA_EFAULT = 21,
+    TESSERA_EINVAL = 28,
+    TESSERA_EMFILE = 33,
+    TESSERA_EMSGSIZE = 35,
+    TESSERA_ENOENT = 44,
+    TESSERA_ENOMEM = 48,
+    TESSERA_ENOTSUP = 58,
+    TESSERA_ENOTCAPABLE = 76,
+};
+
+/* ---- Channels: connected byte streams ------------------------------------------------------------
+ *
+ * Both ends of a connection are WASI descriptors: fd_read, fd_write, fd_close, poll_oneoff,
+ * fd_fdstat_set_flags(NONBLOCK), sock_recv, sock_send and sock_shutdown work on them and behave as for a
+ * stream socket: a read at the end of the peer's data returns 0 bytes, a write to a closed peer answers
+ * EPIPE, a non-blocking descriptor answers EAGAIN, and a peer that died without closing looks like one
+ * that closed. Bytes arrive in order and exactly once.
+ */
+
+/* Begins to accept connections on a channel that the manifest lists under "channel": "serve".
+ * *fd: a listening descriptor; accept with sock_accept, poll for reading, close to refuse further ones.
+ * Errors: ENOTCAPABLE not granted; EINVAL already listening or bad length; EMFILE. */
+TESSERA_IMPORT("tessera", "channel_listen")
+int tessera_channel_listen(const char *name, uint32_t name_len, uint32_t *fd);
+
+/* Connects to a channel that the manifest lists under "channel": "connect". Waits until the serving
+ * program listens; returns when the connection is queued there, perhaps before it is accepted: data may be
+ * written at once. *fd: a connected descriptor, blocking.
+ * Errors: ENOTCAPABLE not granted; ECONNREFUSED the serving program has ended or closed its listener;
+ * EMFILE; ENOMEM the memory limit leaves no room for the stream's buffers. */
+TESSERA_IMPORT("tessera", "channel_connect")
+int tessera_channel_connect(const char *name, uint32_t name_len, uint32_t *fd);
+
+/* ---- Services: request and reply -----------------------------------------------------------------
+ *
+ * A service is one kernel endpoint. A request is an operation number and at most TESSERA_MESSAGE_MAX
+ * bytes; so is a reply, with a status in place of the operation. Handles are small numbers of their own,
+ * not descriptors.
+ */
+
+/* A handle for calling a service listed under "service": "connect".
+ * Errors: ENOTCAPABLE not granted; EINVAL bad length; EMFILE. */
+TESSERA_IMPORT("tessera", "service_open")
+int tessera_service_open(const char *name, uint32_t name_len, uint32_t *handle);
+
+/* Sends a request and waits for its reply. Returns the server's status as it is: 0 means success, values
+ * below 256 are errno values (from the system or chosen by the server), greater ones are the server's own.
+ * *out_len: bytes of the reply, written whenever the server replied, also with a status other than 0.
+ * Errors of the system: EBADF not a handle for calling; EMSGSIZE in_len above TESSERA_MESSAGE_MAX (nothing
+ * is sent), or the reply is longer than out_cap (*out_len tells its length, nothing is stored);
+ * ECONNABORTED the server died, or ended, before it replied. */
+TESSERA_IMPORT("tessera", "service_call")
+int tessera_service_call(uint32_t handle, uint32_t operation, const void *in, uint32_t in_len, void *out,
+                         uint32_t out_cap, uint32_t *out_len);
+
+/* A handle for serving a service listed under "service": "serve".
+ * Errors: ENOTCAPABLE not granted; EINVAL already listening or bad length; EMFILE. */
+TESSERA_IMPORT("tessera", "service_listen")
+int tessera_service_listen(const char *name, uint32_t name_len, uint32_t *handle);
+
+/* Waits for a request. *client: who calls; the system sets it (it is the badge of the caller's capability)
+ * and no client can choose or forge it: equal for all requests of one process, different for different
+ * processes, never 0, not used again while this server lives. *len: bytes stored in buf.
+ * A request longer than cap is answered EMSGSIZE to its caller and not delivered.
+ * The request stays open until service_reply; receiving again before answers the open one ECONNABORTED.
+ * Errors: EBADF not a handle for serving. */
+TESSERA_IMPORT("tessera", "service_recv")
+int tessera_service_recv(uint32_t handle, uint32_t *operation, uint64_t *client, void *buf, uint32_t cap,
+                         uint32_t *len);
+
+/* Answers the request received last. Errors: EBADF; EINVAL no request is open; EMSGSIZE (it stays open). */
+TESSERA_IMPORT("tessera", "service_reply")
+int tessera_service_reply(uint32_t handle, uint32_t status, const void *buf, uint32_t len);
+
+/* ---- Child processes -----------------------------------------------------------------------------
+ *
+ * As WASIX has them (module wasix_32v1; sources: wasix-libc's wasi/api_wasix.h for names, layouts and
+ * numbers, Wasmer's proc_spawn and proc_join for what they mean). Needs the permission "spawn".
+ */
+
+enum tessera_stdio_mode { TESSERA_STDIO_PIPED = 0, TESSERA_STDIO_INHERIT = 1, TESSERA_STDIO_NULL = 2 };
+
+struct tessera_option_fd {
+    uint8_t is_some;
+    uint32_t fd; /* meaningful when is_some is 1 */
+};
+
+struct tessera_process_handles {
+    uint32_t pid;
+    struct tessera_option_fd stdin_pipe, stdout_pipe, stderr_pipe; /* the parent's ends of PIPED streams */
+};
+
+struct tessera_option_pid {
+    uint8_t is_some;
+    uint32_t pid;
+};
+
+enum tessera_join_type { TESSERA_JOIN_NOTHING = 0, TESSERA_JOIN_EXIT_NORMAL = 1, TESSERA_JOIN_EXIT_SIGNAL = 2 };
+
+#define TESSERA_JOIN_NON_BLOCKING 1u /* flag of proc_join: answer JOIN_NOTHING rather than wait */
+#define TESSERA_SIGNAL_TRAP       4u /* the child trapped (WASI's signal "ill") */
+#define TESSERA_SIGNAL_KILL       9u /* the child was killed, or had used up what it was given */
+
+struct tessera_join_status {
+    uint8_t type;       /* enum tessera_join_type */
+    uint16_t exit_code; /* of EXIT_NORMAL; of EXIT_SIGNAL 128 + signal */
+    uint8_t signal;     /* of EXIT_SIGNAL */
+};
+
+_Static_assert(sizeof(struct tessera_process_handles) == 28, "as in WASIX");
+_Static_assert(sizeof(struct tessera_option_pid) == 8, "as in WASIX");
+_Static_assert(sizeof(struct tessera_join_status) == 6, "as in WASIX");
+
+/* Starts a program of the system description by its name ("child" or "child.wasm"). args: the arguments,
+ * argv[0] first, separated by line feeds. preopen: directories for the child, separated by line feeds, each
+ * one that the parent holds; empty for none. The child gets what its manifest requests out of what its
+ * parent holds, nothing else, and its memory and CPU time come out of its parent's.
+ * chroot must be 0; working_dir must be empty or ".".
+ * Errors: ENOTCAPABLE no permission "spawn", or the child asks for more than its parent holds; ENOENT no such
+ * program; ENOMEM no memory left within the parent's limit; EAGAIN the limit of children is reached;
+ * EINVAL, ENOTSUP for arguments outside the above. */
+TESSERA_IMPORT("wasix_32v1", "proc_spawn")
+int tessera_proc_spawn(const char *name, uint32_t name_len, uint32_t chroot, const char *args, uint32_t args_len,
+                       const char *preopen, uint32_t preopen_len, uint32_t stdin_mode, uint32_t stdout_mode,
+                       uint32_t stderr_mode, const char *working_dir, uint32_t working_dir_len,
+                       struct tessera_process_handles *handles);
+
+/* Waits for a child to end and forgets it. *pid: which (in: none means any; out: which it was).
+ * Errors: ECHILD no such child (status: JOIN_NOTHING). */
+TESSERA_IMPORT("wasix_32v1", "proc_join")
+int tessera_proc_join(struct tessera_option_pid *pid, uint32_t flags, struct tessera_join_status *status);
+
+#endif
