@@ -1,0 +1,93 @@
+# Native programs, system archives and boot images (target configurations).
+
+set(TESSERA_PYTHON /usr/bin/python3 CACHE FILEPATH "Python for the build's own scripts")
+set(TESSERA_PROGRAM_BASE 0x400000 CACHE STRING "Link address of native user programs")
+
+# tessera_program(NAME SOURCES a.c ... [FP] [LINK library ...] [LINKER_SCRIPT file] [OPTIONS flag ...])
+#
+# A native user-mode program: static ELF64 at a fixed address, ${CMAKE_BINARY_DIR}/programs/NAME. Built
+# without FP and SIMD unless FP is given.
+function(tessera_program name)
+    cmake_parse_arguments(arg "FP" "LINKER_SCRIPT" "SOURCES;LINK;OPTIONS" ${ARGN})
+    if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "tessera_program(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
+    endif()
+    add_executable(${name} ${arg_SOURCES})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/programs")
+    target_compile_options(${name} PRIVATE ${arg_OPTIONS})
+    if(arg_FP)
+        target_link_libraries(${name} PRIVATE tessera_user_fp_flags)
+    else()
+        target_link_libraries(${name} PRIVATE tessera_user_flags)
+    endif()
+    target_link_libraries(${name} PRIVATE ${arg_LINK} gcc)
+    if(arg_LINKER_SCRIPT)
+        cmake_path(ABSOLUTE_PATH arg_LINKER_SCRIPT BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+        target_link_options(${name} PRIVATE "LINKER:-T,${arg_LINKER_SCRIPT}")
+        set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS "${arg_LINKER_SCRIPT}")
+    else()
+        target_link_options(${name} PRIVATE "LINKER:-Ttext-segment=${TESSERA_PROGRAM_BASE}" "LINKER:-z,separate-code")
+    endif()
+endfunction()
+
+# tessera_archive(NAME MEMBERS name=target-or-file ... [DEPENDS ...])
+#
+# The system archive ${CMAKE_BINARY_DIR}/archives/NAME.cpio (docs/archive.md). A member's content is a
+# CMake target's file or a path; the first member should be the root task.
+function(tessera_archive name)
+    cmake_parse_arguments(arg "" "" "MEMBERS;DEPENDS" ${ARGN})
+    set(members)
+    set(inputs ${arg_DEPENDS})
+    foreach(member IN LISTS arg_MEMBERS)
+        if(NOT member MATCHES "^([^=]+)=(.+)$")
+            message(FATAL_ERROR "tessera_archive(${name}): '${member}' is not name=file")
+        endif()
+        set(member_name "${CMAKE_MATCH_1}")
+        set(content "${CMAKE_MATCH_2}")
+        if(TARGET ${content})
+            list(APPEND inputs ${content})
+            set(content "$<TARGET_FILE:${content}>")
+        else()
+            cmake_path(ABSOLUTE_PATH content BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+            list(APPEND inputs "${content}")
+        endif()
+        list(APPEND members "${member_name}=${content}")
+    endforeach()
+    set(output "${CMAKE_BINARY_DIR}/archives/${name}.cpio")
+    add_custom_command(OUTPUT "${output}"
+        COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/archives"
+        COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/archive.py" write "${output}" ${members}
+        DEPENDS ${inputs} "${CMAKE_SOURCE_DIR}/ci/archive.py" VERBATIM
+        COMMENT "Packing archive ${name}.cpio")
+    add_custom_target(archive-${name} ALL DEPENDS "${output}")
+endfunction()
+
+# tessera_iso(NAME [ARCHIVE archive]): build/ARCH/iso/NAME.iso, the kernel and archives/ARCHIVE.cpio as a
+# bootable image. ARCHIVE is a name given to tessera_archive or tessera_system; by default NAME.
+function(tessera_iso name)
+    cmake_parse_arguments(arg "" "ARCHIVE" "" ${ARGN})
+    if(NOT arg_ARCHIVE)
+        set(arg_ARCHIVE ${name})
+    endif()
+    if(NOT TARGET kernel)
+        return()
+    endif()
+    set(archive "${CMAKE_BINARY_DIR}/archives/${arg_ARCHIVE}.cpio")
+    set(output "${CMAKE_BINARY_DIR}/iso/${name}.iso")
+    tessera_kernel_file(kernel_file)
+    add_custom_command(OUTPUT "${output}"
+        COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/iso.py" --arch ${TESSERA_ARCH} --kernel "${kernel_file}"
+            --archive "${archive}" -o "${output}"
+        DEPENDS kernel archive-${arg_ARCHIVE} "${archive}" "${CMAKE_SOURCE_DIR}/ci/iso.py" VERBATIM
+        COMMENT "Making boot image ${name}.iso")
+    add_custom_target(iso-${name} ALL DEPENDS "${output}")
+endfunction()
+
+# The file that boots: the ELF on x86-64, the Image (also an EFI application) on arm64.
+function(tessera_kernel_file out)
+    if(TESSERA_ARCH STREQUAL "arm64")
+        set(${out} "${CMAKE_BINARY_DIR}/kernel/Image" PARENT_SCOPE)
+    else()
+        set(${out} "${CMAKE_BINARY_DIR}/kernel/tessera.elf" PARENT_SCOPE)
+    endif()
+endfunction()
