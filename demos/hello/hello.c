@@ -61,7 +61,8 @@ static int show_sleep(void)
         return 1;
     }
     uint64_t slept = clock_ns(CLOCK_MONOTONIC) - before;
-    printf("  sleep: asked for %u us, %s\n", SLEEP_NS / 1000u, slept >= SLEEP_NS ? "slept at least that" : "woke early");
+    printf("  sleep: asked for %u us, %s\n", SLEEP_NS / 1000u,
+           slept >= SLEEP_NS ? "slept at least that" : "woke early");
     return slept >= SLEEP_NS ? 0 : 1;
 }
 

@@ -64,7 +64,8 @@ static void check_errors(struct check *check)
     check_u64(check, "reply longer than the room: EMSGSIZE", TESSERA_EMSGSIZE,
               (uint64_t)tessera_service_call(vault, VAULT_REVERSE, "abcdef", 6, small, 4, &len));
     check_u64(check, "its length is told", 6, len);
-    check_u64(check, "nothing was stored", 0x04030201, (uint64_t)small[0] | small[1] << 8 | small[2] << 16 | small[3] << 24);
+    check_u64(check, "nothing was stored", 0x04030201,
+              (uint64_t)small[0] | small[1] << 8 | small[2] << 16 | small[3] << 24);
     check_u64(check, "a handle that was never given: EBADF", TESSERA_EBADF,
               (uint64_t)tessera_service_call(vault + 1000, VAULT_WHO, NULL, 0, out, sizeof(out), &len));
 }

@@ -145,8 +145,8 @@ static int serve(uint32_t handle, unsigned expected)
     while (done < expected) {
         uint32_t operation;
         uint64_t identity;
-        int error = tessera_service_recv(handle, &operation, &identity, request.bytes, sizeof(request.bytes),
-                                         &request.len);
+        int error =
+            tessera_service_recv(handle, &operation, &identity, request.bytes, sizeof(request.bytes), &request.len);
         if (error != 0)
             return error;
         uint32_t status = vault_serve(client_find(identity), operation, &request, &reply);

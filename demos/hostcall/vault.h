@@ -5,7 +5,7 @@
 #ifndef DEMOS_HOSTCALL_VAULT_H
 #define DEMOS_HOSTCALL_VAULT_H
 
-#define VAULT_SERVICE "vault"
+#define VAULT_SERVICE  "vault"
 #define VAULT_NOTE_MAX 256
 
 enum vault_operation {
