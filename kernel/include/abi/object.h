@@ -41,7 +41,7 @@ enum object_type {
 #define OBJECT_BITS_NOTIFICATION  6
 #define OBJECT_BITS_REPLY         6
 #define OBJECT_BITS_SCHED_CONTEXT 8
-#define OBJECT_BITS_TIMER         6
+#define OBJECT_BITS_TIMER         7
 #define OBJECT_BITS_VSPACE        13
 #define OBJECT_BITS_PAGE_TABLE    12
 
@@ -96,9 +96,9 @@ enum invocation {
     PAGE_TABLE_MAP, /* w0 VSpace, w1 address, w2 level of the table (1 = maps pages, 2, 3), w3 attributes
                        (ATTRIBUTE_SHARED) */
     PAGE_TABLE_UNMAP,
-    FRAME_MAP,   /* w0 VSpace or PageTable, w1 address, w2 rights (RIGHT_READ, _WRITE, _EXEC), w3 attributes, w4 first
-                    byte, w5 bytes (0, 0 = all) -> bytes done */
-    FRAME_UNMAP, /* -> bytes done */
+    FRAME_MAP,         /* w0 VSpace, w1 address, w2 rights (RIGHT_READ, _WRITE, _EXEC), w3 attributes, w4 first
+                          byte, w5 bytes (0, 0 = all) -> bytes done */
+    FRAME_UNMAP,       /* -> bytes done */
     FRAME_GET_ADDRESS, /* -> physical address, size_bits */
     FRAME_CLEAN,       /* w0 first byte, w1 bytes: data cache clean + invalidate to coherency -> bytes done */
     FRAME_SYNC_CODE,   /* w0 first byte, w1 bytes: make written instructions visible to execution -> bytes done */
@@ -126,9 +126,12 @@ enum invocation {
 /* PAGE_TABLE_MAP, FRAME_MAP attributes */
 #define ATTRIBUTE_UNCACHED      (1u << 0) /* device memory (nGnRE on arm64, UC on x86-64) */
 #define ATTRIBUTE_WRITE_COMBINE (1u << 1)
-#define ATTRIBUTE_SHARED                                                                                               \
-    (1u << 2) /* PAGE_TABLE_MAP: a copy of a capability to a table already in use elsewhere; the subtree becomes       \
-                 read-only for all */
+#define ATTRIBUTE_SHARED        (1u << 2) /* PAGE_TABLE_MAP only, see below */
+
+/* A table that the original capability (the one that retype made) maps with ATTRIBUTE_SHARED is shareable: what lies
+ * below is read-only, and copies of the capability made from then on can be mapped with ATTRIBUTE_SHARED into further
+ * VSpaces. Frames and tables below are mapped and unmapped through the VSpace of the original only, and the change is
+ * seen by all. When the original is unmapped or deleted, or its VSpace is, the table becomes empty for all. */
 
 #define IRQ_LEVEL (1u << 0) /* level triggered, else edge */
 #define IRQ_LOW   (1u << 1) /* active low, else high */
