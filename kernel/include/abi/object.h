@@ -2,9 +2,9 @@
  *
  * An invocation is a Call (or Send, which drops the answer) on any capability that is not an endpoint, notification or
  * reply: the label is the invocation, message words are the arguments. Capability arguments are plain words holding a
- * cptr in the caller's CSpace; a slot is named by (CNode cptr, index). The answer's label is an enum error; on success
- * the results stand in the words from 0 on. "-> n" is the number of steps done by a range invocation: it may be less
- * than asked (a bound per call), and the caller repeats with the rest.
+ * cptr in the caller's CSpace; a slot is named by (CNode cptr, index), index 1 and up. The answer's label is an enum
+ * error; on success the results stand in the words from 0 on. "-> n" is the number of steps done by a range invocation:
+ * it may be less than asked (a bound per call), and the caller repeats with the rest.
  */
 #ifndef ABI_OBJECT_H
 #define ABI_OBJECT_H
@@ -14,7 +14,7 @@
 enum object_type {
     OBJECT_NULL = 0,
     OBJECT_UNTYPED, /* size_bits 4..47 */
-    OBJECT_CNODE,   /* size_bits = slots, log2, 1..20; 32 bytes a slot */
+    OBJECT_CNODE,   /* size_bits = slots, log2, 1..20; 32 bytes a slot; index 0 is the kernel's: it stays empty */
     OBJECT_TCB,
     OBJECT_ENDPOINT,
     OBJECT_NOTIFICATION,
