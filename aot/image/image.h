@@ -25,7 +25,7 @@
 #define IMAGE_WINDOW_BYTES  0x80000000ull
 #define WASM_PAGE_BYTES     65536ull
 #define WASM_MEMORY_SPAN    (0x200000000ull + 0x10000ull) /* a memory and its guard: 2^32 index + 2^32 offset + width */
-#define IMAGE_REGION_BASE   0x10000000000ull /* 1 TiB: memories other than the one at 0, one per stride */
+#define IMAGE_REGION_BASE   0x10000000000ull              /* 1 TiB: memories other than the one at 0, one per stride */
 #define IMAGE_REGION_STRIDE 0x400000000ull
 #define IMAGE_MAX_MEMORIES  4096u
 #define IMAGE_MAX_SEGMENTS  8u
@@ -71,6 +71,12 @@ struct image_function {
 
 /* ---- manifest ----------------------------------------------------------------------------- */
 
+/* docs/system.md has the JSON that this is made of, and what each field means. */
+
+#define IMAGE_MAX_MANIFEST_BYTES 65536u
+#define IMAGE_MAX_LIST           256u
+#define IMAGE_MAX_TEXT           4096u
+
 /* Offsets count from the start of struct image_manifest. A string is followed by a NUL that
  * `length` does not count, and holds no other NUL. */
 struct image_string {
@@ -92,20 +98,21 @@ struct image_path {
 };
 
 enum image_permission {
-    IMAGE_MAY_SPAWN = 1 << 0,
-    IMAGE_MAY_CLOCK = 1 << 1,
-    IMAGE_MAY_RANDOM = 1 << 2,
-    IMAGE_MAY_RESOLVE = 1 << 3,     /* net.resolve */
-    IMAGE_MAY_TRAP_THREAD = 1 << 4, /* nominate its own thread to receive its traps */
-    IMAGE_PERMISSIONS_ALL = (1 << 5) - 1,
+    IMAGE_MAY_CLOCK = 1 << 0,
+    IMAGE_MAY_RANDOM = 1 << 1,
+    IMAGE_MAY_RESOLVE = 1 << 2,     /* net.resolve */
+    IMAGE_MAY_TRAP_THREAD = 1 << 3, /* nominate its own thread to receive its traps */
+    IMAGE_PERMISSIONS_ALL = (1 << 4) - 1,
 };
 
 struct image_manifest {
     uint32_t version; /* IMAGE_VERSION */
     uint32_t bytes;   /* of the whole manifest, this struct included */
-    uint64_t memory_limit_bytes; /* 0: not stated */
-    uint32_t cpu_percent;        /* 1 to 100; 0: not stated */
-    uint32_t permissions;        /* enum image_permission */
+    uint64_t memory_limit_bytes;
+    uint32_t cpu_budget_us; /* 0: no limit */
+    uint32_t cpu_period_us;
+    uint32_t spawn_children; /* at a time; 0: may not spawn */
+    uint32_t permissions;    /* enum image_permission */
     struct image_string name;
     struct image_string program_version;
     struct image_string entry; /* the exported function to call; "_start" unless stated */
@@ -138,7 +145,7 @@ enum image_error {
     IMAGE_BAD_MANIFEST,    /* manifest: offsets, strings, values */
 };
 
-#define IMAGE_MACHINE_X86_64 62u  /* e_machine, ELF gABI */
+#define IMAGE_MACHINE_X86_64 62u /* e_machine, ELF gABI */
 #define IMAGE_MACHINE_ARM64  183u
 
 enum image_access { IMAGE_EXECUTE = 1, IMAGE_WRITE = 2, IMAGE_READ = 4 }; /* as p_flags */
