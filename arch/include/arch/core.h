@@ -21,7 +21,7 @@
 
 struct core;
 #define CORE_COUNT_MAX 1 /* the one-core build */
-extern struct core kernel_cores[CORE_COUNT_MAX];
+/* kernel/core.h declares `struct core kernel_cores[CORE_COUNT_MAX]`; boot assembler code names it. */
 /* the arch part of a core, for machine code that does not include kernel/core.h */
 static inline struct arch_core *core_arch(struct core *core)
 {
