@@ -1,0 +1,254 @@
+/* All ways from user mode into the kernel and back.
+ *
+ * A way in saves the user's registers in *core->current_context, takes the core's kernel stack from its top and calls
+ * one C function; when that returns, leave_kernel restores whatever thread is current_context by then. Nothing else is
+ * kept on the stack, so it is the same for every thread. Interrupts are off throughout (interrupt gates; SFMASK).
+ *
+ *   SYSCALL ------> syscall_entry -------> kernel_syscall ----+
+ *   vector >= 32 -> interrupt_common ----> interrupt_arrived -+-> leave_kernel -> SYSRET, IRET or idle
+ *   vector < 32 --> exception_common ----> exception_arrived -+
+ *   exception in kernel mode, NMI, #DF, #MC --> exception_fatal (does not return)
+ *
+ * GS base is the user's outside and the core's inside; the other one waits in IA32_KERNEL_GS_BASE. Only a change of
+ * privilege swaps them. NMI, #DF and #MC can come between a way in and its SWAPGS (or between SWAPGS and the way out):
+ * they set GS base from the word at the top of their own stack and never return.
+ *
+ * Sources: Intel SDM vol. 2 SYSCALL, SYSRET, SWAPGS, IRET; vol. 3, 6.12.1 and 6.14. SYSRET and IRET with a non-canonical
+ * rip fault in kernel mode with the user's stack or GS on Intel CPUs: so rip is canonical by then. After SYSCALL that
+ * holds because the highest user page is never mapped; everything else goes through context_safe_address or through the
+ * sign extension in leave_iret.
+ */
+#include "layout.h"
+#include "include/machine/context.h"
+
+#define RFLAGS_TF 0x100
+
+    .section .text.hot.entry, "ax"
+    .code64
+
+    .balign 64
+    .global syscall_entry
+syscall_entry:
+    swapgs
+    mov %rsp, %gs:CORE_GS_SCRATCH
+    mov %gs:CORE_GS_CONTEXT, %rsp
+    mov %rcx, CONTEXT_RIP(%rsp)
+    mov %gs:CORE_GS_SCRATCH, %rcx
+    mov %rcx, CONTEXT_RSP(%rsp)
+    mov %r11, CONTEXT_RFLAGS(%rsp)
+    movq $TRAP_SYSCALL, CONTEXT_TRAP(%rsp)
+    mov %rax, CONTEXT_RAX(%rsp)
+    mov %rdi, CONTEXT_RDI(%rsp)
+    mov %rsi, CONTEXT_RSI(%rsp)
+    mov %rbp, CONTEXT_RBP(%rsp)
+    mov %r15, CONTEXT_R15(%rsp)
+    mov %rdx, CONTEXT_RDX(%rsp)
+    mov %r10, CONTEXT_R10(%rsp)
+    mov %r8, CONTEXT_R8(%rsp)
+    mov %r9, CONTEXT_R9(%rsp)
+    mov %rbx, CONTEXT_RBX(%rsp)
+    mov %r12, CONTEXT_R12(%rsp)
+    mov %r13, CONTEXT_R13(%rsp)
+    mov %r14, CONTEXT_R14(%rsp)
+    mov %gs:CORE_GS_SELF, %rdi
+    mov %rax, %rsi
+    mov %gs:CORE_GS_STACK, %rsp
+    call kernel_syscall
+
+    .global leave_kernel
+leave_kernel:
+    mov %gs:CORE_GS_CONTEXT, %rsp
+    cmpl $TRAP_SYSCALL, CONTEXT_TRAP(%rsp)
+    jne leave_iret
+    mov CONTEXT_RAX(%rsp), %rax
+    mov CONTEXT_RDI(%rsp), %rdi
+    mov CONTEXT_RSI(%rsp), %rsi
+    mov CONTEXT_RBP(%rsp), %rbp
+    mov CONTEXT_R15(%rsp), %r15
+    mov CONTEXT_RDX(%rsp), %rdx
+    mov CONTEXT_R10(%rsp), %r10
+    mov CONTEXT_R8(%rsp), %r8
+    mov CONTEXT_R9(%rsp), %r9
+    mov CONTEXT_RBX(%rsp), %rbx
+    mov CONTEXT_R12(%rsp), %r12
+    mov CONTEXT_R13(%rsp), %r13
+    mov CONTEXT_R14(%rsp), %r14
+    mov CONTEXT_RIP(%rsp), %rcx
+    mov CONTEXT_RFLAGS(%rsp), %r11
+    mov CONTEXT_RSP(%rsp), %rsp
+    swapgs
+    sysretq
+
+leave_iret:
+    mov %rsp, %rax
+    mov %gs:CORE_GS_STACK, %rsp
+    cmpl $TRAP_IDLE, CONTEXT_TRAP(%rax)
+    je idle
+    pushq $SELECTOR_USER_DATA
+    pushq CONTEXT_RSP(%rax)
+    pushq CONTEXT_RFLAGS(%rax)
+    pushq $SELECTOR_USER_CODE
+    mov CONTEXT_RIP(%rax), %rcx
+    shl $16, %rcx
+    sar $16, %rcx
+    push %rcx
+    mov CONTEXT_RDI(%rax), %rdi
+    mov CONTEXT_RSI(%rax), %rsi
+    mov CONTEXT_RBP(%rax), %rbp
+    mov CONTEXT_R15(%rax), %r15
+    mov CONTEXT_RDX(%rax), %rdx
+    mov CONTEXT_R10(%rax), %r10
+    mov CONTEXT_R8(%rax), %r8
+    mov CONTEXT_R9(%rax), %r9
+    mov CONTEXT_RBX(%rax), %rbx
+    mov CONTEXT_R12(%rax), %r12
+    mov CONTEXT_R13(%rax), %r13
+    mov CONTEXT_R14(%rax), %r14
+    mov CONTEXT_RCX(%rax), %rcx
+    mov CONTEXT_R11(%rax), %r11
+    mov CONTEXT_RAX(%rax), %rax
+    swapgs
+    iretq
+
+/* STI takes effect after HLT has begun, so no interrupt falls between the two. */
+idle:
+    sti
+    hlt
+    cli
+    jmp idle
+
+/* Saves the user's registers from an exception or interrupt. On entry the stack holds, at `frame` and up: rip, cs, rflags,
+ * rsp, ss; below that only words of ours. Leaves rdi = core and the kernel stack empty. */
+    .macro SAVE_USER frame
+    swapgs
+    push %rax
+    mov %gs:CORE_GS_CONTEXT, %rax
+    mov %rdi, CONTEXT_RDI(%rax)
+    mov %rsi, CONTEXT_RSI(%rax)
+    mov %rbp, CONTEXT_RBP(%rax)
+    mov %r15, CONTEXT_R15(%rax)
+    mov %rdx, CONTEXT_RDX(%rax)
+    mov %r10, CONTEXT_R10(%rax)
+    mov %r8, CONTEXT_R8(%rax)
+    mov %r9, CONTEXT_R9(%rax)
+    mov %rbx, CONTEXT_RBX(%rax)
+    mov %r12, CONTEXT_R12(%rax)
+    mov %r13, CONTEXT_R13(%rax)
+    mov %r14, CONTEXT_R14(%rax)
+    mov %rcx, CONTEXT_RCX(%rax)
+    mov %r11, CONTEXT_R11(%rax)
+    pop %rcx
+    mov %rcx, CONTEXT_RAX(%rax)
+    mov \frame(%rsp), %rcx
+    mov %rcx, CONTEXT_RIP(%rax)
+    mov \frame+16(%rsp), %rcx
+    mov %rcx, CONTEXT_RFLAGS(%rax)
+    mov \frame+24(%rsp), %rcx
+    mov %rcx, CONTEXT_RSP(%rax)
+    movq $TRAP_INTERRUPT, CONTEXT_TRAP(%rax)
+    mov %gs:CORE_GS_SELF, %rdi
+    .endm
+
+/* The stack: vector (sign-extended), rip, cs, rflags, rsp, ss. From kernel mode only the idle loop can be interrupted. */
+interrupt_common:
+    clac
+    cld
+    testb $3, 16(%rsp)
+    jz 1f
+    SAVE_USER 8
+    movzbl (%rsp), %esi
+    mov %gs:CORE_GS_STACK, %rsp
+    call interrupt_arrived
+    jmp leave_kernel
+1:  movzbl (%rsp), %esi
+    mov %gs:CORE_GS_SELF, %rdi
+    mov %gs:CORE_GS_STACK, %rsp
+    call interrupt_arrived
+    jmp leave_kernel
+
+/* The stack: vector, error code (0 where the CPU gives none), rip, cs, rflags, rsp, ss. */
+exception_common:
+    clac
+    cld
+    testb $3, 24(%rsp)
+    jz exception_in_kernel
+    SAVE_USER 16
+    mov (%rsp), %rsi
+    mov 8(%rsp), %rdx
+    mov %gs:CORE_GS_STACK, %rsp
+    call exception_arrived
+    jmp leave_kernel
+
+/* MOV SS or POP SS in front of SYSCALL can delay a user's #DB to the first kernel instruction, before SWAPGS and with
+ * the user's stack (CVE-2018-8897): #DB has a stack of its own, and from kernel mode is disarmed and ignored. */
+debug_common:
+    testb $3, 24(%rsp)
+    jnz exception_common
+    andq $~RFLAGS_TF, 32(%rsp)
+    push %rax
+    xor %eax, %eax
+    mov %rax, %db7
+    mov %rax, %db6
+    pop %rax
+    add $16, %rsp
+    iretq
+
+/* NMI, #DF, #MC. The core's address stands above the CPU's frame, at the top of this stack. */
+severe_common:
+    clac
+    cld
+    push %rax
+    mov 64(%rsp), %rax
+    wrgsbase %rax
+    pop %rax
+exception_in_kernel:
+    push %r15
+    push %r14
+    push %r13
+    push %r12
+    push %r11
+    push %r10
+    push %r9
+    push %r8
+    push %rbp
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rbx
+    push %rax
+    mov %gs:CORE_GS_SELF, %rdi
+    mov %rsp, %rsi
+    and $-16, %rsp
+    call exception_fatal
+
+/* One entry for each vector: exceptions of 16 bytes, then interrupts of 8. */
+    .section .text.vectors, "ax"
+    .balign 64
+    .global exception_entries, interrupt_entries
+exception_entries:
+    .set vector, 0
+    .rept 32
+    .balign 16
+    .if (0x60227d00 >> vector) & 1 == 0     /* 8, 10..14, 17, 21, 29, 30 push an error code */
+    push $0
+    .endif
+    push $vector
+    .if vector == 1
+    jmp debug_common
+    .elseif vector == 2 || vector == 8 || vector == 18
+    jmp severe_common
+    .else
+    jmp exception_common
+    .endif
+    .set vector, vector + 1
+    .endr
+    .balign 16
+interrupt_entries:
+    .rept 224
+    .balign 8
+    .byte 0x6a, vector & 0xff               /* push imm8 */
+    .byte 0xe9                              /* jmp rel32: always of this length */
+    .long interrupt_common - . - 4
+    .set vector, vector + 1
+    .endr
