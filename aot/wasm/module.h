@@ -140,12 +140,13 @@ struct module_export {
     uint64_t offset;
 };
 
+/* `count` locals of one type, `first` their first index: parameters come before all locals. */
 struct local_run {
+    uint32_t first;
     uint32_t count;
     struct value_type type;
 };
 
-/* Runs of parameters are not among `locals`: locals follow the parameters in the index space. */
 struct function_body {
     uint64_t offset;      /* of the body: the byte after its size; where its local declarations begin */
     uint32_t size;        /* in bytes; 0 for an imported function */
