@@ -126,7 +126,9 @@ def boot_options(options, scratch):
             boot += ["-append", options.append]
         return boot
     iso = need_file(options.iso, "the boot image", "'./tessera build' makes it")
-    boot = ["-drive", f"if=none,id=boot,format=raw,readonly=on,file={qemu_path(iso)}"]
+    # A hard disk must be writable; what is written goes nowhere.
+    access = "snapshot=on" if options.as_disk else "readonly=on"
+    boot = ["-drive", f"if=none,id=boot,format=raw,{access},file={qemu_path(iso)}"]
     if options.firmware == "uefi":
         boot += firmware_options(options.arch, scratch)
     if options.arch == "arm64":
