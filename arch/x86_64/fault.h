@@ -1,6 +1,6 @@
 /* What entry.S calls for vectors 0 to 31. */
-#ifndef X86_64_EXCEPTION_H
-#define X86_64_EXCEPTION_H
+#ifndef X86_64_FAULT_H
+#define X86_64_FAULT_H
 
 #include <stdint.h>
 

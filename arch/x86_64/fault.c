@@ -3,7 +3,7 @@
  */
 #include <arch/thread.h>
 #include <arch/upcalls.h>
-#include "exception.h"
+#include "fault.h"
 #include "instructions.h"
 
 #define VECTOR_DEBUG      1
