@@ -1,0 +1,107 @@
+/* LLVM's pipeline and code generators; codegen.h has the contract. */
+#include "codegen.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The baseline CPUs of docs/aot.md. */
+struct target_description {
+    const char *triple, *cpu, *features;
+};
+
+static const struct target_description descriptions[] = {
+    [TARGET_X86_64] = {"x86_64-unknown-none-elf", "x86-64-v2", ""},
+    [TARGET_ARM64] = {"aarch64-unknown-none-elf", "generic", "+v8.1a"},
+};
+
+static void target_initialise(enum target target)
+{
+    if (target == TARGET_X86_64) {
+        LLVMInitializeX86TargetInfo();
+        LLVMInitializeX86Target();
+        LLVMInitializeX86TargetMC();
+        LLVMInitializeX86AsmPrinter();
+        LLVMInitializeX86AsmParser();
+    } else {
+        LLVMInitializeAArch64TargetInfo();
+        LLVMInitializeAArch64Target();
+        LLVMInitializeAArch64TargetMC();
+        LLVMInitializeAArch64AsmPrinter();
+        LLVMInitializeAArch64AsmParser();
+    }
+}
+
+static bool fail(char *message)
+{
+    fprintf(stderr, "tessera-aot: LLVM: %s\n", message ? message : "unknown error");
+    LLVMDisposeMessage(message);
+    return false;
+}
+
+bool codegen_open(struct codegen *codegen, enum target target, unsigned level)
+{
+    static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
+                                                 LLVMCodeGenLevelAggressive};
+    const struct target_description *description = &descriptions[target];
+    LLVMTargetRef llvm_target;
+    char *message = NULL;
+    target_initialise(target);
+    if (LLVMGetTargetFromTriple(description->triple, &llvm_target, &message))
+        return fail(message);
+    codegen->level = level;
+    codegen->machine = LLVMCreateTargetMachine(llvm_target, description->triple, description->cpu,
+                                               description->features, levels[level], LLVMRelocPIC, LLVMCodeModelSmall);
+    return codegen->machine != NULL;
+}
+
+void codegen_close(struct codegen *codegen)
+{
+    LLVMDisposeTargetMachine(codegen->machine);
+}
+
+bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
+{
+    char *message = NULL;
+    char *triple = LLVMGetTargetMachineTriple(codegen->machine);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(codegen->machine);
+    LLVMSetTarget(llvm, triple);
+    LLVMSetModuleDataLayout(llvm, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMDisposeMessage(triple);
+    if (LLVMVerifyModule(llvm, LLVMReturnStatusAction, &message))
+        return fail(message);
+    LLVMDisposeMessage(message);
+
+    char passes[] = "default<O0>";
+    passes[strlen(passes) - 2] = (char)('0' + codegen->level);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(llvm, passes, codegen->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!error)
+        return true;
+    char *text = LLVMGetErrorMessage(error);
+    fprintf(stderr, "tessera-aot: LLVM: %s\n", text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+LLVMMemoryBufferRef codegen_emit(const struct codegen *codegen, LLVMModuleRef llvm, enum emit emit)
+{
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    if (emit == EMIT_LLVM) {
+        char *text = LLVMPrintModuleToString(llvm);
+        buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), "llvm");
+        LLVMDisposeMessage(text);
+        return buffer;
+    }
+    LLVMCodeGenFileType type = emit == EMIT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(codegen->machine, llvm, type, &message, &buffer)) {
+        fail(message);
+        return NULL;
+    }
+    return buffer;
+}

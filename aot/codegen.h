@@ -1,0 +1,27 @@
+/* LLVM's part: the pipeline of passes and the machine code. */
+#ifndef TESSERA_AOT_CODEGEN_H
+#define TESSERA_AOT_CODEGEN_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "lower/lower.h"
+
+enum emit { EMIT_IMAGE, EMIT_OBJECT, EMIT_LLVM, EMIT_ASSEMBLY };
+
+struct codegen {
+    LLVMTargetMachineRef machine;
+    unsigned level; /* 0 to 3 */
+};
+
+/* Errors of LLVM are printed: they are bugs of ours or a broken installation. */
+bool codegen_open(struct codegen *codegen, enum target target, unsigned level);
+void codegen_close(struct codegen *codegen);
+
+/* Checks the module's form and runs LLVM's pipeline for the level. */
+bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm);
+
+/* Object code, assembly or LLVM's text; the caller disposes of the buffer. NULL: printed. */
+LLVMMemoryBufferRef codegen_emit(const struct codegen *codegen, LLVMModuleRef llvm, enum emit emit);
+
+#endif

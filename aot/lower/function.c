@@ -1,0 +1,94 @@
+/* One function body: locals become stack slots (LLVM makes registers of them), then operator after
+ * operator goes to its row. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lower/lower.h"
+#include "memory.h"
+
+/* Locals begin as their parameters or zero. */
+static void lower_locals(struct lowering *lower, const struct function_type *type)
+{
+    uint32_t count = lower->module->functions[lower->function].body.local_count;
+    struct value_type *types = allocate(count, sizeof *types);
+    module_function_locals(lower->module, lower->function, types);
+    lower->locals = allocate(count, sizeof *lower->locals);
+    lower->local_types = allocate(count, sizeof *lower->local_types);
+    for (uint32_t i = 0; i < count; i++) {
+        lower->local_types[i] = lower_value_type(lower, types[i]);
+        lower->locals[i] = LLVMBuildAlloca(lower->builder, lower->local_types[i], "");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_float = types[i].kind == VALUE_F32 || types[i].kind == VALUE_F64;
+        LLVMValueRef value = i < type->parameter_count ? LLVMGetParam(lower->llvm_function, i)
+                             : is_float                ? lower_float_constant(lower, 0, types[i].kind == VALUE_F64)
+                                                       : LLVMConstNull(lower->local_types[i]);
+        LLVMBuildStore(lower->builder, value, lower->locals[i]);
+    }
+    free(types);
+}
+
+/* The function itself is the outermost block; a return is a branch to it. */
+static void lower_operators(struct lowering *lower, const struct function_type *type)
+{
+    struct operator_reader reader;
+    struct operation op = {.block = {.has_index = true, .index = lower->module->functions[lower->function].type}};
+    lower->value_count = type->parameter_count; /* a block pops its parameters; a function has none on the stack */
+    lower_block(lower, &op, NULL);
+    lower->blocks[0].height = lower->value_count = 0;
+
+    operator_reader_open_body(&reader, lower->module, lower->function);
+    while (!operator_reader_at_end(&reader)) {
+        bool is_read = lower->is_reachable ? operator_read(&reader, &op, lower->error)
+                                           : operator_skip_unreachable(&reader, &op, lower->error);
+        if (!is_read)
+            break;
+        const struct lowering_row *row = &lowering_rows[op.code];
+        if (!row->handler) {
+            *lower->error =
+                (struct module_error){.result = MODULE_UNSUPPORTED, .offset = op.offset, .function = lower->function};
+            snprintf(lower->error->message, sizeof lower->error->message, "%s cannot be translated yet",
+                     opcode_table[op.code].text);
+            break;
+        }
+        bool is_early_end = operator_ends_block_early(op.code);
+        row->handler(lower, &op, row);
+        lower->is_reachable &= !is_early_end;
+    }
+    operator_reader_close(&reader);
+}
+
+static void lower_epilogue(struct lowering *lower, const struct function_type *type)
+{
+    if (type->result_count == 0)
+        LLVMBuildRetVoid(lower->builder);
+    else if (type->result_count == 1)
+        LLVMBuildRet(lower->builder, lower->values[0]);
+    else
+        LLVMBuildAggregateRet(lower->builder, lower->values, type->result_count);
+}
+
+bool lower_function_body(struct lowering *lower, uint32_t function)
+{
+    const struct function_type *type = module_function_type(lower->module, function);
+    const struct function_body *body = &lower->module->functions[function].body;
+    lower->function = function;
+    lower->llvm_function = lower->functions[function].value;
+    lower->values =
+        allocate((size_t)body->maximum_stack + type->parameter_count + type->result_count + 1, sizeof *lower->values);
+    lower->blocks = allocate((size_t)body->maximum_depth + 1, sizeof *lower->blocks);
+    lower->block_count = 0;
+    lower->is_reachable = true;
+    lower->error->result = MODULE_OK;
+
+    LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
+    lower_locals(lower, type);
+    lower_operators(lower, type);
+    if (lower->error->result == MODULE_OK)
+        lower_epilogue(lower, type);
+    free(lower->values);
+    free(lower->blocks);
+    free(lower->locals);
+    free(lower->local_types);
+    return lower->error->result == MODULE_OK;
+}

@@ -1,0 +1,382 @@
+/* What an instance consists of, as symbols: functions, memories, tables, globals, segments. Other
+ * objects of the program find them by the names of names.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lower/lower.h"
+#include "memory.h"
+
+/* ---- linkage ---- */
+
+/* Whether other objects may refer to what this instance defines. */
+static bool is_shared(const struct lowering *lower)
+{
+    return lower->program->instance_count > 1 || lower->program->has_export_tables;
+}
+
+static void set_linkage(const struct lowering *lower, LLVMValueRef symbol)
+{
+    if (is_shared(lower))
+        LLVMSetVisibility(symbol, LLVMHiddenVisibility);
+    else
+        LLVMSetLinkage(symbol, LLVMInternalLinkage);
+}
+
+/* An alias, visible to the whole image. */
+static void add_alias(const struct lowering *lower, LLVMValueRef function, LLVMTypeRef type, const char *name)
+{
+    LLVMValueRef alias = LLVMAddAlias2(lower->llvm, type, 0, function, name);
+    LLVMSetVisibility(alias, LLVMHiddenVisibility);
+}
+
+/* Finds what defines entity `index` of `kind`; true when it is this instance itself. */
+static bool is_own(const struct lowering *lower, enum external_kind kind, uint32_t index,
+                   const struct instance **definer, uint32_t *defined)
+{
+    const char *symbol;
+    program_definition(lower->instance, kind, index, definer, defined, &symbol);
+    return *definer == lower->instance;
+}
+
+/* ---- functions ---- */
+
+/* The number of the function's type stands in the four bytes before its code. */
+static void add_type_number(struct lowering *lower, LLVMValueRef function, const struct instance *instance,
+                            uint32_t type)
+{
+    LLVMValueRef words[4] = {lower_i32(lower, 0), lower_i32(lower, 0), lower_i32(lower, 0),
+                             lower_i32(lower, program_type_number(lower->program, instance, type))};
+    LLVMSetPrefixData(function, LLVMConstArray2(lower->i32, words, 4));
+    LLVMSetAlignment(function, 16);
+}
+
+static LLVMValueRef declare_foreign(struct lowering *lower, const struct instance *definer, uint32_t function,
+                                    LLVMTypeRef type)
+{
+    char *name = symbol_entity(definer, "function", function);
+    LLVMValueRef value = lower_external_function(lower, name, type);
+    free(name);
+    return value;
+}
+
+static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMTypeRef type)
+{
+    char *name = symbol_function(lower->program, lower->instance, index);
+    LLVMValueRef value = LLVMAddFunction(lower->llvm, name, type);
+    lower_function_attributes(lower, value);
+    free(name);
+    if (lower->module->functions[index].is_declared) {
+        /* Not local: LLVM would rename it after the first of its aliases. */
+        LLVMSetVisibility(value, LLVMHiddenVisibility);
+        add_type_number(lower, value, lower->instance, lower->module->functions[index].type);
+    } else {
+        LLVMSetLinkage(value, LLVMInternalLinkage);
+    }
+    return value;
+}
+
+static void declare_functions(struct lowering *lower)
+{
+    const struct module *module = lower->module;
+    lower->functions = allocate(module->function_count, sizeof *lower->functions);
+    for (uint32_t i = 0; i < module->function_count; i++) {
+        struct lowered_function *function = &lower->functions[i];
+        const struct instance *definer;
+        uint32_t defined;
+        const char *symbol;
+        function->type = lower_function_type(lower, module_function_type(module, i));
+        if (!program_definition(lower->instance, EXTERNAL_FUNCTION, i, &definer, &defined, &symbol)) {
+            function->value = lower_external_function(lower, symbol, function->type);
+            continue; /* a native function is no reference: it has no type number */
+        }
+        function->value = definer == lower->instance ? declare_own(lower, i, function->type)
+                                                     : declare_foreign(lower, definer, defined, function->type);
+        function->reference = function->value;
+    }
+}
+
+/* Calls `callee` with the parameters of the function being built and returns what it returns. */
+static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValueRef callee, LLVMTypeRef type)
+{
+    unsigned count = LLVMCountParams(function);
+    LLVMValueRef *arguments = allocate(count, sizeof *arguments);
+    LLVMGetParams(function, arguments);
+    LLVMBuilderRef builder = LLVMCreateBuilderInContext(lower->context);
+    LLVMPositionBuilderAtEnd(builder, LLVMAppendBasicBlockInContext(lower->context, function, ""));
+    LLVMValueRef result = LLVMBuildCall2(builder, type, callee, arguments, count, "");
+    if (LLVMGetReturnType(type) == lower->nothing)
+        LLVMBuildRetVoid(builder);
+    else
+        LLVMBuildRet(builder, result);
+    LLVMDisposeBuilder(builder);
+    free(arguments);
+}
+
+/* A native function gets a type number by way of a function that does nothing but call it. */
+static LLVMValueRef native_reference(struct lowering *lower, const char *symbol, LLVMTypeRef type,
+                                     const struct instance *instance, uint32_t type_index)
+{
+    char *name = format_text("wasm.import.%s", symbol + strlen("__imported_"));
+    LLVMValueRef function = LLVMAddFunction(lower->llvm, name, type);
+    free(name);
+    LLVMSetLinkage(function, LLVMInternalLinkage);
+    lower_function_attributes(lower, function);
+    add_type_number(lower, function, instance, type_index);
+    forward_call(lower, function, lower_external_function(lower, symbol, type), type);
+    return function;
+}
+
+LLVMValueRef lower_function_reference(struct lowering *lower, uint32_t index)
+{
+    struct lowered_function *function = &lower->functions[index];
+    if (!function->reference) {
+        const struct instance *definer;
+        uint32_t defined;
+        const char *symbol = NULL;
+        program_definition(lower->instance, EXTERNAL_FUNCTION, index, &definer, &defined, &symbol);
+        function->reference =
+            native_reference(lower, symbol, function->type, lower->instance, lower->module->functions[index].type);
+    }
+    return function->reference;
+}
+
+LLVMValueRef lower_foreign_reference(struct lowering *lower, const struct instance *instance, uint32_t index)
+{
+    const struct instance *definer;
+    uint32_t defined;
+    const char *symbol;
+    LLVMTypeRef type = lower_function_type(lower, module_function_type(&instance->module, index));
+    if (!program_definition(instance, EXTERNAL_FUNCTION, index, &definer, &defined, &symbol))
+        return native_reference(lower, symbol, type, instance, instance->module.functions[index].type);
+    return definer == lower->instance ? lower->functions[defined].value
+                                      : declare_foreign(lower, definer, defined, type);
+}
+
+/* ---- memories, tables, globals ---- */
+
+static uint64_t maximum_pages(const struct limits *limits)
+{
+    return limits->has_maximum && limits->maximum < 65536 ? limits->maximum : 65536;
+}
+
+/* The first memory's size is `wasm_memory_pages` to native code. */
+static char *pages_symbol(const struct program *program, const struct instance *definer, uint32_t memory)
+{
+    if (definer == program->first_memory_instance && memory == program->first_memory)
+        return copy_text("wasm_memory_pages");
+    return symbol_entity(definer, "memory", memory);
+}
+
+static void declare_memories(struct lowering *lower)
+{
+    LLVMTypeRef region = LLVMArrayType2(lower->i8, WASM_MEMORY_SPAN);
+    lower->memories = allocate(lower->module->memory_count, sizeof *lower->memories);
+    for (uint32_t i = 0; i < lower->module->memory_count; i++) {
+        struct lowered_memory *memory = &lower->memories[i];
+        const struct instance *definer;
+        uint32_t defined;
+        bool own = is_own(lower, EXTERNAL_MEMORY, i, &definer, &defined);
+        const struct limits *limits = &definer->module.memories[defined].limits;
+        memory->base = definer->memory_bases[defined];
+        memory->maximum_pages = maximum_pages(limits);
+        memory->is_first = definer == lower->program->first_memory_instance && defined == lower->program->first_memory;
+        char *pages = pages_symbol(lower->program, definer, defined);
+        memory->pages = lower_external_global(lower, pages, lower->i64);
+        free(pages);
+        if (own)
+            LLVMSetInitializer(memory->pages, lower_i64(lower, limits->minimum));
+        char *bytes = format_text(MEMORY_SYMBOL_PREFIX "%llx", (unsigned long long)memory->base);
+        memory->bytes = lower_external_global(lower, bytes, region);
+        free(bytes);
+    }
+}
+
+void lower_place_memories(LLVMModuleRef llvm)
+{
+    LLVMValueRef next;
+    for (LLVMValueRef global = LLVMGetFirstGlobal(llvm); global; global = next) {
+        next = LLVMGetNextGlobal(global);
+        size_t length;
+        const char *name = LLVMGetValueName2(global, &length);
+        if (strncmp(name, MEMORY_SYMBOL_PREFIX, strlen(MEMORY_SYMBOL_PREFIX)) != 0)
+            continue;
+        uint64_t base = strtoull(name + strlen(MEMORY_SYMBOL_PREFIX), NULL, 16);
+        LLVMTypeRef i64 = LLVMInt64TypeInContext(LLVMGetModuleContext(llvm));
+        LLVMReplaceAllUsesWith(global, LLVMConstIntToPtr(LLVMConstInt(i64, base, false), LLVMTypeOf(global)));
+        LLVMDeleteGlobal(global);
+    }
+}
+
+/* Entries a table has room for. */
+static uint64_t table_capacity(const struct program *program, const struct limits *limits)
+{
+    uint64_t capacity = limits->minimum + (program->may_grow_tables ? TABLE_GROWTH_ENTRIES : 0);
+    return limits->has_maximum && limits->maximum < capacity ? limits->maximum : capacity;
+}
+
+static void declare_tables(struct lowering *lower)
+{
+    lower->tables = allocate(lower->module->table_count, sizeof *lower->tables);
+    for (uint32_t i = 0; i < lower->module->table_count; i++) {
+        struct lowered_table *table = &lower->tables[i];
+        const struct instance *definer;
+        uint32_t defined;
+        bool own = is_own(lower, EXTERNAL_TABLE, i, &definer, &defined);
+        const struct limits *limits = &definer->module.tables[defined].limits;
+        table->capacity = table_capacity(lower->program, limits);
+        char *entries = symbol_entity(definer, "table", defined), *size = symbol_entity(definer, "size", defined);
+        table->entries = lower_external_global(lower, entries, LLVMArrayType2(lower->pointer, table->capacity));
+        table->size = lower_external_global(lower, size, lower->i32);
+        free(entries);
+        free(size);
+        if (own) {
+            LLVMSetInitializer(table->size, lower_i32(lower, (uint32_t)limits->minimum));
+            set_linkage(lower, table->entries);
+            set_linkage(lower, table->size);
+        }
+    }
+}
+
+static void declare_globals(struct lowering *lower)
+{
+    lower->globals = allocate(lower->module->global_count, sizeof *lower->globals);
+    for (uint32_t i = 0; i < lower->module->global_count; i++) {
+        struct lowered_global *global = &lower->globals[i];
+        const struct instance *definer;
+        uint32_t defined;
+        bool own = is_own(lower, EXTERNAL_GLOBAL, i, &definer, &defined);
+        char *name = symbol_entity(definer, "global", defined);
+        global->type = lower_value_type(lower, lower->module->globals[i].type);
+        global->value = lower_external_global(lower, name, global->type);
+        LLVMSetGlobalConstant(global->value, !lower->module->globals[i].is_mutable);
+        free(name);
+        if (own) {
+            const struct expression initial = lower->module->globals[i].initial;
+            LLVMSetInitializer(global->value, lower_constant_expression(lower, lower->instance, initial));
+            set_linkage(lower, global->value);
+        }
+    }
+}
+
+/* ---- segments ---- */
+
+static LLVMValueRef add_local(struct lowering *lower, const char *word, uint32_t index, LLVMValueRef initial,
+                              bool is_constant)
+{
+    char *name = symbol_entity(lower->instance, word, index);
+    LLVMValueRef global = LLVMAddGlobal(lower->llvm, LLVMTypeOf(initial), name);
+    free(name);
+    LLVMSetInitializer(global, initial);
+    LLVMSetLinkage(global, LLVMInternalLinkage);
+    LLVMSetGlobalConstant(global, is_constant);
+    return global;
+}
+
+static void declare_data(struct lowering *lower)
+{
+    lower->data = allocate(lower->module->data_count, sizeof *lower->data);
+    for (uint32_t i = 0; i < lower->module->data_count; i++) {
+        const struct data_segment *data = &lower->module->data[i];
+        LLVMValueRef bytes = LLVMConstStringInContext2(lower->context, (const char *)data->bytes, data->size, true);
+        lower->data[i].bytes = add_local(lower, "data", i, bytes, true);
+        lower->data[i].length = add_local(lower, "datalength", i, lower_i32(lower, data->size), false);
+    }
+}
+
+static LLVMValueRef element_value(struct lowering *lower, const struct element_segment *segment, uint32_t index)
+{
+    return segment->functions ? lower_function_reference(lower, segment->functions[index])
+                              : lower_constant_expression(lower, lower->instance, segment->expressions[index]);
+}
+
+/* A declarative segment counts as dropped from the start. */
+static void declare_elements(struct lowering *lower)
+{
+    lower->elements = allocate(lower->module->element_count, sizeof *lower->elements);
+    for (uint32_t i = 0; i < lower->module->element_count; i++) {
+        const struct element_segment *segment = &lower->module->elements[i];
+        LLVMValueRef *values = allocate(segment->count, sizeof *values);
+        for (uint32_t entry = 0; entry < segment->count; entry++)
+            values[entry] = element_value(lower, segment, entry);
+        LLVMValueRef array = LLVMConstArray2(lower->pointer, values, segment->count);
+        uint32_t length = segment->mode == SEGMENT_DECLARATIVE ? 0 : segment->count;
+        lower->elements[i].bytes = add_local(lower, "elements", i, array, true);
+        lower->elements[i].length = add_local(lower, "elementslength", i, lower_i32(lower, length), false);
+        free(values);
+    }
+}
+
+/* ---- exports ---- */
+
+/* Under the names by which native code and other objects find them. */
+static void export_functions(struct lowering *lower)
+{
+    for (uint32_t i = lower->module->imported_function_count; is_shared(lower) && i < lower->module->function_count;
+         i++) {
+        if (!lower->module->functions[i].is_declared)
+            continue;
+        char *name = symbol_entity(lower->instance, "function", i);
+        add_alias(lower, lower->functions[i].value, lower->functions[i].type, name);
+        free(name);
+    }
+    for (uint32_t i = 0; lower->instance == lower->program->instances[0] && i < lower->module->export_count; i++) {
+        const struct module_export *export = &lower->module->exports[i];
+        if (export->kind != EXTERNAL_FUNCTION || export->index < lower->module->imported_function_count)
+            continue;
+        char *mangled = symbol_mangle(export->name.bytes, export->name.length);
+        char *name = format_text("wasm_export_%s", mangled);
+        add_alias(lower, lower->functions[export->index].value, lower->functions[export->index].type, name);
+        free(name);
+        free(mangled);
+    }
+}
+
+/* ---- the whole ---- */
+
+static void lowering_free(struct lowering *lower)
+{
+    free(lower->functions);
+    free(lower->memories);
+    free(lower->tables);
+    free(lower->globals);
+    free(lower->data);
+    free(lower->elements);
+    if (lower->builder)
+        LLVMDisposeBuilder(lower->builder);
+}
+
+LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *program, const struct instance *instance,
+                             enum target target, struct module_error *error)
+{
+    struct lowering lower = {.program = program,
+                             .instance = instance,
+                             .module = &instance->module,
+                             .target = target,
+                             .error = error,
+                             .context = context,
+                             .llvm = LLVMModuleCreateWithNameInContext(instance->name, context),
+                             .builder = LLVMCreateBuilderInContext(context)};
+    *error = (struct module_error){.result = MODULE_OK, .function = MODULE_NO_FUNCTION};
+    lower_types_open(&lower);
+    declare_functions(&lower);
+    declare_memories(&lower);
+    declare_tables(&lower);
+    declare_globals(&lower);
+    declare_data(&lower);
+    declare_elements(&lower);
+    for (uint32_t i = lower.module->imported_function_count;
+         error->result == MODULE_OK && i < lower.module->function_count; i++)
+        lower_function_body(&lower, i);
+    if (error->result == MODULE_OK) {
+        lower_instantiation(&lower);
+        export_functions(&lower);
+        if (program->has_export_tables)
+            lower_export_table(&lower);
+    }
+    lowering_free(&lower);
+    if (error->result == MODULE_OK)
+        return lower.llvm;
+    LLVMDisposeModule(lower.llvm);
+    return NULL;
+}

@@ -1,0 +1,227 @@
+/* Lowering: one instance of a validated module becomes one LLVM module.
+ *
+ * lower_instance declares what the instance consists of (instance.c), then walks each function body
+ * (function.c). For every operator there is a row in the table of rows.c: a handler, and the few
+ * values that distinguish it from its siblings. Handlers are grouped in one file per operator group;
+ * each pops its operands from the value stack, builds LLVM IR and pushes the result.
+ *
+ * Rules for handlers:
+ * - The module is valid: operands are there and have the right types. Unreachable code is skipped
+ *   before handlers see it.
+ * - A trap is lower_trap_if or lower_trap. Nothing that may trap may be removed or moved over
+ *   another side effect by LLVM: memory accesses are volatile, traps end their block.
+ * - A reference is a pointer: a function's address (its type number stands four bytes before its code),
+ *   an extern value as the host gave it, null for null. */
+#ifndef TESSERA_AOT_LOWER_H
+#define TESSERA_AOT_LOWER_H
+
+#include <llvm-c/Core.h>
+
+#include "image/image.h"
+#include "program.h"
+#include "wasm/operator.h"
+
+enum target { TARGET_X86_64, TARGET_ARM64 };
+
+/* Tables that may grow have room for this many entries beyond their initial size. */
+#define TABLE_GROWTH_ENTRIES 16384u
+
+struct lowered_function {
+    LLVMValueRef value; /* what a call calls */
+    LLVMTypeRef type;
+    LLVMValueRef reference; /* what ref.func yields: the same, or a thunk for native functions; NULL until asked */
+};
+
+struct lowered_memory {
+    LLVMValueRef bytes; /* stands for the region: replaced by its constant address after optimisation */
+    LLVMValueRef pages; /* i64: current size */
+    uint64_t base;
+    uint64_t maximum_pages;
+    bool is_first; /* the one that native code knows as the memory */
+};
+
+struct lowered_table {
+    LLVMValueRef entries; /* array of pointers */
+    LLVMValueRef size;    /* i32 */
+    uint64_t capacity;
+};
+
+struct lowered_global {
+    LLVMValueRef value;
+    LLVMTypeRef type;
+};
+
+/* A data or element segment for memory.init, table.init: a constant array and the length that is left. */
+struct lowered_segment {
+    LLVMValueRef bytes;
+    LLVMValueRef length; /* i32, 0 after drop */
+};
+
+enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_ELSE };
+
+/* An open block. A branch to it goes to `target` and brings values for `phis`. */
+struct block {
+    enum block_kind kind;
+    struct block_type type;
+    LLVMBasicBlockRef target; /* loop: its head; else what follows the block */
+    LLVMValueRef *phis;
+    uint32_t phi_count;
+    LLVMBasicBlockRef otherwise; /* if: the else branch; NULL when it was not reached */
+    LLVMValueRef *else_values;   /* if: the parameters again */
+    uint32_t height;             /* of the value stack below the block's parameters */
+    bool was_reached;
+};
+
+struct lowering {
+    const struct program *program;
+    const struct instance *instance;
+    const struct module *module;
+    enum target target;
+    struct module_error *error;
+
+    LLVMContextRef context;
+    LLVMModuleRef llvm;
+    LLVMBuilderRef builder;
+    LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, pointer, nothing;
+
+    struct lowered_function *functions;
+    struct lowered_memory *memories;
+    struct lowered_table *tables;
+    struct lowered_global *globals;
+    struct lowered_segment *data;
+    struct lowered_segment *elements;
+
+    /* The function being lowered. */
+    uint32_t function;
+    LLVMValueRef llvm_function;
+    LLVMValueRef *locals; /* allocas */
+    LLVMTypeRef *local_types;
+    LLVMValueRef *values;
+    uint32_t value_count;
+    struct block *blocks;
+    uint32_t block_count;
+    bool is_reachable;
+};
+
+struct lowering_row;
+typedef void lower_handler(struct lowering *lower, const struct operation *op, const struct lowering_row *row);
+
+struct lowering_row {
+    lower_handler *handler;
+    int kind;              /* the handler's own: an LLVM opcode or predicate, a bit count */
+    bool is_signed;        /* loads, divisions, conversions */
+    const char *intrinsic; /* LLVM's name for the operation */
+};
+
+extern const struct lowering_row lowering_rows[OPCODE_COUNT];
+
+/* ---- instance.c ---- */
+
+/* The memory at address B is the external object "memory@B" until lower_place_memories. */
+#define MEMORY_SYMBOL_PREFIX "memory@"
+
+/* The LLVM module of one instance of a linked program; the caller disposes of it. NULL: *error. */
+LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *program, const struct instance *instance,
+                             enum target target, struct module_error *error);
+
+/* After optimisation: memories are constant addresses from here on. */
+void lower_place_memories(LLVMModuleRef llvm);
+
+/* The reference to a function: an address with a type number before it. */
+LLVMValueRef lower_function_reference(struct lowering *lower, uint32_t function);
+
+/* The same for a function of another instance. */
+LLVMValueRef lower_foreign_reference(struct lowering *lower, const struct instance *instance, uint32_t function);
+
+/* ---- constant.c ---- */
+
+/* Constant expressions of all proposals we read need no deeper stack in practice. */
+#define CONSTANT_STACK 64
+
+/* The value of a constant expression of any instance. */
+LLVMValueRef lower_constant_expression(struct lowering *lower, const struct instance *instance,
+                                       struct expression expression);
+
+/* ---- instantiate.c ---- */
+
+void lower_instantiation(struct lowering *lower);
+
+/* ---- program.c ---- */
+
+void lower_export_table(struct lowering *lower);
+
+/* What belongs to the program as a whole: wasm_instantiate, or the tables of instances. */
+LLVMModuleRef lower_program(LLVMContextRef context, const struct program *program, enum target target);
+
+/* ---- names.c: what generated symbols are called ---- */
+
+/* "INSTANCE$WORDindex", "wasm.NAME" and the like. The caller frees them. */
+char *symbol_entity(const struct instance *instance, const char *word, uint32_t index);
+char *symbol_function(const struct program *program, const struct instance *instance, uint32_t function);
+
+/* ---- function.c ---- */
+
+bool lower_function_body(struct lowering *lower, uint32_t function);
+
+/* ---- types.c ---- */
+
+void lower_types_open(struct lowering *lower);
+LLVMTypeRef lower_value_type(const struct lowering *lower, struct value_type type);
+LLVMTypeRef lower_results_type(const struct lowering *lower, const struct function_type *type);
+LLVMTypeRef lower_function_type(const struct lowering *lower, const struct function_type *type);
+/* Attributes that every function of ours has. */
+void lower_function_attributes(const struct lowering *lower, LLVMValueRef function);
+LLVMValueRef lower_i32(const struct lowering *lower, uint32_t value);
+LLVMValueRef lower_i64(const struct lowering *lower, uint64_t value);
+/* A symbol of another object, to be found by the linker within the image. */
+LLVMValueRef lower_external_function(struct lowering *lower, const char *name, LLVMTypeRef type);
+LLVMValueRef lower_external_global(struct lowering *lower, const char *name, LLVMTypeRef type);
+
+/* ---- stack.c: values, and the small things that every handler uses ---- */
+
+void lower_push(struct lowering *lower, LLVMValueRef value);
+LLVMValueRef lower_pop(struct lowering *lower);
+LLVMBasicBlockRef lower_block_append(struct lowering *lower, const char *name);
+LLVMValueRef lower_call_intrinsic(struct lowering *lower, const char *name, LLVMTypeRef *overloads, uint32_t count,
+                                  LLVMValueRef *arguments, uint32_t argument_count);
+LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                        uint32_t count);
+void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name);
+
+/* ---- trap.c ---- */
+
+void lower_trap(struct lowering *lower, enum trap_kind kind);
+void lower_trap_if(struct lowering *lower, LLVMValueRef condition, enum trap_kind kind);
+
+/* ---- float.c ---- */
+
+/* A constant that LLVM may not reason about: see float.c. */
+LLVMValueRef lower_float_constant(struct lowering *lower, uint64_t bits, bool is_double);
+
+/* ---- memory.c, table.c: also used by instantiation ---- */
+
+void lower_memory_init(struct lowering *lower, const struct lowered_memory *memory,
+                       const struct lowered_segment *segment, LLVMValueRef to, LLVMValueRef from, LLVMValueRef count);
+void lower_table_init(struct lowering *lower, const struct lowered_table *table, const struct lowered_segment *segment,
+                      LLVMValueRef to, LLVMValueRef from, LLVMValueRef count);
+
+/* ---- handlers ---- */
+
+lower_handler lower_unreachable, lower_nop, lower_block, lower_loop, lower_if, lower_else, lower_end, lower_br,
+    lower_br_if, lower_br_table, lower_return;
+lower_handler lower_call_direct, lower_call_indirect;
+lower_handler lower_drop, lower_select, lower_local_get, lower_local_set, lower_local_tee, lower_global_get,
+    lower_global_set;
+lower_handler lower_ref_null, lower_ref_is_null, lower_ref_func;
+lower_handler lower_table_get, lower_table_set, lower_table_size, lower_table_grow, lower_table_fill, lower_table_copy,
+    lower_table_init_operator, lower_elem_drop;
+lower_handler lower_load, lower_store, lower_memory_size, lower_memory_grow, lower_memory_init_operator,
+    lower_data_drop, lower_memory_copy, lower_memory_fill;
+lower_handler lower_const_integer, lower_const_float;
+lower_handler lower_compare_integer, lower_compare_zero, lower_compare_float;
+lower_handler lower_binary, lower_shift, lower_rotate, lower_count_zeros, lower_popcount, lower_divide, lower_remainder,
+    lower_sign_extend;
+lower_handler lower_float_unary, lower_float_negate, lower_float_copysign, lower_float_minmax;
+lower_handler lower_convert, lower_reinterpret, lower_demote, lower_truncate, lower_truncate_saturating;
+
+#endif

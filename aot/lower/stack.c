@@ -1,0 +1,44 @@
+/* The value stack and the small things that every handler uses. */
+#include <string.h>
+
+#include "lower/lower.h"
+
+void lower_push(struct lowering *lower, LLVMValueRef value)
+{
+    lower->values[lower->value_count++] = value;
+}
+
+LLVMValueRef lower_pop(struct lowering *lower)
+{
+    return lower->values[--lower->value_count];
+}
+
+LLVMBasicBlockRef lower_block_append(struct lowering *lower, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(lower->context, lower->llvm_function, name);
+}
+
+LLVMValueRef lower_call_intrinsic(struct lowering *lower, const char *name, LLVMTypeRef *overloads, uint32_t count,
+                                  LLVMValueRef *arguments, uint32_t argument_count)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(lower->llvm, id, overloads, count);
+    LLVMTypeRef type = LLVMIntrinsicGetType(lower->context, id, overloads, count);
+    return LLVMBuildCall2(lower->builder, type, function, arguments, argument_count, "");
+}
+
+/* Never a tail call: recursion without end must overflow the stack. */
+LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                        uint32_t count)
+{
+    LLVMValueRef call = LLVMBuildCall2(lower->builder, type, callee, arguments, count, "");
+    LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+    return call;
+}
+
+void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                             LLVMCreateEnumAttribute(lower->context, kind, 0));
+}

@@ -1,0 +1,358 @@
+/* tessera-aot: from a WebAssembly module to a native program.
+ *
+ * The passes, in order, are those of translate(): load (read and validate), link (resolve imports),
+ * then for each instance lower, optimise and generate, at last join everything to an image. Each
+ * pass prints its own first error; any error ends the process with status 1 and leaves no output. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "codegen.h"
+#include "image/image_write.h"
+#include "link.h"
+#include "lower/lower.h"
+#include "memory.h"
+#include "options.h"
+#include "program.h"
+
+/* What a program's stack gets unless it is told otherwise. */
+#define STACK_BYTES (1024ull * 1024)
+
+struct translation {
+    const struct options *options;
+    struct program program;
+    struct codegen codegen;
+    char *folder; /* intermediate files; NULL when none are needed */
+    char **objects;
+    unsigned object_count;
+    double pass_started;
+    bool shows_progress;
+};
+
+/* ---- progress ---- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void pass_begin(struct translation *translation, const char *pass, const char *name)
+{
+    translation->pass_started = now();
+    if (translation->shows_progress)
+        fprintf(stderr, "\r\033[K%s %s", pass, name);
+}
+
+static void pass_end(struct translation *translation, const char *pass, const char *name)
+{
+    if (translation->shows_progress)
+        fprintf(stderr, "\r\033[K");
+    if (translation->options->is_verbose)
+        fprintf(stderr, "%8.3f s  %s %s\n", now() - translation->pass_started, pass, name);
+}
+
+/* ---- output ---- */
+
+static bool write_output(const char *file, const void *bytes, size_t size, bool is_executable)
+{
+    if (write_file(file, bytes, size, is_executable))
+        return true;
+    fprintf(stderr, "%s: %s\n", file, strerror(errno));
+    return false;
+}
+
+static char *output_name(const struct options *options)
+{
+    static const char *const suffixes[] = {
+        [EMIT_IMAGE] = ".image", [EMIT_OBJECT] = ".o", [EMIT_LLVM] = ".ll", [EMIT_ASSEMBLY] = ".s"};
+    if (options->output)
+        return copy_text(options->output);
+    const char *dot = strrchr(options->input, '.'), *slash = strrchr(options->input, '/');
+    size_t length = dot && (!slash || dot > slash) ? (size_t)(dot - options->input) : strlen(options->input);
+    return format_text("%.*s%s", (int)length, options->input, suffixes[options->emit]);
+}
+
+/* ---- code ---- */
+
+/* Optimises and generates; the result goes to `file`. */
+static bool generate(struct translation *translation, LLVMModuleRef llvm, const char *name, enum emit emit,
+                     const char *file)
+{
+    pass_begin(translation, "optimise", name);
+    if (!codegen_optimise(&translation->codegen, llvm))
+        return false;
+    lower_place_memories(llvm);
+    pass_end(translation, "optimise", name);
+    pass_begin(translation, "generate", name);
+    LLVMMemoryBufferRef buffer = codegen_emit(&translation->codegen, llvm, emit);
+    if (!buffer)
+        return false;
+    bool is_written = write_output(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), false);
+    LLVMDisposeMemoryBuffer(buffer);
+    pass_end(translation, "generate", name);
+    return is_written;
+}
+
+static bool translate_instance(struct translation *translation, const struct instance *instance, enum emit emit,
+                               const char *file)
+{
+    struct module_error error;
+    LLVMContextRef context = LLVMContextCreate();
+    pass_begin(translation, "lower", instance->name);
+    LLVMModuleRef llvm = lower_instance(context, &translation->program, instance, translation->options->target, &error);
+    pass_end(translation, "lower", instance->name);
+    bool is_done = llvm && generate(translation, llvm, instance->name, emit, file);
+    if (llvm) {
+        LLVMDisposeModule(llvm);
+    } else {
+        char text[1024];
+        module_error_format(&error, &instance->module, instance->file, text, sizeof text);
+        fprintf(stderr, "%s\n", text);
+    }
+    LLVMContextDispose(context);
+    return is_done;
+}
+
+static bool translate_program(struct translation *translation, const char *file)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef llvm = lower_program(context, &translation->program, translation->options->target);
+    bool is_done = generate(translation, llvm, "program", EMIT_OBJECT, file);
+    LLVMDisposeModule(llvm);
+    LLVMContextDispose(context);
+    return is_done;
+}
+
+/* ---- image ---- */
+
+static char *find_library(const struct options *options, const char *name)
+{
+    if (strchr(name, '/') || access(name, R_OK) == 0)
+        return copy_text(name);
+    for (unsigned i = 0; i < options->folder_count; i++) {
+        char *file = format_text("%s/%s", options->folders[i], name);
+        if (access(file, R_OK) == 0)
+            return file;
+        free(file);
+    }
+    fprintf(stderr, "tessera-aot: %s is in none of the folders given with --lib-dir\n", name);
+    return NULL;
+}
+
+static bool add_object(struct translation *translation, char *file)
+{
+    translation->objects =
+        reallocate(translation->objects, translation->object_count + 1, sizeof *translation->objects);
+    translation->objects[translation->object_count++] = file;
+    return file != NULL;
+}
+
+static bool generate_objects(struct translation *translation)
+{
+    for (uint32_t i = 0; i < translation->program.instance_count; i++) {
+        const struct instance *instance = translation->program.instances[i];
+        if (instance->is_dropped)
+            continue;
+        add_object(translation, format_text("%s/%s.o", translation->folder, instance->name));
+        if (!translate_instance(translation, instance, EMIT_OBJECT, translation->objects[i]))
+            return false;
+    }
+    add_object(translation, format_text("%s/program.o", translation->folder));
+    return translate_program(translation, translation->objects[translation->object_count - 1]);
+}
+
+static bool add_libraries(struct translation *translation)
+{
+    const struct options *options = translation->options;
+    const char *wasi = "libwasi.a";
+    const char **libraries = options->library_count ? options->libraries : &wasi;
+    unsigned count = options->library_count ? options->library_count : 1;
+    for (unsigned i = 0; i < count; i++)
+        if (!add_object(translation, find_library(options, libraries[i])))
+            return false;
+    return add_object(translation, find_library(options, "libwasm_runtime.a"));
+}
+
+/* The memories that the loader maps, ascending. */
+static struct image_memory *list_memories(const struct program *program)
+{
+    struct image_memory *memories = allocate(program->memory_count, sizeof *memories);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        const struct instance *instance = program->instances[i];
+        if (instance->is_dropped)
+            continue;
+        for (uint32_t memory = instance->module.imported_memory_count; memory < instance->module.memory_count;
+             memory++) {
+            const struct limits *limits = &instance->module.memories[memory].limits;
+            memories[count++] = (struct image_memory){
+                .base = instance->memory_bases[memory],
+                .initial_pages = limits->minimum,
+                .max_pages = limits->has_maximum && limits->maximum < 65536 ? limits->maximum : 65536};
+        }
+    }
+    return memories;
+}
+
+/* Reads the manifest that the options name. False: said why. */
+static bool read_manifest(const struct options *options, struct image_content *content)
+{
+    size_t size;
+    char problem[256];
+    if (!options->manifest)
+        return true;
+    uint8_t *json = read_file(options->manifest, &size);
+    if (!json) {
+        fprintf(stderr, "%s: %s\n", options->manifest, strerror(errno));
+        return false;
+    }
+    content->manifest = manifest_from_json((const char *)json, size, &content->manifest_bytes, problem, sizeof problem);
+    free(json);
+    if (!content->manifest)
+        fprintf(stderr, "%s: %s\n", options->manifest, problem);
+    return content->manifest != NULL;
+}
+
+static bool join(struct translation *translation, const char *file)
+{
+    const struct options *options = translation->options;
+    struct link_input input = {.target = options->target,
+                               .files = translation->objects,
+                               .file_count = translation->object_count,
+                               .folder = translation->folder};
+    struct image_memory *memories = list_memories(&translation->program);
+    struct image_content content = {
+        .stack_bytes = STACK_BYTES, .memories = memories, .memory_count = translation->program.memory_count};
+    size_t linked_size, size;
+    const char *problem = NULL;
+    pass_begin(translation, "link", file);
+    uint8_t *linked = read_manifest(options, &content) ? link_run(&input, &linked_size) : NULL;
+    uint8_t *image = NULL;
+    if (linked) {
+        uint32_t machine = options->target == TARGET_ARM64 ? IMAGE_MACHINE_ARM64 : IMAGE_MACHINE_X86_64;
+        image = image_write(linked, linked_size, machine, &content, &size, &problem);
+    }
+    bool is_done = image && write_output(file, image, size, true);
+    if (linked && !image)
+        fprintf(stderr, "tessera-aot: the linked image is not well formed: %s\n", problem);
+    pass_end(translation, "link", file);
+    free(image);
+    free(linked);
+    free((void *)content.manifest);
+    free(memories);
+    return is_done;
+}
+
+static bool make_image(struct translation *translation, const char *file)
+{
+    translation->folder = format_text("%s.XXXXXX", file);
+    if (!mkdtemp(translation->folder)) {
+        fprintf(stderr, "%s: %s\n", file, strerror(errno));
+        free(translation->folder);
+        translation->folder = NULL;
+        return false;
+    }
+    return generate_objects(translation) && add_libraries(translation) && join(translation, file);
+}
+
+/* ---- the whole ---- */
+
+/* The instances that the command line asks for. */
+static bool build_program(const struct options *options, struct program *program)
+{
+    program->has_export_tables = options->has_export_tables;
+    program->is_without_page_zero = options->is_without_page_zero;
+    if (options->is_set)
+        return program_read_set(program, options->input);
+    program_add(program, "main", options->input);
+    for (unsigned i = 0; i < options->link_count; i++)
+        if (!program_add_linked(program, options->links[i].name, options->links[i].file))
+            return false;
+    program_bind_linked(program);
+    return true;
+}
+
+static bool translate(struct translation *translation)
+{
+    const struct options *options = translation->options;
+    char *output = output_name(options);
+    pass_begin(translation, "load", options->input);
+    bool is_done = build_program(options, &translation->program) &&
+                   program_load(&translation->program, FEATURES_WASM_2 & ~FEATURE_SIMD) &&
+                   program_link(&translation->program);
+    pass_end(translation, "load", options->input);
+    if (is_done && codegen_open(&translation->codegen, options->target, options->level)) {
+        is_done = options->emit == EMIT_IMAGE
+                      ? make_image(translation, output)
+                      : translate_instance(translation, translation->program.instances[0], options->emit, output);
+        codegen_close(&translation->codegen);
+    }
+    free(output);
+    return is_done;
+}
+
+/* Every intermediate file lies in the folder, whose names are known. */
+static void translation_free(struct translation *translation)
+{
+    for (unsigned i = 0; i < translation->object_count; i++) {
+        size_t length = translation->folder ? strlen(translation->folder) : 0;
+        if (length && translation->objects[i] && strncmp(translation->objects[i], translation->folder, length) == 0)
+            unlink(translation->objects[i]);
+        free(translation->objects[i]);
+    }
+    if (translation->folder)
+        rmdir(translation->folder);
+    free(translation->folder);
+    free(translation->objects);
+    program_free(&translation->program);
+}
+
+/* --check: one line for each module, "ok" or the error. */
+static bool check_modules(const struct options *options)
+{
+    bool is_valid = true;
+    for (unsigned i = 0; i < options->input_count; i++) {
+        size_t size;
+        struct module module;
+        struct module_error error;
+        uint8_t *bytes = read_file(options->inputs[i], &size);
+        if (!bytes) {
+            printf("%s: %s\n", options->inputs[i], strerror(errno));
+            is_valid = false;
+            continue;
+        }
+        if (module_load(bytes, size, FEATURES_WASM_2, &module, &error)) {
+            printf("%s: ok\n", options->inputs[i]);
+        } else {
+            char text[1024];
+            module_error_format(&error, &module, options->inputs[i], text, sizeof text);
+            puts(text);
+            is_valid = false;
+        }
+        module_free(&module);
+        free(bytes);
+    }
+    return is_valid;
+}
+
+int main(int count, char **arguments)
+{
+    struct options options;
+    enum options_result result = options_read(&options, count, arguments);
+    bool is_done = result == OPTIONS_DONE;
+    if (result == OPTIONS_RUN && options.is_check) {
+        is_done = check_modules(&options);
+    } else if (result == OPTIONS_RUN) {
+        struct translation translation = {.options = &options,
+                                          .shows_progress = isatty(STDERR_FILENO) && !options.is_verbose};
+        is_done = translate(&translation);
+        translation_free(&translation);
+    }
+    options_free(&options);
+    return is_done ? 0 : 1;
+}

@@ -1,0 +1,21 @@
+/* The translator's small helpers: memory that is always there (the process ends with a message when
+ * the host has no more), texts, files. Results belong to the caller, who frees them. */
+#ifndef TESSERA_AOT_MEMORY_H
+#define TESSERA_AOT_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+void *allocate(size_t count, size_t size);                 /* zeroed; never NULL */
+void *reallocate(void *memory, size_t count, size_t size); /* like realloc; never NULL */
+char *copy_text(const char *text);
+char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "=6162" is "ab"; any other text is itself. NULL: not hexadecimal. */
+char *text_from_hex(const char *text, size_t *length);
+/* NULL with errno. */
+uint8_t *read_file(const char *file, size_t *size);
+/* Writes the file whole, or leaves none: false with errno. */
+bool write_file(const char *file, const void *bytes, size_t size, bool is_executable);
+
+#endif

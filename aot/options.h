@@ -1,0 +1,37 @@
+/* The command line of tessera-aot. */
+#ifndef TESSERA_AOT_OPTIONS_H
+#define TESSERA_AOT_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "codegen.h"
+
+struct link_option {
+    char *name, *file;
+};
+
+struct options {
+    const char *input;  /* a module; with is_set a description of a set */
+    const char *output; /* NULL: the input's name with a suffix for what is emitted */
+    const char *manifest;
+    enum target target;
+    enum emit emit;
+    unsigned level;
+    bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero;
+    struct link_option *links; /* --link NAME=FILE */
+    unsigned link_count;
+    const char **libraries; /* --library FILE */
+    unsigned library_count;
+    const char **folders; /* --lib-dir DIR */
+    unsigned folder_count;
+    const char **inputs; /* --check: every module given */
+    unsigned input_count;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
+
+/* OPTIONS_DONE: --help or --version has been answered; OPTIONS_WRONG: the mistake has been named. */
+enum options_result options_read(struct options *options, int count, char **arguments);
+void options_free(struct options *options);
+
+#endif

@@ -1,0 +1,572 @@
+/* Builds and links the set of instances that make a program. program.h has the contract. */
+#include "program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/image.h"
+#include "memory.h"
+#include "wasm/operator.h"
+
+struct native_import {
+    const char *module, *name, *parameters, *result;
+};
+
+static const struct native_import native_imports[] = {
+#define IMPORT(module, name, parameters, result) {#module, #name, parameters, result},
+#include "image/imports.def"
+#undef IMPORT
+};
+
+/* ---- building ---- */
+
+struct instance *program_add(struct program *program, const char *name, const char *file)
+{
+    struct instance *instance = allocate(1, sizeof *instance);
+    instance->name = copy_text(name);
+    instance->file = copy_text(file);
+    instance->position = program->instance_count;
+    program->instances = reallocate(program->instances, program->instance_count + 1, sizeof *program->instances);
+    program->instances[program->instance_count++] = instance;
+    return instance;
+}
+
+struct instance *program_find(const struct program *program, const char *name)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        if (strcmp(program->instances[i]->name, name) == 0)
+            return program->instances[i];
+    return NULL;
+}
+
+void program_bind(struct instance *instance, const char *module, struct instance *provider)
+{
+    instance->bindings = reallocate(instance->bindings, instance->binding_count + 1, sizeof *instance->bindings);
+    instance->bindings[instance->binding_count++] = (struct binding){.module = copy_text(module), .provider = provider};
+}
+
+static bool is_plain_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool is_plain_name(const char *text)
+{
+    while (is_plain_character(*text))
+        text++;
+    return *text == 0;
+}
+
+static char *path_beside(const char *file, const char *name)
+{
+    const char *slash = strrchr(file, '/');
+    if (name[0] == '/' || !slash)
+        return copy_text(name);
+    return format_text("%.*s/%s", (int)(slash - file), file, name);
+}
+
+/* A module's name as the name of an instance. */
+static char *instance_name(const char *name)
+{
+    char *plain = copy_text(name);
+    for (char *c = plain; *c; c++)
+        if (!is_plain_character(*c))
+            *c = '_';
+    return plain;
+}
+
+bool program_add_linked(struct program *program, const char *name, const char *file)
+{
+    char *plain = instance_name(name);
+    bool is_new = !program_find(program, plain);
+    if (!is_new)
+        fprintf(stderr, "tessera-aot: --link %s: this name is taken\n", name);
+    struct instance *provider = is_new ? program_add(program, plain, file) : NULL;
+    free(plain);
+    if (is_new)
+        provider->import_name = copy_text(name);
+    return is_new;
+}
+
+void program_bind_linked(struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        for (uint32_t provider = 0; provider < program->instance_count; provider++)
+            if (i != provider && program->instances[provider]->import_name)
+                program_bind(program->instances[i], program->instances[provider]->import_name,
+                             program->instances[provider]);
+}
+
+/* Splits off the next word of a line; words of a set description hold no blanks. */
+static char *next_word(char **line)
+{
+    char *word = *line + strspn(*line, " \t\n");
+    char *end = word + strcspn(word, " \t\n");
+    *line = *end ? end + 1 : end;
+    *end = 0;
+    return *word ? word : NULL;
+}
+
+/* One line of a set description. `*instance` is the one that `import` lines belong to. */
+static const char *set_line(struct program *program, const char *file, char *line, struct instance **instance)
+{
+    char *command = next_word(&line), *first = next_word(&line), *second = next_word(&line);
+    if (!command || command[0] == '#')
+        return NULL;
+    if (!first || !second || next_word(&line))
+        return "expected three words";
+    if (strcmp(command, "instance") == 0 || strcmp(command, "unlinkable") == 0) {
+        if (!*first || !is_plain_name(first) || program_find(program, first))
+            return "instances need names of their own, of letters, digits and _";
+        char *path = path_beside(file, second);
+        *instance = program_add(program, first, path);
+        (*instance)->may_fail = command[0] == 'u';
+        free(path);
+        return NULL;
+    }
+    if (strcmp(command, "import") == 0 && *instance) {
+        struct instance *provider = program_find(program, second);
+        if (!provider)
+            return "no such instance so far";
+        size_t length = 0;
+        char *module = text_from_hex(first, &length);
+        if (!module)
+            return "the module's name must be in hexadecimal after `=`, or plain";
+        program_bind(*instance, module, provider);
+        free(module);
+        return NULL;
+    }
+    return "expected `instance`, `unlinkable` or `import`";
+}
+
+bool program_read_set(struct program *program, const char *file)
+{
+    FILE *stream = fopen(file, "r");
+    if (!stream) {
+        fprintf(stderr, "%s: %s\n", file, strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t capacity = 0;
+    struct instance *instance = NULL;
+    const char *problem = NULL;
+    unsigned number = 0;
+    while (!problem && getline(&line, &capacity, stream) > 0) {
+        number++;
+        problem = set_line(program, file, line, &instance);
+    }
+    if (!problem && program->instance_count == 0)
+        problem = "no instance";
+    if (problem)
+        fprintf(stderr, "%s: line %u: %s\n", file, number, problem);
+    free(line);
+    fclose(stream);
+    return !problem;
+}
+
+/* ---- loading ---- */
+
+static bool instance_load(struct instance *instance, unsigned features)
+{
+    instance->bytes = read_file(instance->file, &instance->size);
+    if (!instance->bytes) {
+        fprintf(stderr, "%s: %s\n", instance->file, strerror(errno));
+        return false;
+    }
+    struct module_error error;
+    instance->is_loaded = true;
+    if (!module_load(instance->bytes, instance->size, features, &instance->module, &error)) {
+        char text[1024];
+        module_error_format(&error, &instance->module, instance->file, text, sizeof text);
+        fprintf(stderr, "%s\n", text);
+        return false;
+    }
+    instance->imports = allocate(instance->module.import_count, sizeof *instance->imports);
+    instance->memory_bases = allocate(instance->module.memory_count, sizeof *instance->memory_bases);
+    return true;
+}
+
+/* table.grow is 0xfc 0x0f. A byte pair that only looks like it costs a table some spare room, no more. */
+static bool module_may_grow_tables(const struct module *module)
+{
+    if (module->table_count == 0)
+        return false;
+    for (uint64_t i = 0; i + 1 < module->size; i++)
+        if (module->bytes[i] == 0xfc && (module->bytes[i + 1] & 0x7f) == 0x0f)
+            return true;
+    return false;
+}
+
+bool program_load(struct program *program, unsigned features)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        if (!instance_load(program->instances[i], features))
+            return false;
+        program->may_grow_tables |= module_may_grow_tables(&program->instances[i]->module);
+    }
+    return true;
+}
+
+/* ---- following imports ---- */
+
+uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index)
+{
+    uint32_t position = 0;
+    while (module->imports[position].kind != kind || module->imports[position].index != index)
+        position++;
+    return position;
+}
+
+static uint32_t imported_count(const struct module *module, enum external_kind kind)
+{
+    switch (kind) {
+    case EXTERNAL_FUNCTION:
+        return module->imported_function_count;
+    case EXTERNAL_TABLE:
+        return module->imported_table_count;
+    case EXTERNAL_MEMORY:
+        return module->imported_memory_count;
+    case EXTERNAL_GLOBAL:
+        return module->imported_global_count;
+    case EXTERNAL_TAG:
+        return module->imported_tag_count;
+    }
+    return 0;
+}
+
+bool program_definition(const struct instance *instance, enum external_kind kind, uint32_t index,
+                        const struct instance **definer, uint32_t *defined_index, const char **symbol)
+{
+    while (index < imported_count(&instance->module, kind)) {
+        const struct resolution *resolution =
+            &instance->imports[module_import_position(&instance->module, kind, index)];
+        if (!resolution->provider) {
+            *symbol = resolution->symbol;
+            return false;
+        }
+        instance = resolution->provider;
+        index = resolution->index;
+    }
+    *definer = instance;
+    *defined_index = index;
+    return true;
+}
+
+/* ---- linking ---- */
+
+/* A link error of one instance. */
+struct link_error {
+    uint64_t offset;
+    char text[512];
+};
+
+__attribute__((format(printf, 3, 4))) static bool link_fail(struct link_error *error, uint64_t offset,
+                                                            const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    error->offset = offset;
+    return false;
+}
+
+/* Types across modules. Concrete heap types are compared by the program's number of their function type. */
+static bool value_types_equal(const struct value_type a, const struct value_type b)
+{
+    return a.kind == b.kind && (a.kind != VALUE_REFERENCE || (a.nullable == b.nullable && a.heap == b.heap));
+}
+
+static bool function_types_equal(const struct function_type *a, const struct function_type *b)
+{
+    if (a->parameter_count != b->parameter_count || a->result_count != b->result_count)
+        return false;
+    for (uint32_t i = 0; i < a->parameter_count; i++)
+        if (!value_types_equal(a->parameters[i], b->parameters[i]))
+            return false;
+    for (uint32_t i = 0; i < a->result_count; i++)
+        if (!value_types_equal(a->results[i], b->results[i]))
+            return false;
+    return true;
+}
+
+static char type_letter(struct value_type type)
+{
+    return type.kind <= VALUE_F64 ? "iIfF"[type.kind] : '?';
+}
+
+/* "(i32 i64) -> i32", for messages. */
+static void signature_text(const struct function_type *type, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "(");
+    for (uint32_t i = 0; i < type->parameter_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i ? " %s" : "%s", value_type_text(type->parameters[i]).text);
+    if (used < size)
+        used += (size_t)snprintf(text + used, size - used, ") -> (");
+    for (uint32_t i = 0; i < type->result_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i ? " %s" : "%s", value_type_text(type->results[i]).text);
+    if (used < size)
+        snprintf(text + used, size - used, ")");
+}
+
+static void native_text(const struct native_import *native, char *text, size_t size)
+{
+    struct value_type parameters[32], result = {0};
+    uint32_t count = (uint32_t)strlen(native->parameters);
+    for (uint32_t i = 0; i < count && i < 32; i++)
+        parameters[i] = (struct value_type){.kind = (uint8_t)(strchr("iIfF", native->parameters[i]) - "iIfF")};
+    if (native->result[0])
+        result.kind = (uint8_t)(strchr("iIfF", native->result[0]) - "iIfF");
+    struct function_type type = {
+        .parameters = parameters, .parameter_count = count, .results = &result, .result_count = native->result[0] != 0};
+    signature_text(&type, text, size);
+}
+
+static bool native_type_matches(const struct native_import *native, const struct function_type *type)
+{
+    if (strlen(native->parameters) != type->parameter_count || strlen(native->result) != type->result_count)
+        return false;
+    for (uint32_t i = 0; i < type->parameter_count; i++)
+        if (native->parameters[i] != type_letter(type->parameters[i]))
+            return false;
+    return type->result_count == 0 || native->result[0] == type_letter(type->results[0]);
+}
+
+static bool name_is(struct name name, const char *text)
+{
+    return strlen(text) == name.length && memcmp(name.bytes, text, name.length) == 0;
+}
+
+static bool link_native(struct instance *instance, const struct module_import *import, struct resolution *resolution,
+                        struct link_error *error)
+{
+    const struct native_import *native = NULL;
+    for (size_t i = 0; i < sizeof native_imports / sizeof native_imports[0] && !native; i++)
+        if (name_is(import->module, native_imports[i].module) && name_is(import->name, native_imports[i].name))
+            native = &native_imports[i];
+    if (!native || import->kind != EXTERNAL_FUNCTION)
+        return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\"", (int)import->module.length,
+                         import->module.bytes, (int)import->name.length, import->name.bytes);
+    const struct function_type *type = module_function_type(&instance->module, import->index);
+    if (!native_type_matches(native, type)) {
+        char wanted[160], available[160];
+        signature_text(type, wanted, sizeof wanted);
+        native_text(native, available, sizeof available);
+        return link_fail(error, import->offset,
+                         "incompatible import type: \"%s\" \"%s\" is imported as %s but available as %s",
+                         native->module, native->name, wanted, available);
+    }
+    resolution->symbol = format_text("__imported_%s_%s", native->module, native->name);
+    return true;
+}
+
+static const struct module_export *module_export_find(const struct module *module, struct name name)
+{
+    for (uint32_t i = 0; i < module->export_count; i++)
+        if (module->exports[i].name.length == name.length &&
+            memcmp(module->exports[i].name.bytes, name.bytes, name.length) == 0)
+            return &module->exports[i];
+    return NULL;
+}
+
+/* "Import matching" of the core specification. When native code instantiates one by one, memories and tables may have
+ * grown by then: their size is checked at run time instead of the minimum here. */
+static bool limits_match(const struct limits *provided, const struct limits *wanted, bool checks_minimum)
+{
+    if (checks_minimum && provided->minimum < wanted->minimum)
+        return false;
+    if (provided->is_64 != wanted->is_64 || provided->is_shared != wanted->is_shared)
+        return false;
+    return !wanted->has_maximum || (provided->has_maximum && provided->maximum <= wanted->maximum);
+}
+
+static bool entity_matches(const struct instance *provider, uint32_t provided, const struct instance *instance,
+                           const struct module_import *import, bool checks_minimum)
+{
+    const struct module *from = &provider->module, *to = &instance->module;
+    switch (import->kind) {
+    case EXTERNAL_FUNCTION:
+        return function_types_equal(module_function_type(from, provided), module_function_type(to, import->index));
+    case EXTERNAL_TABLE:
+        return value_types_equal(from->tables[provided].type, to->tables[import->index].type) &&
+               limits_match(&from->tables[provided].limits, &to->tables[import->index].limits, checks_minimum);
+    case EXTERNAL_MEMORY:
+        return limits_match(&from->memories[provided].limits, &to->memories[import->index].limits, checks_minimum);
+    case EXTERNAL_GLOBAL:
+        return from->globals[provided].is_mutable == to->globals[import->index].is_mutable &&
+               value_types_equal(from->globals[provided].type, to->globals[import->index].type);
+    case EXTERNAL_TAG:
+        return function_types_equal(&from->types[from->tags[provided].type], &to->types[to->tags[import->index].type]);
+    }
+    return false;
+}
+
+static bool link_import(const struct program *program, struct instance *instance, const struct module_import *import,
+                        struct resolution *resolution, struct link_error *error)
+{
+    for (uint32_t i = instance->binding_count; i-- > 0;) {
+        if (!name_is(import->module, instance->bindings[i].module))
+            continue;
+        const struct instance *provider = instance->bindings[i].provider;
+        const struct module_export *export =
+            provider->is_dropped ? NULL : module_export_find(&provider->module, import->name);
+        if (!export)
+            return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\": %s has no such export",
+                             (int)import->module.length, import->module.bytes, (int)import->name.length,
+                             import->name.bytes, provider->file);
+        if (export->kind != import->kind ||
+            !entity_matches(provider, export->index, instance, import, !program->has_export_tables))
+            return link_fail(error, import->offset, "incompatible import type: \"%.*s\" \"%.*s\" is another in %s",
+                             (int)import->module.length, import->module.bytes, (int)import->name.length,
+                             import->name.bytes, provider->file);
+        resolution->provider = provider;
+        resolution->index = export->index;
+        return true;
+    }
+    return link_native(instance, import, resolution, error);
+}
+
+static bool link_instance(const struct program *program, struct instance *instance, struct link_error *error)
+{
+    for (uint32_t i = 0; i < instance->module.import_count; i++)
+        if (!link_import(program, instance, &instance->module.imports[i], &instance->imports[i], error))
+            return false;
+    return true;
+}
+
+/* Two modules may re-export each other's imports in a circle: then nobody defines the entity. */
+static bool link_ends(const struct program *program, const struct instance *instance, struct link_error *error)
+{
+    for (uint32_t i = 0; i < instance->module.import_count; i++) {
+        const struct module_import *import = &instance->module.imports[i];
+        const struct instance *at = instance;
+        uint32_t index = import->index;
+        for (uint32_t steps = 0; at && index < imported_count(&at->module, import->kind); steps++) {
+            if (steps > program->instance_count)
+                return link_fail(error, import->offset, "import \"%.*s\" \"%.*s\" leads in a circle",
+                                 (int)import->module.length, import->module.bytes, (int)import->name.length,
+                                 import->name.bytes);
+            const struct resolution *next = &at->imports[module_import_position(&at->module, import->kind, index)];
+            index = next->index;
+            at = next->provider;
+        }
+    }
+    return true;
+}
+
+static void number_types(struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        const struct module *module = &program->instances[i]->module;
+        for (uint32_t type = 0; type < module->type_count; type++) {
+            if (program_type_number(program, program->instances[i], type) != UINT32_MAX)
+                continue;
+            program->types = reallocate(program->types, program->type_count + 1, sizeof *program->types);
+            program->types[program->type_count++] =
+                (struct program_type){.instance = program->instances[i], .type = &module->types[type]};
+        }
+    }
+}
+
+uint32_t program_type_number(const struct program *program, const struct instance *instance, uint32_t type)
+{
+    for (uint32_t i = 0; i < program->type_count; i++)
+        if (function_types_equal(program->types[i].type, &instance->module.types[type]))
+            return i;
+    return UINT32_MAX;
+}
+
+static void place_memories(struct program *program)
+{
+    uint64_t regions = 0;
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        struct instance *instance = program->instances[i];
+        if (instance->is_dropped)
+            continue;
+        for (uint32_t memory = instance->module.imported_memory_count; memory < instance->module.memory_count;
+             memory++) {
+            bool is_first = !program->first_memory_instance;
+            if (is_first) {
+                program->first_memory_instance = instance;
+                program->first_memory = memory;
+            }
+            if (!is_first || program->is_without_page_zero)
+                instance->memory_bases[memory] = IMAGE_REGION_BASE + regions++ * IMAGE_REGION_STRIDE;
+            program->memory_count++;
+        }
+    }
+}
+
+bool program_link(struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        struct instance *instance = program->instances[i];
+        struct link_error error;
+        if (link_instance(program, instance, &error))
+            continue;
+        if (!instance->may_fail) {
+            fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", instance->file, error.offset, error.text);
+            return false;
+        }
+        printf("unlinkable %s: %s\n", instance->name, error.text);
+        instance->is_dropped = true;
+    }
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        struct link_error error;
+        if (program->instances[i]->is_dropped || link_ends(program, program->instances[i], &error))
+            continue;
+        fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", program->instances[i]->file, error.offset, error.text);
+        return false;
+    }
+    number_types(program);
+    place_memories(program);
+    if (program->memory_count > IMAGE_MAX_MEMORIES) {
+        fprintf(stderr, "%s: more than %u memories in one program\n", program->instances[0]->file, IMAGE_MAX_MEMORIES);
+        return false;
+    }
+    return true;
+}
+
+char *symbol_mangle(const char *text, size_t length)
+{
+    char *symbol = allocate(3 * length + 1, 1), *next = symbol;
+    for (size_t i = 0; i < length; i++) {
+        if (is_plain_character(text[i]))
+            *next++ = text[i];
+        else
+            next += sprintf(next, "$%02x", (unsigned char)text[i]);
+    }
+    return symbol;
+}
+
+/* ---- the end ---- */
+
+static void instance_free(struct instance *instance)
+{
+    for (uint32_t i = 0; instance->imports && i < instance->module.import_count; i++)
+        free(instance->imports[i].symbol);
+    for (uint32_t i = 0; i < instance->binding_count; i++)
+        free(instance->bindings[i].module);
+    if (instance->is_loaded)
+        module_free(&instance->module);
+    free(instance->imports);
+    free(instance->bindings);
+    free(instance->memory_bases);
+    free(instance->bytes);
+    free(instance->name);
+    free(instance->import_name);
+    free(instance->file);
+    free(instance);
+}
+
+void program_free(struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        instance_free(program->instances[i]);
+    free(program->instances);
+    free(program->types);
+}

@@ -1,0 +1,100 @@
+/* A program: one module, or several linked statically, on the way to one image.
+ *
+ * Each module that takes part is an *instance* with a name of its own; a module that takes part twice
+ * is two instances. An import is satisfied by an export of the instance that the importing instance
+ * binds to the import's module name, else by a native function of the table imports.def.
+ *
+ * program_add and program_bind build the set, program_load reads and validates, program_link
+ * resolves. After that everything is constant. Names of instances are [A-Za-z0-9_]+. */
+#ifndef TESSERA_AOT_PROGRAM_H
+#define TESSERA_AOT_PROGRAM_H
+
+#include "wasm/module.h"
+
+struct instance;
+
+/* What satisfies an import: entity `index` of `provider`, or (functions only) a native symbol. */
+struct resolution {
+    const struct instance *provider; /* NULL: native */
+    uint32_t index;
+    char *symbol;
+};
+
+struct binding {
+    char *module;
+    struct instance *provider;
+};
+
+struct instance {
+    char *name;
+    char *file;
+    char *import_name; /* --link: what modules call it; else NULL */
+    uint8_t *bytes;
+    size_t size;
+    struct module module;
+    bool is_loaded;
+    struct resolution *imports; /* one for each of module.imports */
+    struct binding *bindings;   /* import module name -> instance */
+    uint32_t binding_count;
+    uint64_t *memory_bases; /* of the memories that this instance defines, by index */
+    bool may_fail;          /* a link error drops the instance (spec suite: assert_unlinkable) */
+    bool is_dropped;
+    uint32_t position; /* among program.instances */
+};
+
+/* A function type as the whole program knows it. Its position is the number that indirect calls compare. */
+struct program_type {
+    const struct instance *instance;
+    const struct function_type *type;
+};
+
+struct program {
+    struct instance **instances; /* the first is the main one: its exports are the program's */
+    uint32_t instance_count;
+    struct program_type *types;
+    uint32_t type_count;
+    const struct instance *first_memory_instance; /* the one whose memory lies at the lowest base; NULL: none */
+    uint32_t first_memory;
+    uint32_t memory_count;
+    bool may_grow_tables;      /* some module has a table.grow */
+    bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
+    bool is_without_page_zero; /* the first memory gets a region like the others */
+};
+
+struct instance *program_add(struct program *program, const char *name, const char *file);
+struct instance *program_find(const struct program *program, const char *name);
+void program_bind(struct instance *instance, const char *module, struct instance *provider);
+
+/* --link: adds a module that provides the imports from module `name`; once all are there, program_bind_linked
+ * binds every instance to all of them. Prints errors. */
+bool program_add_linked(struct program *program, const char *name, const char *file);
+void program_bind_linked(struct program *program);
+
+/* Reads a description of a set: lines `instance NAME FILE`, `unlinkable NAME FILE`, and after either
+ * `import MODULE INSTANCE`. Files are relative to the description's folder. Errors are printed. */
+bool program_read_set(struct program *program, const char *file);
+
+/* Reads and validates every module, and prints the first error. */
+bool program_load(struct program *program, unsigned features);
+
+/* Resolves every import, gives types their numbers and memories their places. Prints the first error;
+ * an instance that may fail is dropped instead, with a line `unlinkable NAME: message` on standard output. */
+bool program_link(struct program *program);
+
+void program_free(struct program *program);
+
+/* Follows imports and re-exports to the instance that defines an entity. False: it is the native
+ * function `*symbol`. */
+bool program_definition(const struct instance *instance, enum external_kind kind, uint32_t index,
+                        const struct instance **definer, uint32_t *defined_index, const char **symbol);
+
+/* The number of a function type of one instance. */
+uint32_t program_type_number(const struct program *program, const struct instance *instance, uint32_t type);
+
+/* The import that provides entity `index` of its kind; `index` must be an imported one. */
+uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index);
+
+/* `text` with every byte outside [A-Za-z0-9_] as $hh. The caller frees it. */
+char *symbol_mangle(const char *text, size_t length);
+
+#endif

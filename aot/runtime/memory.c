@@ -1,0 +1,15 @@
+/* memory.grow for the first memory. One thread at a time: a program that shares its memory has its platform serialise
+ * this. */
+#include "runtime.h"
+#include "wasm_runtime.h"
+
+int32_t wasm_memory_grow(uint32_t delta, uint64_t maximum)
+{
+    uint64_t pages = wasm_memory_pages;
+    if (delta > maximum - pages)
+        return -1;
+    if (delta > 0 && wasm_platform_memory_grow(delta) < 0)
+        return -1;
+    wasm_memory_pages = pages + delta;
+    return (int32_t)(uint32_t)pages;
+}
