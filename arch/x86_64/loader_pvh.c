@@ -38,7 +38,7 @@ static const char *read_memory_map(struct loader_info *info, const struct acpi_m
         return "PVH start information: the memory map reaches beyond the memory that can be seen";
     for (uint32_t i = 0; i < count; i++)
         loader_add_region(info, entry[i].address, entry[i].bytes, entry[i].type);
-    return NULL;
+    return info->region_count == 0 ? "PVH start information: the memory map is empty" : NULL;
 }
 
 static const char *read_module(struct loader_info *info, const struct acpi_memory *memory,
