@@ -1,0 +1,52 @@
+/* Runs every test case, each with memory of its own, and gives the verdict. */
+#include "test.h"
+
+extern const struct test_case test_cases[], test_cases_end[];
+
+#define CASE_MEMORY_BITS 23
+
+static void *resume[5];
+static bool has_failed;
+
+_Noreturn void case_fail(const char *file, int line, const char *text)
+{
+    say("FAILED\n    %s:%u: %s\n", file, (word)line, text);
+    __builtin_longjmp(resume, 1);
+}
+
+_Noreturn void case_fail_equal(const char *file, int line, const char *text, word left, word right)
+{
+    say("FAILED\n    %s:%u: %s: 0x%x and 0x%x\n", file, (word)line, text, left, right);
+    __builtin_longjmp(resume, 1);
+}
+
+static __attribute__((noinline)) void case_run(const struct test_case *test)
+{
+    if (__builtin_setjmp(resume) == 0)
+        test->run();
+    else
+        has_failed = true;
+}
+
+int main(void)
+{
+    word passed = 0, failed = 0;
+    if (tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT) != ERROR_NONE)
+        give_up("the root task's priority cannot be set", 0);
+    for (const struct test_case *test = test_cases; test < test_cases_end; test++) {
+        say("%s: %s ... ", test->name, test->description);
+        has_failed = false;
+        harness_mark(CASE_MEMORY_BITS);
+        case_run(test);
+        (void)tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT);
+        harness_release();
+        if (has_failed) {
+            failed++;
+        } else {
+            passed++;
+            say("ok\n");
+        }
+    }
+    say("kernel tests: %u passed, %u failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
