@@ -90,6 +90,14 @@ enum value_kind {
 #define HEAP_NOFUNC   0x80000003u /* bottom of the func hierarchy: only null */
 #define HEAP_NOEXTERN 0x80000004u
 #define HEAP_NOEXN    0x80000005u
+/* The gc proposal's. Its operators and its struct, array and sub types are refused, so values of these types are null
+ * always. */
+#define HEAP_ANY    0x80000006u
+#define HEAP_EQ     0x80000007u
+#define HEAP_I31    0x80000008u
+#define HEAP_STRUCT 0x80000009u
+#define HEAP_ARRAY  0x8000000au
+#define HEAP_NONE   0x8000000bu
 
 struct value_type {
     uint8_t kind;  /* enum value_kind */
@@ -103,6 +111,8 @@ struct function_type {
     uint32_t parameter_count;
     uint32_t result_count;
     uint32_t canonical; /* the lowest index of an equal type: types are equal iff their canonical indices are */
+    uint32_t group;     /* first type of the recursion group it is in, which has `group_size` types */
+    uint32_t group_size;
     uint64_t offset;
 };
 
@@ -291,6 +301,10 @@ void module_function_locals(const struct module *module, uint32_t function, stru
 const struct custom_section *module_custom_find(const struct module *module, const char *name);
 
 bool value_type_equal(const struct module *module, struct value_type a, struct value_type b);
+
+/* One numbering for the types of several modules: numbers[m][t], with room for modules[m]->type_count of them, are
+ * equal iff the types are. Within one module this is the canonical index. False: out of memory, or 2^30 types. */
+bool module_types_number(const struct module *const *modules, size_t count, uint32_t *const *numbers);
 
 /* Whether a value of type `sub` may stand where `super` is wanted. */
 bool value_type_matches(const struct module *module, struct value_type sub, struct value_type super);
