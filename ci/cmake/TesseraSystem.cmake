@@ -3,12 +3,12 @@
 set(TESSERA_PYTHON /usr/bin/python3 CACHE FILEPATH "Python for the build's own scripts")
 set(TESSERA_PROGRAM_BASE 0x400000 CACHE STRING "Link address of native user programs")
 
-# tessera_program(NAME SOURCES a.c ... [FP] [LINK library ...] [LINKER_SCRIPT file] [OPTIONS flag ...])
+# tessera_program(NAME SOURCES a.c ... [FP] [SYSTEM] [LINK library ...] [LINKER_SCRIPT file] [OPTIONS flag ...])
 #
 # A native user-mode program: static ELF64 at a fixed address, ${CMAKE_BINARY_DIR}/programs/NAME. Built
-# without FP and SIMD unless FP is given.
+# without FP and SIMD unless FP is given. SYSTEM: every system archive carries it as member NAME.
 function(tessera_program name)
-    cmake_parse_arguments(arg "FP" "LINKER_SCRIPT" "SOURCES;LINK;OPTIONS" ${ARGN})
+    cmake_parse_arguments(arg "FP;SYSTEM" "LINKER_SCRIPT" "SOURCES;LINK;OPTIONS" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_program(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -21,6 +21,9 @@ function(tessera_program name)
         target_link_libraries(${name} PRIVATE tessera_user_flags)
     endif()
     target_link_libraries(${name} PRIVATE ${arg_LINK} gcc)
+    if(arg_SYSTEM)
+        set_property(GLOBAL APPEND PROPERTY TESSERA_SYSTEM_PROGRAMS ${name})
+    endif()
     if(arg_LINKER_SCRIPT)
         cmake_path(ABSOLUTE_PATH arg_LINKER_SCRIPT BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
         target_link_options(${name} PRIVATE "LINKER:-T,${arg_LINKER_SCRIPT}")
@@ -62,6 +65,47 @@ function(tessera_archive name)
     add_custom_target(archive-${name} ALL DEPENDS "${output}")
 endfunction()
 
+# tessera_system(NAME description.json [IMAGES image ...])
+#
+# The system archive ${CMAKE_BINARY_DIR}/archives/NAME.cpio of a system description (docs/system.md): the SYSTEM programs, the compiled
+# description, the images (modules are translated on the way) and the files it names. Call it after the servers are known.
+# Images that are not modules of tessera_wasm are found in images/ and programs/; name their targets in IMAGES. A description
+# can be packed once the root task and the WASI library are part of the build.
+function(tessera_system name description)
+    cmake_parse_arguments(arg "" "" "IMAGES" ${ARGN})
+    if(NOT TARGET root OR NOT TARGET wasi OR NOT TARGET wasm_runtime)
+        return()
+    endif()
+    cmake_path(ABSOLUTE_PATH description BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+    set(output "${CMAKE_BINARY_DIR}/archives/${name}.cpio")
+    get_property(programs GLOBAL PROPERTY TESSERA_SYSTEM_PROGRAMS)
+    # What the description leads to is in the dependency file that the packer writes.
+    add_custom_command(OUTPUT "${output}"
+        COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/system_image.py" "${description}" --arch ${TESSERA_ARCH}
+            --host-dir "${TESSERA_HOST_DIR}" --build-dir "${CMAKE_BINARY_DIR}" -o "${output}" --depfile "${output}.d"
+        DEPENDS "${description}" ${programs} wasi wasm_runtime ${arg_IMAGES} "${TESSERA_HOST_DIR}/aot/tessera-aot"
+            "${CMAKE_SOURCE_DIR}/ci/system_image.py" "${CMAKE_SOURCE_DIR}/ci/system_description.py"
+            "${CMAKE_SOURCE_DIR}/ci/archive.py"
+        DEPFILE "${output}.d" VERBATIM
+        COMMENT "Packing system ${name}")
+    add_custom_target(archive-${name} ALL DEPENDS "${output}")
+endfunction()
+
+# The SYSTEM programs, one a line, for `./tessera image`. The top level calls it when all folders are read.
+function(tessera_write_system_programs)
+    get_property(programs GLOBAL PROPERTY TESSERA_SYSTEM_PROGRAMS)
+    list(JOIN programs "\n" text)
+    file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/system-programs.txt" CONTENT "${text}\n")
+    set(existing)
+    foreach(target kernel wasi wasm_runtime ${programs})
+        if(TARGET ${target})
+            list(APPEND existing ${target})
+        endif()
+    endforeach()
+    # What `./tessera image` needs of a target configuration.
+    add_custom_target(system-parts DEPENDS ${existing})
+endfunction()
+
 # tessera_iso(NAME [ARCHIVE archive]): build/ARCH/iso/NAME.iso, the kernel and archives/ARCHIVE.cpio as a
 # bootable image. ARCHIVE is a name given to tessera_archive or tessera_system; by default NAME.
 function(tessera_iso name)
@@ -69,7 +113,7 @@ function(tessera_iso name)
     if(NOT arg_ARCHIVE)
         set(arg_ARCHIVE ${name})
     endif()
-    if(NOT TARGET kernel)
+    if(NOT TARGET kernel OR NOT TARGET archive-${arg_ARCHIVE})
         return()
     endif()
     set(archive "${CMAKE_BINARY_DIR}/archives/${arg_ARCHIVE}.cpio")

@@ -38,9 +38,12 @@ function(tessera_wasm name)
         DEPENDS ${objects} VERBATIM
         COMMENT "Linking module ${name}.wasm")
     add_custom_target(wasm-${name} ALL DEPENDS "${module}")
+    add_dependencies(products wasm-${name})
 endfunction()
 
 if(TESSERA_ARCH STREQUAL "")
+    # Everything of the host configuration that a target configuration reads.
+    add_custom_target(products)
     execute_process(COMMAND ${TESSERA_CLANG} -print-resource-dir OUTPUT_VARIABLE clang_resources
         OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE clang_status)
     if(NOT clang_status EQUAL 0)
@@ -60,12 +63,14 @@ function(tessera_wat name)
         DEPENDS "${arg_SOURCE}" VERBATIM
         COMMENT "Assembling module ${name}.wasm")
     add_custom_target(wasm-${name} ALL DEPENDS "${module}")
+    add_dependencies(products wasm-${name})
 endfunction()
 
 # tessera_translate(NAME [WASM file.wasm] [MANIFEST file.json] [OPTIONS flag ...])
 #
 # Translates a module (by default the host configuration's wasm/NAME.wasm) into the program image
-# ${CMAKE_BINARY_DIR}/images/NAME. Target configurations only.
+# ${CMAKE_BINARY_DIR}/images/NAME, linked with lib/libwasi.a and lib/libwasm_runtime.a (targets wasi and
+# wasm_runtime). Target configurations only. System descriptions do not need it: tessera_system translates.
 function(tessera_translate name)
     cmake_parse_arguments(arg "" "WASM;MANIFEST" "OPTIONS" ${ARGN})
     if(NOT arg_WASM)
@@ -76,16 +81,16 @@ function(tessera_translate name)
         cmake_path(ABSOLUTE_PATH arg_MANIFEST BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
         set(manifest --manifest "${arg_MANIFEST}")
     endif()
-    set(translator "${TESSERA_HOST_DIR}/aot/tessera-aot")
-    set(library)
-    if(TARGET tessera-wasi)
-        set(library --library $<TARGET_FILE:tessera-wasi>)
+    if(NOT TARGET wasi OR NOT TARGET wasm_runtime)
+        return()
     endif()
+    set(translator "${TESSERA_HOST_DIR}/aot/tessera-aot")
     set(image "${CMAKE_BINARY_DIR}/images/${name}")
     add_custom_command(OUTPUT "${image}"
         COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/images"
-        COMMAND "${translator}" --target ${TESSERA_ARCH} ${library} ${manifest} ${arg_OPTIONS} -o "${image}" "${arg_WASM}"
-        DEPENDS "${translator}" "${arg_WASM}" ${arg_MANIFEST} $<$<TARGET_EXISTS:tessera-wasi>:tessera-wasi>
+        COMMAND "${translator}" --target ${TESSERA_ARCH} --lib-dir "${CMAKE_ARCHIVE_OUTPUT_DIRECTORY}"
+            ${manifest} ${arg_OPTIONS} -o "${image}" "${arg_WASM}"
+        DEPENDS "${translator}" "${arg_WASM}" ${arg_MANIFEST} wasi wasm_runtime
         VERBATIM COMMENT "Translating ${name} for ${TESSERA_ARCH}")
     add_custom_target(image-${name} ALL DEPENDS "${image}")
 endfunction()

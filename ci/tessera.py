@@ -1,0 +1,363 @@
+"""The commands behind ./tessera: set-up, build, run, test, benchmarks and boot images.
+
+Started by the shell script `tessera` in the root folder. Each command first installs what is missing (ci/packages.txt)
+and builds what it needs; what is there already costs a look, not a rebuild.
+"""
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+ARCHES = ("x86_64", "arm64")
+DEFAULT_DEMO = "mqtt"
+DESCRIPTION_NAME = "system.json"
+
+
+class Failure(Exception):
+    """A step failed; the text says which and what to do."""
+
+
+# ---- Output -----------------------------------------------------------------------------------------------------
+
+def is_terminal():
+    return sys.stdout.isatty()
+
+
+def step(text):
+    if is_terminal():
+        text = f"\x1b[1m{text}\x1b[0m"
+    print(f"==> {text}", flush=True)
+
+
+def shown(command):
+    return shlex.join(os.path.relpath(word, ROOT) if word.startswith(ROOT + os.sep) else word for word in command)
+
+
+def call(command, failure, **options):
+    """Run a command with its output on ours; Failure with `failure` and the command when it does not succeed."""
+    try:
+        status = subprocess.run(command, cwd=ROOT, **options).returncode
+    except FileNotFoundError:
+        raise Failure(f"{command[0]} is missing; './tessera setup' installs it") from None
+    if status:
+        raise Failure(f"{failure} (status {status})\n         the command was: {shown(command)}")
+
+
+# ---- Set-up -----------------------------------------------------------------------------------------------------
+
+def wanted_packages():
+    with open(os.path.join(ROOT, "ci", "packages.txt"), encoding="utf-8") as file:
+        return [line.strip() for line in file if line.strip() and not line.startswith("#")]
+
+
+def missing_packages():
+    """Packages of ci/packages.txt that dpkg does not list as installed."""
+    wanted = wanted_packages()
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *wanted]
+    try:
+        answer = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    except FileNotFoundError:
+        raise Failure("this is not a Debian system: Tessera is built with the packages of Debian 12 (bookworm); "
+                      "a container of debian:bookworm will do") from None
+    installed = {line.split()[0] for line in answer.splitlines() if line.endswith(" installed")}
+    return [name for name in wanted if name not in installed]
+
+
+def privileged(command):
+    """The command, made to run as root; Failure with the line to type where that is impossible."""
+    if os.geteuid() == 0:
+        return ["env", "DEBIAN_FRONTEND=noninteractive", *command]
+    if shutil.which("sudo"):
+        return ["sudo", "DEBIAN_FRONTEND=noninteractive", *command]
+    return None
+
+
+def install_missing():
+    missing = missing_packages()
+    if not missing:
+        return False
+    # dpkg's own words stay in view: this is the longest step on a new machine.
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    update = privileged(["apt-get", "update"])
+    if update is None:
+        raise Failure("these packages are missing and this user may not install them. As root, run:\n"
+                      f"    apt-get update && {shlex.join(install)}")
+    step(f"Installing {len(missing)} Debian packages: {' '.join(missing)}")
+    call(update, "the package lists could not be fetched: check the network and /etc/apt")
+    call(privileged(install), "apt-get could not install the packages; its message stands above")
+    return True
+
+
+# ---- Build ------------------------------------------------------------------------------------------------------
+
+def build_folder(preset):
+    return os.path.join(BUILD, preset)
+
+
+def configure(preset):
+    """Once; afterwards the build itself notices changed CMake files."""
+    if os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
+        return
+    step(f"Configuring {preset}")
+    call(["cmake", "--preset", preset], f"configuring {preset} failed; CMake's message stands above")
+
+
+def build_targets(preset, targets, number, total):
+    configure(preset)
+    step(f"Building {preset} ({number} of {total})")
+    command = ["cmake", "--build", build_folder(preset)]
+    if targets:
+        command += ["--target", *targets]
+    call(command, f"building {preset} failed; the first error stands above")
+
+
+def build(arches, host_targets=(), arch_targets=()):
+    """The host's products, then each architecture. Without targets: everything."""
+    total = 1 + len(arches)
+    build_targets("host", host_targets, 1, total)
+    for number, arch in enumerate(arches, 2):
+        build_targets(arch, arch_targets, number, total)
+
+
+def kernel_file(arch):
+    return os.path.join(build_folder(arch), "kernel", "Image" if arch == "arm64" else "tessera.elf")
+
+
+# ---- Systems ----------------------------------------------------------------------------------------------------
+
+def demos():
+    folder = os.path.join(ROOT, "demos")
+    return sorted(name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name, DESCRIPTION_NAME)))
+
+
+def make_archive(description, arch, output):
+    """The system archive of a description outside the build's own list."""
+    call([sys.executable, os.path.join(ROOT, "ci", "system_image.py"), description, "--arch", arch,
+          "--host-dir", build_folder("host"), "--build-dir", build_folder(arch), "-o", output],
+         f"{description} was not packed")
+
+
+def make_iso(arch, archive, output):
+    call([sys.executable, os.path.join(ROOT, "ci", "iso.py"), "--arch", arch, "--kernel", kernel_file(arch),
+          "--archive", archive, "-o", output], f"the boot image {output} was not made")
+
+
+def prepare_system(demo, arch, wants_iso):
+    """Build what running `demo` takes; gives (archive, iso or None)."""
+    if demo.endswith(".json"):
+        if not os.path.isfile(demo):
+            raise Failure(f"{demo} does not exist")
+        build([arch], ["products"], ["system-parts"])
+        name = os.path.splitext(os.path.basename(demo))[0]
+        archive = os.path.join(build_folder(arch), "own", f"{name}.cpio")
+        iso = archive.removesuffix(".cpio") + ".iso"
+        make_archive(os.path.abspath(demo), arch, archive)
+        if wants_iso:
+            make_iso(arch, archive, iso)
+        return archive, iso
+    if demo not in demos():
+        raise Failure(f"there is no demo '{demo}'; the demos are: {', '.join(demos())} (or give a description, SYSTEM.json)")
+    build([arch], ["products"], ["kernel", f"iso-{demo}" if wants_iso else f"archive-{demo}"])
+    folder = build_folder(arch)
+    return os.path.join(folder, "archives", f"{demo}.cpio"), os.path.join(folder, "iso", f"{demo}.iso")
+
+
+# ---- Commands ---------------------------------------------------------------------------------------------------
+
+def command_setup(options):
+    if not install_missing():
+        print("Everything is installed.")
+    return 0
+
+
+def command_build(options):
+    install_missing()
+    build([options.arch] if options.arch else list(ARCHES))
+    return 0
+
+
+def command_run(options):
+    install_missing()
+    archive, iso = prepare_system(options.demo, options.arch, options.boot == "iso")
+    where = f"{options.boot}, {options.firmware}" if options.firmware else options.boot
+    step(f"Running {options.demo} on {options.arch} ({where})")
+    command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--boot", options.boot,
+               "--timeout", str(options.timeout), "--symbols", os.path.join(build_folder(options.arch), "kernel", "tessera.elf")]
+    command += ["--iso", iso] if options.boot == "iso" else ["--kernel", kernel_file(options.arch), "--archive", archive]
+    if options.firmware:
+        command += ["--firmware", options.firmware]
+    if options.gdb:
+        command += ["--gdb"]
+    if sys.stdin.isatty():
+        command += ["--interactive"]
+    try:
+        status = subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        return 130
+    print(f"==> The guest ended with {'success' if status == 0 else f'status {status}'}." if status <= 100
+          else f"==> The run failed (status {status}; './tessera run --help' explains it).", flush=True)
+    return status
+
+
+def write_test_list(presets):
+    """One CTest folder over all configurations, so that one run ends in one summary."""
+    folder = os.path.join(BUILD, "tests")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "CTestTestfile.cmake"), "w", encoding="utf-8") as file:
+        file.writelines(f'subdirs("{build_folder(preset)}")\n' for preset in presets)
+    return folder
+
+
+def command_test(options):
+    install_missing()
+    arches = [options.arch] if options.arch else list(ARCHES)
+    build(arches)
+    step("Testing")
+    command = ["ctest", "--test-dir", write_test_list(["host", *arches]), "--output-on-failure", "--no-tests=error",
+               "--parallel", str(options.jobs or os.cpu_count() or 1)]
+    if options.filter:
+        command += ["--tests-regex", options.filter]
+    try:
+        return subprocess.run(command, cwd=ROOT).returncode and 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def command_bench(options):
+    install_missing()
+    import bench  # only here: it reads the peers' figures
+    arches = [options.arch] if options.arch else list(ARCHES)
+    if options.json and len(arches) != 1:
+        raise Failure("--json writes one architecture's results: say which with --arch")
+    build(arches, ["products"], ["bench-files"])
+    for arch in arches:
+        step(f"Measuring on {arch}: instructions, counted by QEMU")
+        try:
+            bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json)
+        except bench.BenchError as error:
+            raise Failure(str(error)) from None
+    return 0
+
+
+def command_image(options):
+    install_missing()
+    description = os.path.abspath(options.description)
+    output = os.path.abspath(options.output)
+    if not os.path.isfile(description):
+        raise Failure(f"{options.description} does not exist")
+    build([options.arch], ["products"], ["system-parts"])
+    step(f"Making {options.output}")
+    archive = os.path.join(build_folder(options.arch), "own", os.path.basename(output) + ".cpio")
+    os.makedirs(os.path.dirname(archive), exist_ok=True)
+    make_archive(description, options.arch, archive)
+    make_iso(options.arch, archive, output)
+    print(f"{options.output}: {os.path.getsize(output) // 1024} KiB, boots as a CD or, copied with dd, as a disk.")
+    return 0
+
+
+# ---- Command line -----------------------------------------------------------------------------------------------
+
+OVERVIEW = """\
+Tessera: a capability microkernel that runs WebAssembly modules as isolated native processes.
+
+Two commands do it all, on a fresh Debian 12 as on a busy one:
+
+    ./tessera run      install what is missing, build, boot the x86-64 ISO in QEMU, run the MQTT demo
+    ./tessera test     build and test everything, both architectures
+"""
+
+RUN_EXAMPLES = """\
+examples:
+    ./tessera run                              the MQTT demo, x86-64, from the ISO through BIOS
+    ./tessera run compute --arch arm64         another demo, arm64 ISO through UEFI
+    ./tessera run security --boot direct       kernel and archive without firmware, the quickest way
+    ./tessera run my/system.json               a system description of your own
+    ./tessera run hello --boot direct --gdb    wait for a debugger
+
+exit status: what the guest's system ended with (0: everything as expected), or 122 wrong arguments, 123 QEMU did not
+start, 124 time limit reached, 125 the machine ended without a verdict, 130 interrupted; 1: a step before failed.
+"""
+
+
+def add_arch(parser, default=None):
+    text = f"default {default}" if default else "default: both"
+    parser.add_argument("--arch", choices=ARCHES, default=default, help=text)
+
+
+def add_command(commands, name, function, help_text, examples):
+    parser = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".",
+                                 epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(function=function)
+    return parser
+
+
+def seconds(text):
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError("must be 0 (no limit) or more")
+    return value
+
+
+def command_line():
+    parser = argparse.ArgumentParser(prog="./tessera", description=OVERVIEW,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="./tessera COMMAND --help tells more about each.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    add_command(commands, "setup", command_setup, "install the Debian packages that are missing",
+                "example:\n    ./tessera setup\n\nThe list is ci/packages.txt. Every other command does this first.")
+
+    command = add_command(commands, "build", command_build, "build everything",
+                          "examples:\n    ./tessera build\n    ./tessera build --arch arm64")
+    add_arch(command)
+
+    command = add_command(commands, "run", command_run, "build and boot a demo in QEMU", RUN_EXAMPLES)
+    command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="DEMO",
+                         help=f"one of: {', '.join(demos())}; or SYSTEM.json (default {DEFAULT_DEMO})")
+    add_arch(command, "x86_64")
+    command.add_argument("--boot", choices=("iso", "direct"), default="iso", help="default iso")
+    command.add_argument("--firmware", choices=("bios", "uefi"),
+                         help="of an ISO boot: x86_64 has both (default bios), arm64 has uefi")
+    command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
+    command.add_argument("--timeout", type=seconds, default=300.0, metavar="S", help="seconds, 0 for none (default 300)")
+
+    command = add_command(commands, "test", command_test, "build and test everything",
+                          "examples:\n    ./tessera test\n    ./tessera test --arch arm64\n"
+                          "    ./tessera test mqtt              tests whose name matches the regular expression\n"
+                          "    ./tessera test 'x86_64.boot'")
+    add_arch(command)
+    command.add_argument("--jobs", type=int, metavar="N", help="tests at a time (default: one per CPU)")
+    command.add_argument("filter", nargs="?", metavar="FILTER", help="regular expression over the tests' names")
+
+    command = add_command(commands, "bench", command_bench, "measure, in instructions, beside the figures of other kernels",
+                          "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json")
+    add_arch(command)
+    command.add_argument("--json", metavar="FILE", help="also write the results there (with --arch)")
+
+    command = add_command(commands, "image", command_image, "make a bootable image of a system description",
+                          "example:\n    ./tessera image my/system.json --arch x86_64 -o my.iso\n"
+                          "    qemu-system-x86_64 -machine q35 -cpu max -cdrom my.iso -serial stdio -display none\n\n"
+                          "docs/system.md describes SYSTEM.json.")
+    command.add_argument("description", metavar="SYSTEM.json")
+    add_arch(command, "x86_64")
+    command.add_argument("-o", "--output", required=True, metavar="FILE.iso")
+    return parser
+
+
+def main():
+    options = command_line().parse_args()
+    try:
+        return options.function(options)
+    except Failure as failure:
+        print(f"tessera: {failure}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
