@@ -63,6 +63,9 @@ function(tessera_archive name)
         DEPENDS ${inputs} "${CMAKE_SOURCE_DIR}/ci/archive.py" VERBATIM
         COMMENT "Packing archive ${name}.cpio")
     add_custom_target(archive-${name} ALL DEPENDS "${output}")
+    if(name MATCHES "^bench-")
+        set_property(GLOBAL APPEND PROPERTY TESSERA_BENCH_ARCHIVES ${name})
+    endif()
 endfunction()
 
 # tessera_system(NAME description.json [IMAGES image ...])
@@ -89,10 +92,22 @@ function(tessera_system name description)
         DEPFILE "${output}.d" VERBATIM
         COMMENT "Packing system ${name}")
     add_custom_target(archive-${name} ALL DEPENDS "${output}")
+    if(name MATCHES "^bench-")
+        set_property(GLOBAL APPEND PROPERTY TESSERA_BENCH_ARCHIVES ${name})
+    endif()
 endfunction()
 
-# The SYSTEM programs, one a line, for `./tessera image`. The top level calls it when all folders are read.
-function(tessera_write_system_programs)
+# Lists for the tools outside the build: the SYSTEM programs for `./tessera image`, the archives whose name begins with bench- for
+# `./tessera bench`. The top level calls it when all folders are read.
+function(tessera_write_lists)
+    get_property(benches GLOBAL PROPERTY TESSERA_BENCH_ARCHIVES)
+    list(JOIN benches "\n" text)
+    file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/bench-archives.txt" CONTENT "${text}\n")
+    list(TRANSFORM benches PREPEND archive-)
+    if(TARGET kernel)
+        list(APPEND benches kernel)
+    endif()
+    add_custom_target(bench-files DEPENDS ${benches})
     get_property(programs GLOBAL PROPERTY TESSERA_SYSTEM_PROGRAMS)
     list(JOIN programs "\n" text)
     file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/system-programs.txt" CONTENT "${text}\n")
