@@ -48,9 +48,11 @@ static uint32_t boot_apic_id;
 static void local_apic_start(const struct acpi_machine *machine)
 {
     uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-    if (cpu.has_x2apic)
-        base |= APIC_BASE_X2APIC;
     msr_write(MSR_APIC_BASE, base);
+    if (cpu.has_x2apic) { /* only from the enabled state: SDM 11.12.5 */
+        base |= APIC_BASE_X2APIC;
+        msr_write(MSR_APIC_BASE, base);
+    }
     if ((base & APIC_BASE_X2APIC) == 0) {
         uint64_t address = machine->local_apic_address != 0 ? machine->local_apic_address : APIC_DEFAULT;
         apic_registers = (volatile uint8_t *)device_map(address);
