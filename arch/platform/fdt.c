@@ -11,7 +11,8 @@
 
 #define FDT_MAGIC        0xd00dfeedu
 #define FDT_HEADER_BYTES 40
-#define FDT_VERSION      17 /* the first with the size of the tree in the header */
+#define FDT_BYTES_LIMIT  (16u << 20) /* far above any real one; keeps sums of offsets within 32 bits */
+#define FDT_VERSION      17          /* the first with the size of the tree in the header */
 #define FDT_COMPATIBLE   16
 
 enum fdt_token { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROPERTY = 3, FDT_NOP = 4, FDT_END = 9 };
@@ -39,7 +40,7 @@ bool fdt_open(struct fdt *fdt, const void *base, uint64_t limit_bytes)
     if (limit_bytes < FDT_HEADER_BYTES)
         return false;
     uint32_t bytes = fdt_total_bytes(header);
-    if (bytes < FDT_HEADER_BYTES || bytes > limit_bytes)
+    if (bytes < FDT_HEADER_BYTES || bytes > limit_bytes || bytes > FDT_BYTES_LIMIT)
         return false;
     if (read32(header + 20) < FDT_VERSION || read32(header + 24) > FDT_COMPATIBLE)
         return false;
@@ -50,6 +51,18 @@ bool fdt_open(struct fdt *fdt, const void *base, uint64_t limit_bytes)
         return false;
     *fdt = (struct fdt){header, bytes, tree, tree + tree_bytes, strings, strings + strings_bytes};
     return true;
+}
+
+/* Pairs of 64-bit numbers, ended by a pair of zeros. */
+bool fdt_reserved(const struct fdt *fdt, uint32_t n, uint64_t *address, uint64_t *bytes)
+{
+    uint32_t begin = read32(fdt->base + 16);
+    if (n >= FDT_BYTES_LIMIT / 16 || !is_range(begin, (n + 1) * 16, fdt->bytes))
+        return false;
+    struct fdt_value pair = {fdt->base + begin + n * 16, 16};
+    fdt_take(&pair, 2, address);
+    fdt_take(&pair, 2, bytes);
+    return *bytes != 0;
 }
 
 /* Bytes of the NUL-terminated string at `begin` with its NUL; 0 when none ends before `end`. */
@@ -72,8 +85,7 @@ static uint32_t token_at(const struct fdt *fdt, uint32_t at)
     return is_range(at, 4, fdt->tree_end) ? read32(fdt->base + at) : FDT_END;
 }
 
-/* The offset behind the property token at `at`, or 0 when the property is not all there. Offsets stay below tree_end,
- * which is a 32-bit number, and align4 can pass it by 3 at most: blobs near 4 GiB are refused by that range check. */
+/* The offset behind the property token at `at`, or 0 when the property is not all there. */
 static uint32_t property_end(const struct fdt *fdt, uint32_t at)
 {
     if (!is_range(at, 12, fdt->tree_end))

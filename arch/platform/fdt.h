@@ -37,6 +37,9 @@ bool fdt_open(struct fdt *fdt, const void *base, uint64_t limit_bytes);
 /* What the header at `base` (fdt header: 40 bytes readable) says the blob's size is; 0 when it is no device tree. */
 uint32_t fdt_total_bytes(const void *base);
 
+/* The n-th entry of the memory reservation block; false when there is none. */
+bool fdt_reserved(const struct fdt *fdt, uint32_t n, uint64_t *address, uint64_t *bytes);
+
 bool fdt_first(const struct fdt *fdt, struct fdt_node *node);
 bool fdt_next(const struct fdt *fdt, struct fdt_node *node);
 

@@ -1,0 +1,33 @@
+/* The platform record's sources: device tree or ACPI. Both fill the same struct machine. */
+#ifndef ARM64_PLATFORM_H
+#define ARM64_PLATFORM_H
+
+#include "irq.h"
+#include "power.h"
+
+#include <arch/platform.h>
+
+struct fdt;
+
+/* What boot.c needs besides the record that the portable kernel gets. */
+struct machine {
+    struct platform *platform;
+    struct gic gic;
+    enum psci_conduit psci;
+    const char *problem; /* a damaged table, for the console; NULL = none */
+};
+
+/* Everything but memory: controller, timer, console, clock, PCI, cores, command line, archive. */
+void platform_read_fdt(struct machine *machine, const struct fdt *fdt);
+
+/* RAM and what is reserved in it: also maps it. */
+void platform_read_fdt_memory(struct machine *machine, const struct fdt *fdt);
+
+/* The same from the tables at `rsdp`, which are direct-mapped; false when there is no usable root. */
+bool platform_read_acpi(struct machine *machine, paddr rsdp);
+
+/* For the readers: RAM into the record and the direct map; stops the machine when there is too much of it to describe.
+ */
+void platform_add_ram(struct machine *machine, paddr start, paddr end);
+
+#endif
