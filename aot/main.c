@@ -158,12 +158,12 @@ static bool generate_objects(struct translation *translation)
         const struct instance *instance = translation->program.instances[i];
         if (instance->is_dropped)
             continue;
-        add_object(translation, format_text("%s/%s.o", translation->folder, instance->name));
-        if (!translate_instance(translation, instance, EMIT_OBJECT, translation->objects[i]))
+        char *file = format_text("%s/%s.o", translation->folder, instance->name);
+        if (!add_object(translation, file) || !translate_instance(translation, instance, EMIT_OBJECT, file))
             return false;
     }
-    add_object(translation, format_text("%s/program.o", translation->folder));
-    return translate_program(translation, translation->objects[translation->object_count - 1]);
+    char *file = format_text("%s/program.o", translation->folder);
+    return add_object(translation, file) && translate_program(translation, file);
 }
 
 static bool add_libraries(struct translation *translation)

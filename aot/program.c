@@ -129,18 +129,30 @@ static const char *set_line(struct program *program, const char *file, char *lin
         return NULL;
     }
     if (strcmp(command, "import") == 0 && *instance) {
-        struct instance *provider = program_find(program, second);
-        if (!provider)
-            return "no such instance so far";
         size_t length = 0;
         char *module = text_from_hex(first, &length);
         if (!module)
             return "the module's name must be in hexadecimal after `=`, or plain";
-        program_bind(*instance, module, provider);
+        program_bind(*instance, module, NULL);
+        (*instance)->bindings[(*instance)->binding_count - 1].provider_name = copy_text(second);
         free(module);
         return NULL;
     }
     return "expected `instance`, `unlinkable` or `import`";
+}
+
+/* Instances may be named before they are described. The name that does not exist, or NULL. */
+static const char *resolve_bindings(struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        struct instance *instance = program->instances[i];
+        for (uint32_t b = 0; b < instance->binding_count; b++) {
+            instance->bindings[b].provider = program_find(program, instance->bindings[b].provider_name);
+            if (!instance->bindings[b].provider)
+                return instance->bindings[b].provider_name;
+        }
+    }
+    return NULL;
 }
 
 bool program_read_set(struct program *program, const char *file)
@@ -161,11 +173,14 @@ bool program_read_set(struct program *program, const char *file)
     }
     if (!problem && program->instance_count == 0)
         problem = "no instance";
+    const char *unknown = problem ? NULL : resolve_bindings(program);
     if (problem)
         fprintf(stderr, "%s: line %u: %s\n", file, number, problem);
+    else if (unknown)
+        fprintf(stderr, "%s: there is no instance %s\n", file, unknown);
     free(line);
     fclose(stream);
-    return !problem;
+    return !problem && !unknown;
 }
 
 /* ---- loading ---- */
@@ -550,7 +565,7 @@ static void instance_free(struct instance *instance)
     for (uint32_t i = 0; instance->imports && i < instance->module.import_count; i++)
         free(instance->imports[i].symbol);
     for (uint32_t i = 0; i < instance->binding_count; i++)
-        free(instance->bindings[i].module);
+        free(instance->bindings[i].module), free(instance->bindings[i].provider_name);
     if (instance->is_loaded)
         module_free(&instance->module);
     free(instance->imports);

@@ -23,6 +23,7 @@ struct resolution {
 struct binding {
     char *module;
     struct instance *provider;
+    char *provider_name; /* of a set: until the whole description is read */
 };
 
 struct instance {

@@ -1,0 +1,390 @@
+/* Runs one script of the official test suite. Its modules are a static set of instances in this program; its
+ * commands are the blob that spec.py makes of the script's JSON. The driver instantiates in the script's order,
+ * calls, compares, recovers from traps, and prints
+ *
+ *     FAIL script.wast:12: what was expected and what came
+ *     spec script: passed 10 failed 1
+ *
+ * It stands where a module's _start would. The blob is little endian and comes from our own script, so it is
+ * trusted: it is read by one cursor without checks. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "platform.h"
+#include "runtime/exports.h"
+#include "runtime/runtime.h"
+
+extern const uint8_t _binary_commands_blob_start[];
+
+/* ---- the blob ---- */
+
+enum command {
+    COMMAND_END,
+    COMMAND_MODULE,         /* instance */
+    COMMAND_UNLINKABLE,     /* instance */
+    COMMAND_UNINSTANTIABLE, /* instance, kind of trap */
+    COMMAND_ACTION,         /* action */
+    COMMAND_RETURN,         /* action, results */
+    COMMAND_TRAP,           /* action, kind of trap */
+};
+
+/* How a result is compared. */
+enum match { MATCH_BITS, MATCH_CANONICAL_NAN, MATCH_ARITHMETIC_NAN, MATCH_NULL, MATCH_NOT_NULL };
+
+static const uint8_t *cursor;
+
+static uint8_t take8(void)
+{
+    return *cursor++;
+}
+
+static uint32_t take32(void)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++)
+        value |= (uint32_t)take8() << (8 * i);
+    return value;
+}
+
+static uint64_t take64(void)
+{
+    uint64_t low = take32();
+    return low | (uint64_t)take32() << 32;
+}
+
+struct text {
+    const char *bytes;
+    uint32_t length;
+};
+
+static struct text take_text(void)
+{
+    struct text text = {.length = take32()};
+    text.bytes = (const char *)cursor;
+    cursor += text.length;
+    return text;
+}
+
+/* ---- output ---- */
+
+static struct text script_name;
+static uint32_t passed, failed, line;
+
+/* A line under construction. */
+static char output[512];
+static uint32_t output_length;
+
+static void add(const char *text)
+{
+    while (*text && output_length < sizeof output - 2)
+        output[output_length++] = *text++;
+}
+
+static void add_text(struct text text)
+{
+    for (uint32_t i = 0; i < text.length && output_length < sizeof output - 2; i++)
+        output[output_length++] = text.bytes[i] >= ' ' && text.bytes[i] != 0x7f ? text.bytes[i] : '?';
+}
+
+static void add_number(uint64_t value, unsigned base)
+{
+    char digits[20];
+    int count = 0;
+    do
+        digits[count++] = "0123456789abcdef"[value % base];
+    while ((value /= base) > 0);
+    while (count > 0) {
+        char digit[2] = {digits[--count], 0};
+        add(digit);
+    }
+}
+
+static void print_output(void)
+{
+    output[output_length++] = '\n';
+    output[output_length] = 0;
+    spec_platform_print(output, output_length);
+    output_length = 0;
+}
+
+static void begin_failure(void)
+{
+    failed++;
+    add("FAIL ");
+    add_text(script_name);
+    add(".wast:");
+    add_number(line, 10);
+    add(": ");
+}
+
+static void fail(const char *what)
+{
+    begin_failure();
+    add(what);
+    print_output();
+}
+
+static void fail_trap(const char *wanted, enum trap_kind came)
+{
+    begin_failure();
+    add("expected ");
+    add(wanted);
+    add(", got ");
+    add(came == TRAP_NONE ? "none" : trap_kind_text(came));
+    print_output();
+}
+
+/* ---- instances ---- */
+
+struct instantiation {
+    const struct wasm_instance *instance;
+    uint32_t result;
+};
+
+static void instantiate(void *argument)
+{
+    struct instantiation *instantiation = argument;
+    instantiation->result = instantiation->instance->instantiate();
+}
+
+/* The kind of trap that instantiation ended with; `*is_linked` false: an import does not fit. */
+static enum trap_kind run_instantiate(uint32_t index, bool *is_linked)
+{
+    struct instantiation instantiation = {.instance = &wasm_instances[index]};
+    *is_linked = false;
+    if (!instantiation.instance->instantiate)
+        return TRAP_NONE;
+    enum trap_kind kind = spec_platform_run(instantiate, &instantiation);
+    *is_linked = kind != TRAP_NONE || instantiation.result == 0;
+    return kind;
+}
+
+static void command_module(void)
+{
+    bool is_linked;
+    enum trap_kind kind = run_instantiate(take32(), &is_linked);
+    if (!is_linked)
+        fail("the module does not link");
+    else if (kind != TRAP_NONE)
+        fail_trap("instantiation", kind);
+}
+
+static void command_unlinkable(void)
+{
+    bool is_linked;
+    enum trap_kind kind = run_instantiate(take32(), &is_linked);
+    if (is_linked)
+        fail_trap("a link error", kind);
+    else
+        passed++;
+}
+
+static void command_uninstantiable(void)
+{
+    bool is_linked;
+    uint32_t index = take32();
+    enum trap_kind wanted = (enum trap_kind)take8(), kind = run_instantiate(index, &is_linked);
+    if (kind != wanted)
+        fail_trap(trap_kind_text(wanted), kind);
+    else
+        passed++;
+}
+
+/* ---- actions ---- */
+
+struct action {
+    const struct wasm_export *export; /* NULL: there is none of this name */
+    uint64_t slots[64];               /* arguments, then results */
+};
+
+static const struct wasm_export *find_export(uint32_t instance, struct text name)
+{
+    for (uint64_t i = 0; i < wasm_instances[instance].export_count; i++) {
+        const struct wasm_export *export = &wasm_instances[instance].exports[i];
+        bool is_same = export->name_length == name.length;
+        for (uint32_t c = 0; is_same && c < name.length; c++)
+            is_same = export->name[c] == name.bytes[c];
+        if (is_same)
+            return export;
+    }
+    return NULL;
+}
+
+static void take_action(struct action *action)
+{
+    uint32_t instance = take32();
+    action->export = find_export(instance, take_text());
+    uint32_t slots = take8();
+    for (uint32_t i = 0; i < slots; i++)
+        action->slots[i] = take64();
+}
+
+static bool is_narrow(char type)
+{
+    return type == 'i' || type == 'f';
+}
+
+static void act(void *argument)
+{
+    struct action *action = argument;
+    const struct wasm_export *export = action->export;
+    if (export->kind == WASM_FUNCTION)
+        ((void (*)(uint64_t *))export->address)(action->slots);
+    else
+        action->slots[0] = is_narrow(export->type[0]) ? *(const uint32_t *)export->address
+                                                      : *(const uint64_t *)export->address;
+}
+
+/* Runs the action that the blob has next. False: there is no such export, which has been reported. */
+static bool run_action(struct action *action, enum trap_kind *kind)
+{
+    take_action(action);
+    if (!action->export)
+        return false;
+    *kind = spec_platform_run(act, action);
+    return true;
+}
+
+static bool is_nan_of_kind(char type, uint64_t bits, enum match match)
+{
+    uint64_t magnitude = type == 'f' ? bits & 0x7fffffff : bits & 0x7fffffffffffffff;
+    uint64_t canonical = type == 'f' ? 0x7fc00000 : 0x7ff8000000000000;
+    return match == MATCH_CANONICAL_NAN ? magnitude == canonical : (magnitude & canonical) == canonical;
+}
+
+static bool matches(char type, uint64_t bits, enum match match, uint64_t wanted)
+{
+    switch (match) {
+    case MATCH_BITS:
+        return bits == wanted;
+    case MATCH_CANONICAL_NAN:
+    case MATCH_ARITHMETIC_NAN:
+        return is_nan_of_kind(type, bits, match);
+    case MATCH_NULL:
+        return bits == 0;
+    case MATCH_NOT_NULL:
+        return bits != 0;
+    }
+    return false;
+}
+
+/* Compares one result with its alternatives; reports when none fits. */
+static bool check_result(uint32_t index, uint64_t bits)
+{
+    char type = (char)take8();
+    uint32_t alternatives = take8();
+    bool fits = false;
+    uint64_t wanted = 0;
+    enum match match = MATCH_BITS;
+    bits = is_narrow(type) ? (uint32_t)bits : bits;
+    for (uint32_t i = 0; i < alternatives; i++) {
+        match = (enum match)take8();
+        wanted = take64();
+        fits |= matches(type, bits, match, wanted);
+    }
+    if (fits)
+        return true;
+    static const char *const names[] = {"", "a canonical NaN", "an arithmetic NaN", "null", "a reference"};
+    begin_failure();
+    add("result ");
+    add_number(index, 10);
+    add(": expected ");
+    add(names[match]);
+    if (match == MATCH_BITS)
+        add("0x"), add_number(wanted, 16);
+    add(", got 0x");
+    add_number(bits, 16);
+    print_output();
+    return false;
+}
+
+static void command_return(bool is_assertion)
+{
+    static struct action action;
+    enum trap_kind kind = TRAP_NONE;
+    bool has_run = run_action(&action, &kind), fits = has_run && kind == TRAP_NONE;
+    uint32_t before = failed;
+    uint32_t results = is_assertion ? take8() : 0;
+    for (uint32_t i = 0; i < results; i++) {
+        if (fits) {
+            fits = check_result(i, action.slots[i]);
+        } else { /* step over it */
+            take8();
+            for (uint32_t alternatives = take8(); alternatives > 0; alternatives--)
+                cursor += 9;
+        }
+    }
+    if (!has_run)
+        fail("no such export");
+    else if (kind != TRAP_NONE)
+        fail_trap("a result", kind);
+    else if (failed == before && is_assertion)
+        passed++;
+}
+
+static void command_trap(void)
+{
+    static struct action action;
+    enum trap_kind kind;
+    bool has_run = run_action(&action, &kind);
+    enum trap_kind wanted = (enum trap_kind)take8();
+    if (!has_run)
+        fail("no such export");
+    else if (kind != wanted)
+        fail_trap(trap_kind_text(wanted), kind);
+    else
+        passed++;
+}
+
+/* ---- the script ---- */
+
+static bool run_command(void)
+{
+    enum command command = (enum command)take8();
+    if (command == COMMAND_END)
+        return false;
+    line = take32();
+    switch (command) {
+    case COMMAND_MODULE:
+        command_module();
+        break;
+    case COMMAND_UNLINKABLE:
+        command_unlinkable();
+        break;
+    case COMMAND_UNINSTANTIABLE:
+        command_uninstantiable();
+        break;
+    case COMMAND_ACTION:
+        command_return(false);
+        break;
+    case COMMAND_RETURN:
+        command_return(true);
+        break;
+    case COMMAND_TRAP:
+        command_trap();
+        break;
+    case COMMAND_END:
+        break;
+    }
+    return true;
+}
+
+/* Instances are made one by one, by the script. */
+void wasm_instantiate(void) {}
+
+void wasm_export__start(void);
+void wasm_export__start(void)
+{
+    cursor = _binary_commands_blob_start;
+    script_name = take_text();
+    while (run_command())
+        ;
+    add("spec ");
+    add_text(script_name);
+    add(": passed ");
+    add_number(passed, 10);
+    add(" failed ");
+    add_number(failed, 10);
+    print_output();
+    spec_platform_exit(failed > 0);
+}

@@ -1,0 +1,365 @@
+#!/usr/bin/env python3
+"""Translates and runs the official WebAssembly test scripts.
+
+One script becomes one program image: its modules as a static set of instances, and driver.c with the script's
+commands. Malformed and invalid modules are checked by tessera-aot --check. Data: the folder named by
+TESSERA_WASM_SPEC, or ../shared/wasm-spec beside the repository (see the README there for the format).
+
+    spec.py run   --target T --aot FILE --lib-dir DIR ...  translate, run on this host, print every failure and skip
+    spec.py build --target T --aot FILE --lib-dir DIR ... --library LIB --output DIR
+                                                           translate only: DIR/SCRIPT.image for each script
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+MODULE, UNLINKABLE, UNINSTANTIABLE, ACTION, RETURN, TRAP = range(1, 7)
+BITS, CANONICAL_NAN, ARITHMETIC_NAN, NULL, NOT_NULL = range(5)
+LETTERS = {"i32": "i", "i64": "I", "f32": "f", "f64": "F", "funcref": "r", "externref": "x"}
+
+# enum trap_kind of aot/image/image.h, by the suite's words.
+TRAPS = {
+    "unreachable": 1,
+    "out of bounds memory access": 2,
+    "out of bounds table access": 3,
+    "undefined element": 4,
+    "uninitialized element": 5,
+    "indirect call type mismatch": 6,
+    "integer divide by zero": 7,
+    "integer overflow": 8,
+    "invalid conversion to integer": 9,
+    "call stack exhausted": 10,
+}
+
+
+def trap_kind(text):
+    for words, kind in TRAPS.items():
+        if text.startswith(words):
+            return kind
+    raise ValueError(f"unknown trap '{text}'")
+
+
+class Skip(Exception):
+    """A command that this runner does not take, with the reason."""
+
+
+# ---- the commands of a script as the driver's blob ----
+
+def text_bytes(text):
+    data = text.encode("utf-8", "surrogatepass")
+    return struct.pack("<I", len(data)) + data
+
+
+def argument_bits(value):
+    kind = value["type"]
+    if kind not in LETTERS:
+        raise Skip(f"values of type {kind}")
+    if value["value"] == "null":
+        return 0
+    bits = int(value["value"])
+    return bits + 1 if kind == "externref" else bits  # null is 0
+
+
+def match_bytes(value):
+    kind, text = value["type"], value.get("value")
+    if text == "nan:canonical":
+        return struct.pack("<BQ", CANONICAL_NAN, 0)
+    if text == "nan:arithmetic":
+        return struct.pack("<BQ", ARITHMETIC_NAN, 0)
+    if text == "null":
+        return struct.pack("<BQ", NULL, 0)
+    if text is None or kind == "funcref":
+        return struct.pack("<BQ", NOT_NULL, 0)
+    return struct.pack("<BQ", BITS, argument_bits(value))
+
+
+def result_bytes(value):
+    alternatives = value["values"] if value["type"] == "either" else [value]
+    if alternatives[0]["type"] not in LETTERS:
+        raise Skip(f"values of type {alternatives[0]['type']}")
+    letter = LETTERS[alternatives[0]["type"]]
+    return struct.pack("<cB", letter.encode(), len(alternatives)) + b"".join(map(match_bytes, alternatives))
+
+
+class Script:
+    """One script: what to translate, what to check, and the commands for the driver."""
+
+    def __init__(self, folder, spectest):
+        self.name = folder.name
+        self.folder = folder
+        self.commands = [text_bytes(self.name)]
+        self.set_lines = []
+        self.names = {}  # the script's "$name" -> instance
+        self.registered = {}  # import module name -> instance
+        self.last = None
+        self.count = 0
+        self.assertions = 0  # that the driver will judge
+        self.rejects = []  # (line, file) of modules that must not be accepted
+        self.skips = []  # (line, reason)
+        self.registered["spectest"] = None
+        for command in json.loads((folder / f"{self.name}.json").read_text())["commands"]:
+            try:
+                self.take(command)
+            except Skip as reason:
+                self.skips.append((command["line"], str(reason)))
+        self.set_lines.append(f"instance spectest {spectest}")  # last: the memory at 0 is the script's own
+        self.commands.append(b"\0")
+
+    def add_instance(self, command, keyword):
+        number = self.count
+        self.count += 1
+        self.set_lines.append(f"{keyword} m{number} {self.folder / command['filename']}")
+        for name, provider in self.registered.items():
+            provider_name = "spectest" if provider is None else f"m{provider}"
+            self.set_lines.append(f"import ={name.encode().hex()} {provider_name}")
+        return number
+
+    def emit(self, code, command, data):
+        self.commands.append(struct.pack("<BI", code, command["line"]) + data)
+
+    def action(self, command):
+        action = command["action"]
+        instance = self.names[action["module"]] if "module" in action else self.last
+        bits = [argument_bits(value) for value in action.get("args", [])]
+        data = struct.pack("<I", instance) + text_bytes(action["field"]) + struct.pack("<B", len(bits))
+        return data + b"".join(struct.pack("<Q", value) for value in bits)
+
+    def take(self, command):
+        kind = command["type"]
+        if kind == "module":
+            self.last = self.add_instance(command, "instance")
+            if "name" in command:
+                self.names[command["name"]] = self.last
+            self.emit(MODULE, command, struct.pack("<I", self.last))
+        elif kind == "register":
+            self.registered[command["as"]] = self.names[command["name"]] if "name" in command else self.last
+        elif kind == "action":
+            self.emit(ACTION, command, self.action(command))
+        elif kind == "assert_return":
+            results = b"".join(map(result_bytes, command["expected"]))
+            data = self.action(command) + struct.pack("<B", len(command["expected"])) + results
+            self.emit(RETURN, command, data)
+            self.assertions += 1
+        elif kind in ("assert_trap", "assert_exhaustion"):
+            self.emit(TRAP, command, self.action(command) + struct.pack("<B", trap_kind(command["text"])))
+            self.assertions += 1
+        elif kind == "assert_unlinkable":
+            self.emit(UNLINKABLE, command, struct.pack("<I", self.add_instance(command, "unlinkable")))
+            self.assertions += 1
+        elif kind == "assert_uninstantiable":
+            number = self.add_instance(command, "instance")
+            self.emit(UNINSTANTIABLE, command, struct.pack("<IB", number, trap_kind(command["text"])))
+            self.assertions += 1
+        elif kind in ("assert_invalid", "assert_malformed"):
+            if command["module_type"] == "text":
+                raise Skip("text format: a matter of wabt, not of the translator")
+            self.rejects.append((command["line"], self.folder / command["filename"]))
+        else:
+            raise Skip(f"command {kind}")
+
+
+class Outcome:
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.failures = []  # one line each; a line may stand for several assertions
+        self.failed = 0
+        self.skips = []
+
+    def fail(self, text, assertions=1):
+        self.failures.append(text)
+        self.failed += assertions
+
+
+# ---- translating and running ----
+
+def run_command(command, timeout, cwd=None):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, cwd=cwd)
+    except subprocess.TimeoutExpired:
+        return None, "", f"no end after {timeout} s"
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+def check_rejects(options, script, outcome):
+    """Modules that must be refused: all in one run of --check, which prints a line for each."""
+    if not script.rejects:
+        return
+    files = [str(file) for _, file in script.rejects]
+    status, out, err = run_command([options.aot, "--check", *files], options.timeout)
+    lines = out.splitlines()
+    if status not in (0, 1) or len(lines) != len(files):
+        outcome.fail(f"{script.name}.wast: --check ended with {status} after {len(lines)} modules: {err}", len(files))
+        return
+    for (line, file), text in zip(script.rejects, lines):
+        if text == f"{file}: ok":
+            outcome.fail(f"{script.name}.wast:{line}: accepted, but must be refused")
+        else:
+            outcome.passed += 1
+
+
+def translate(options, script, folder, image):
+    (folder / "commands.blob").write_bytes(b"".join(script.commands))
+    (folder / "set").write_text("\n".join(script.set_lines) + "\n")
+    command = [options.aot, "--set", "--export-tables", "--target", options.target, f"-O{options.level}", "-o", str(image)]
+    for directory in options.lib_dir:
+        command += ["--lib-dir", str(pathlib.Path(directory).resolve())]
+    for library in options.library:
+        command += ["--library", library]
+    if options.no_page_zero:
+        command.append("--no-page-zero")
+    command += ["--library", "commands.blob", "set"]
+    return run_command(command, options.timeout, cwd=folder)
+
+
+def run_script(options, script):
+    outcome = Outcome(script.name)
+    outcome.skips = [f"{script.name}.wast:{line}: {reason}" for line, reason in script.skips]
+    check_rejects(options, script, outcome)
+    if script.count == 0:  # nothing to run: only malformed and invalid modules
+        return outcome
+    with tempfile.TemporaryDirectory(prefix="spec-") as folder:
+        folder = pathlib.Path(folder)
+        status, _, err = translate(options, script, folder, folder / "image")
+        if status != 0:
+            outcome.fail(f"{script.name}.wast: not translated (status {status}): {err.strip()}", script.assertions)
+            return outcome
+        status, out, err = run_command([*options.runner, str(folder / "image")], options.timeout)
+    for line in out.splitlines():
+        if line.startswith("FAIL "):
+            outcome.fail(line[len("FAIL "):])
+    summary = re.search(r"^spec .*: passed (\d+) failed (\d+)$", out, re.MULTILINE)
+    if not summary:
+        outcome.fail(f"{script.name}.wast: the driver ended early with status {status}: {err.strip()}", script.assertions)
+        return outcome
+    outcome.passed += int(summary[1])
+    missing = script.assertions - int(summary[1]) - int(summary[2])
+    if missing > 0:
+        outcome.fail(f"{script.name}.wast: {missing} assertions are missing from '{summary[0]}'", missing)
+    return outcome
+
+
+def build_script(options, script):
+    outcome = Outcome(script.name)
+    image = pathlib.Path(options.output).resolve() / f"{script.name}.image"
+    with tempfile.TemporaryDirectory(prefix="spec-") as folder:
+        status, _, err = translate(options, script, pathlib.Path(folder), image)
+    if status != 0:
+        outcome.fail(f"{script.name}.wast: not translated: {err.strip()}")
+    return outcome
+
+
+# ---- the suite ----
+
+def find_data():
+    named = os.environ.get("TESSERA_WASM_SPEC")
+    folder = pathlib.Path(named) if named else ROOT.parent / "shared" / "wasm-spec"
+    return folder if folder.is_dir() else None
+
+
+def unpack(data, suite, target):
+    with tarfile.open(data / f"{suite}.tar.xz") as archive:
+        archive.extractall(target)
+    return sorted(folder for folder in (target / suite).iterdir() if folder.is_dir())
+
+
+def count_assertions(folder):
+    commands = json.loads((folder / f"{folder.name}.json").read_text())["commands"]
+    return sum(command["type"].startswith("assert_") for command in commands)
+
+
+def can_map_page_zero(options):
+    """What the host's images do first: an image with a memory at 0 either starts or says why not."""
+    floor = pathlib.Path("/proc/sys/vm/mmap_min_addr")
+    return os.geteuid() == 0 or int(floor.read_text()) == 0
+
+
+def report(outcomes, simd):
+    passed = failed = 0
+    for outcome in outcomes:
+        passed += outcome.passed
+        failed += outcome.failed
+        print(f"{outcome.name}: passed {outcome.passed} failed {outcome.failed} skipped {len(outcome.skips)}")
+        for failure in outcome.failures:
+            print(f"  FAIL {failure}")
+    skips = [skip for outcome in outcomes for skip in outcome.skips]
+    for skip in skips:
+        print(f"  SKIP {skip}")
+    for name, count in simd:
+        print(f"  SKIP {name}.wast: {count} assertions: SIMD is not translated")
+    skipped = len(skips) + sum(count for _, count in simd)
+    share = 100 * passed / max(1, passed + failed)
+    print(f"total: passed {passed} failed {failed} skipped {skipped}; {share:.2f} % of those that ran")
+    return failed == 0 and passed > 0
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mode", choices=("run", "build"))
+    parser.add_argument("scripts", nargs="*", help="names of scripts; all by default")
+    parser.add_argument("--suite", default="wasm-2.0")
+    parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--aot", required=True, help="the translator")
+    parser.add_argument("--lib-dir", action="append", default=[])
+    parser.add_argument("--library", action="append", default=[])
+    parser.add_argument("--output", help="build: where the images go")
+    parser.add_argument("--level", choices=list("0123"), default="1", help="of optimisation (default 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--timeout", type=int, default=120, help="seconds for each step of a script")
+    parser.add_argument("--no-page-zero", action="store_true")
+    options = parser.parse_intermixed_args()
+    if options.mode == "build" and not options.output:
+        parser.error("build needs --output")
+    options.aot = str(pathlib.Path(options.aot).resolve())
+    options.runner = []
+    if options.target == "arm64" and os.uname().machine != "aarch64":
+        options.runner = [shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64") or "qemu-aarch64-static"]
+    return options
+
+
+def main():
+    options = read_options()
+    data = find_data()
+    if not data:
+        print("SKIP: the official test suite is not here. Point TESSERA_WASM_SPEC at a folder with wasm-2.0.tar.xz,")
+        print("      the scripts of https://github.com/WebAssembly/spec (tag wg-2.0) as wabt's wast2json writes them.")
+        return 0
+    if options.mode == "run" and not options.no_page_zero and not can_map_page_zero(options):
+        print("This host protects page 0 (vm.mmap_min_addr): all memories go above the program instead.")
+        options.no_page_zero = True
+    with tempfile.TemporaryDirectory(prefix="spec-data-") as target:
+        target = pathlib.Path(target)
+        spectest = target / "spectest.wasm"
+        subprocess.run(["wat2wasm", str(HERE / "spectest.wat"), "-o", str(spectest)], check=True)
+        folders = unpack(data, options.suite, target)
+        if options.scripts:
+            folders = [folder for folder in folders if folder.name in options.scripts]
+        simd = [(folder.name, count_assertions(folder)) for folder in folders if folder.name.startswith("simd_")]
+        scripts = [Script(folder, spectest) for folder in folders if not folder.name.startswith("simd_")]
+        work = run_script if options.mode == "run" else build_script
+        if options.mode == "build":
+            pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+            scripts = [script for script in scripts if script.count > 0]
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            outcomes = list(pool.map(lambda script: work(options, script), scripts))
+    if options.mode == "build":
+        failures = [failure for outcome in outcomes for failure in outcome.failures]
+        print("\n".join(failures) or f"{len(outcomes)} images in {options.output}")
+        return 1 if failures else 0
+    return 0 if report(outcomes, simd) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
