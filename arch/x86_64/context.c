@@ -1,7 +1,6 @@
 /* Threads' registers: contract arch/thread.h. */
 #include <abi/object.h>
 #include <arch/thread.h>
-#include "instructions.h"
 
 /* What user mode may see changed in RFLAGS: CF PF AF ZF SF TF DF OF AC ID. IF is always on, IOPL 0, NT off. */
 #define RFLAGS_USER   0x240dd5ul
@@ -29,31 +28,9 @@ void arch_context_init_idle(struct arch_context *c)
     *c = (struct arch_context){.trap = TRAP_IDLE};
 }
 
-/* The segment bases of the thread that runs are in the CPU, not in its context. */
-static void bases_save(struct arch_context *c)
-{
-    __asm__ volatile("rdfsbase %0" : "=r"(c->fs_base));
-    __asm__ volatile("swapgs\n"
-                     "rdgsbase %0\n"
-                     "swapgs"
-                     : "=r"(c->gs_base));
-}
-
-static void bases_load(const struct arch_context *c)
-{
-    __asm__ volatile("wrfsbase %0" : : "r"(c->fs_base));
-    __asm__ volatile("swapgs\n"
-                     "wrgsbase %0\n"
-                     "swapgs"
-                     :
-                     : "r"(c->gs_base));
-}
-
 unsigned arch_context_read(const struct arch_context *c, word *registers)
 {
     struct arch_context copy = *c;
-    if (context_is_live(c))
-        bases_save(&copy);
     if (copy.trap == TRAP_SYSCALL)
         copy.rcx = copy.r11 = 0;
     for (unsigned i = 0; i < REGISTERS; i++)
@@ -63,8 +40,6 @@ unsigned arch_context_read(const struct arch_context *c, word *registers)
 
 void arch_context_write(struct arch_context *c, const word *registers, unsigned count)
 {
-    if (context_is_live(c))
-        bases_save(c);
     if (c->trap == TRAP_SYSCALL)
         c->rcx = c->r11 = 0;
     for (unsigned i = 0; i < count && i < REGISTERS; i++)
@@ -74,6 +49,4 @@ void arch_context_write(struct arch_context *c, const word *registers, unsigned 
     c->fs_base = context_safe_address(c->fs_base);
     c->gs_base = context_safe_address(c->gs_base);
     c->trap = TRAP_INTERRUPT;
-    if (context_is_live(c))
-        bases_load(c);
 }

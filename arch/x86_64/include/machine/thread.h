@@ -121,19 +121,15 @@ static inline void arch_context_set_argument(struct arch_context *c, word value)
     c->rdi = value;
 }
 
-/* Is it the running thread's, so that its segment bases are in the CPU? */
-static inline bool context_is_live(const struct arch_context *c)
-{
-    const struct arch_context *current;
-    __asm__ volatile("mov %%gs:%c1, %0" : "=r"(current) : "i"(CORE_GS_CONTEXT));
-    return c == current;
-}
-
 static inline void arch_context_set_tls(struct arch_context *c, word value)
 {
     c->fs_base = context_safe_address(value);
-    if (context_is_live(c))
-        __asm__ volatile("wrfsbase %0" : : "r"(c->fs_base));
+}
+
+/* For the running thread, whose FS base is in the CPU. */
+static inline void arch_context_load_tls(const struct arch_context *c)
+{
+    __asm__ volatile("wrfsbase %0" : : "r"(c->fs_base));
 }
 
 /* The user's FS base, and its GS base, which waits in the swapped register while the kernel runs. User code may change
