@@ -21,7 +21,7 @@ endfunction()
 #                   [FORBID regex ...] [STATUS n] [TIMEOUT seconds] [QEMU option ...] [LABELS ...])
 #
 # Boots the kernel with archives/ARCHIVE.cpio (iso: iso/ARCHIVE.iso) in QEMU. It passes when the guest's verdict is
-# STATUS (default 0) and each EXPECT regex, in this order, matches a line of the console, and no FORBID regex does.
+# STATUS (default 0; fail: 1 to 100) and each EXPECT regex, in this order, matches a line of the console, and no FORBID regex does.
 # QEMU options are given to ci/qemu.py, for instance "--cpu;qemu64" or "--memory;16".
 function(tessera_boot_test name)
     cmake_parse_arguments(arg "" "ARCH;ARCHIVE;BOOT;FIRMWARE;STATUS;TIMEOUT" "EXPECT;FORBID;QEMU;LABELS" ${ARGN})

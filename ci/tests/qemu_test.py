@@ -94,6 +94,11 @@ class Runs(unittest.TestCase):
         self.assertEqual(self.run_guest(b"one\ntwo\n", verdict(4), *wanted)[0], qemu.UNEXPECTED)
         self.assertEqual(self.run_guest(b"one\ntwo\n", verdict(3), *wanted, "--forbid", "wo")[0], qemu.UNEXPECTED)
 
+    def test_any_failure(self):
+        self.assertEqual(self.run_guest(b"", verdict(5), "--status", "fail")[0], 0)
+        self.assertEqual(self.run_guest(b"", verdict(0), "--status", "fail")[0], qemu.UNEXPECTED)
+        self.assertEqual(self.run_guest(b"", RESET, "--status", "fail")[0], qemu.UNEXPECTED)
+
     def test_timeout_shows_the_last_lines(self):
         status, out, err = self.run_guest(b"stuck here\n", HANG, "--timeout", "2")
         self.assertEqual((status, out), (qemu.TIMEOUT, "stuck here\n"))

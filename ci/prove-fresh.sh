@@ -1,0 +1,65 @@
+#!/bin/sh
+# Proves that the README's two commands work on a machine that never saw the project: a bare Debian 12 made by
+# debootstrap, a clean clone of the last commit, `./tessera run`, `./tessera test`. Needs root, git, debootstrap and the
+# network for Debian packages; downloads are kept in .cache/fresh for the next time.
+#
+#   ci/prove-fresh.sh                   both commands
+#   ci/prove-fresh.sh run hello         one command of one's own instead
+set -eu
+
+root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
+cache=$root/.cache/fresh
+base=$cache/bookworm
+machine=$cache/machine
+mirror=${DEBIAN_MIRROR:-}
+
+fail() {
+    echo "prove-fresh: $*" >&2
+    exit 1
+}
+
+# Only what this script mounted; never remove a tree with something mounted in it.
+leave() {
+    for point in proc var/cache/apt/archives; do
+        if mountpoint -q "$machine/$point"; then
+            umount "$machine/$point"
+        fi
+    done
+}
+
+in_machine() {
+    chroot "$machine" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+        sh -c 'cd /root/tessera && exec "$@"' sh "$@"
+}
+
+[ "$(id -u)" = 0 ] || fail "must run as root: chroot and mounts need it"
+for tool in debootstrap git chroot mountpoint; do
+    command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing: apt-get install -y debootstrap git"
+done
+
+mkdir -p "$cache/packages/partial"
+if [ ! -e "$base/.complete" ]; then
+    echo "==> Making a bare Debian 12"
+    rm -rf "$base"
+    debootstrap --variant=minbase bookworm "$base" "$mirror"
+    : >"$base/.complete"
+fi
+
+leave
+rm -rf "$machine"
+cp -a "$base" "$machine"
+trap leave EXIT
+trap 'exit 130' INT TERM
+mount -t proc proc "$machine/proc"
+mount --bind "$cache/packages" "$machine/var/cache/apt/archives"
+cp -L /etc/resolv.conf "$machine/etc/resolv.conf"
+git clone --quiet --no-hardlinks "$root" "$machine/root/tessera"
+echo "==> A bare Debian 12 with a clone of $(git -C "$root" rev-parse --short HEAD)"
+
+if [ $# -gt 0 ]; then
+    in_machine ./tessera "$@"
+else
+    in_machine ./tessera run
+    in_machine ./tessera test
+fi
+echo "==> Proved."
