@@ -116,6 +116,13 @@ static bool interrupt_get(const struct fdt *fdt, const struct fdt_node *node, un
     return true;
 }
 
+/* Without "status" a node is in use; firmware disables what belongs to the secure world. */
+static bool is_enabled(const struct fdt *fdt, const struct fdt_node *node)
+{
+    struct fdt_value status;
+    return !fdt_get(fdt, node, "status", &status) || fdt_has_string(&status, "okay");
+}
+
 static void device_add(struct machine *machine, struct range region)
 {
     ranges_add(&machine->platform->device, region.start, region.end);
@@ -161,14 +168,11 @@ static void psci_read(struct machine *machine, const struct fdt *fdt, const stru
     machine->psci = fdt_has_string(&method, "hvc") ? PSCI_HVC : fdt_has_string(&method, "smc") ? PSCI_SMC : PSCI_NONE;
 }
 
-/* The first that is not disabled: firmware disables those that belong to the secure world. */
 static void uart_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
 {
     struct boot_info *info = &machine->platform->boot_info;
-    struct fdt_value status;
-    bool is_enabled = !fdt_get(fdt, &path->node[depth], "status", &status) || fdt_has_string(&status, "okay");
     struct range region = region_get(path, fdt, depth, 0);
-    if (info->uart_kind != BOOT_UART_NONE || !is_enabled || region.end == 0)
+    if (info->uart_kind != BOOT_UART_NONE || region.end == 0)
         return;
     info->uart_kind = BOOT_UART_PL011;
     info->uart_address = region.start;
@@ -176,9 +180,12 @@ static void uart_read(struct machine *machine, const struct fdt *fdt, const stru
     device_add(machine, region);
 }
 
+/* EFI firmware disables it while its own runtime services use it; those are never called here. */
 static void rtc_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
 {
     struct range region = region_get(path, fdt, depth, 0);
+    if (machine->platform->boot_info.rtc_address != 0 || region.end == 0)
+        return;
     machine->platform->boot_info.rtc_address = region.start;
     device_add(machine, region);
 }
@@ -281,7 +288,8 @@ static void compatible_read(struct machine *machine, const struct fdt *fdt, cons
         return;
     for (unsigned i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
         if (fdt_has_string(&compatible, readers[i].compatible)) {
-            readers[i].read(machine, fdt, path, depth);
+            if (is_enabled(fdt, &path->node[depth]) || readers[i].read == rtc_read)
+                readers[i].read(machine, fdt, path, depth);
             return;
         }
     }
@@ -368,7 +376,7 @@ void platform_read_fdt_memory(struct machine *machine, const struct fdt *fdt)
     for (bool more = fdt_first(fdt, &node); more; more = fdt_next(fdt, &node)) {
         if (node.depth > 2 || !path_enter(&path, fdt, &node))
             continue;
-        if (node.depth == 1 && is_device_type(fdt, &node, "memory"))
+        if (node.depth == 1 && is_device_type(fdt, &node, "memory") && is_enabled(fdt, &node))
             regions_read(machine, fdt, &path, node.depth, true);
         else if (node.depth == 2 && fdt_is_named(&path.node[1], "reserved-memory"))
             regions_read(machine, fdt, &path, node.depth, false);
