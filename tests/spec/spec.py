@@ -280,8 +280,8 @@ def count_assertions(folder):
     return sum(command["type"].startswith("assert_") for command in commands)
 
 
-def can_map_page_zero(options):
-    """What the host's images do first: an image with a memory at 0 either starts or says why not."""
+def can_map_page_zero():
+    """Whether this host lets a program use page 0."""
     floor = pathlib.Path("/proc/sys/vm/mmap_min_addr")
     return os.geteuid() == 0 or int(floor.read_text()) == 0
 
@@ -336,7 +336,7 @@ def main():
         print("SKIP: the official test suite is not here. Point TESSERA_WASM_SPEC at a folder with wasm-2.0.tar.xz,")
         print("      the scripts of https://github.com/WebAssembly/spec (tag wg-2.0) as wabt's wast2json writes them.")
         return 0
-    if options.mode == "run" and not options.no_page_zero and not can_map_page_zero(options):
+    if options.mode == "run" and not options.no_page_zero and not can_map_page_zero():
         print("This host protects page 0 (vm.mmap_min_addr): all memories go above the program instead.")
         options.no_page_zero = True
     with tempfile.TemporaryDirectory(prefix="spec-data-") as target:
