@@ -23,6 +23,8 @@ typedef uint64_t arch_entry;
 #define TABLE_SHARED   (1u << 0) /* its subtree may be reached from other spaces too; the entry also denies writing */
 #define TABLE_BORROWED (1u << 1) /* this space is a guest in it: portable code does not change what lies below */
 
+struct core;
+
 #include <machine/mmu.h>
 /* <machine/mmu.h> defines:
  *

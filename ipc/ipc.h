@@ -1,0 +1,110 @@
+/* Endpoints, notifications, reply objects, timers: the objects and what can be done with them.
+ *
+ * All functions change states and queues only; nothing returns late, nothing waits. The running thread blocks by being
+ * put into a queue; schedule() at the end of the kernel entry then chooses another.
+ */
+#ifndef IPC_IPC_H
+#define IPC_IPC_H
+
+#include <abi/fault.h>
+#include <sched/sched_context.h>
+#include <sched/thread.h>
+
+/* Either senders (BLOCKED_SEND) wait or receivers (BLOCKED_RECV), in the order of their coming. */
+struct endpoint {
+    struct thread_queue queue;
+    word has_receivers; /* meaningful when the queue is not empty */
+};
+_Static_assert(sizeof(struct endpoint) <= 1u << OBJECT_BITS_ENDPOINT, "an endpoint takes 32 bytes");
+
+struct notification {
+    struct thread_queue queue;           /* BLOCKED_WAIT */
+    word signals;                        /* badges that nobody has taken yet; 0 while somebody waits */
+    struct tcb *bound;                   /* also gets signals while it waits on an endpoint */
+    struct sched_context *sched_context; /* lent to a waiter that has none */
+};
+_Static_assert(sizeof(struct notification) <= 1u << OBJECT_BITS_NOTIFICATION, "a notification takes 64 bytes");
+
+/* Free (caller NULL, server NULL); offered by a receiver that waits with it (server set, caller NULL); or in use: the
+ * caller is BLOCKED_REPLY and the reply object is in the `serving` list of the thread that received the call. */
+struct reply {
+    struct tcb *caller, *server;
+    struct reply *next, *prev;
+};
+_Static_assert(sizeof(struct reply) <= 1u << OBJECT_BITS_REPLY, "a reply object takes 64 bytes");
+
+enum timer_slot { TIMER_SLOT_NOTIFICATION = 0, TIMER_SLOT_SCHED_CONTEXT, TIMER_SLOT_COUNT };
+struct timer {
+    struct heap_node node; /* in core->timers while armed; key = deadline */
+    struct slot slots[TIMER_SLOT_COUNT] __attribute__((aligned(32)));
+};
+_Static_assert(sizeof(struct timer) <= 1u << OBJECT_BITS_TIMER, "a timer takes 128 bytes");
+
+/* --- message.c --- */
+
+/* Copies the message of `sender` (its registers, buffer and, if can_grant, capabilities; or its fault) into
+ * `receiver`'s registers and buffer and completes the receiver's system call with `badge`. `endpoint`: capabilities to
+ * this one are unwrapped. */
+void message_transfer(struct tcb *sender, struct tcb *receiver, word badge, const struct endpoint *endpoint,
+                      bool can_grant);
+/* Completes a system call without a message. */
+void message_complete(struct tcb *tcb, enum error status, word badge);
+
+/* --- endpoint.c --- */
+
+struct send_options {
+    word badge;
+    bool is_blocking, is_call, can_grant;
+};
+/* `sender` (running, or faulting with its fault recorded) sends. */
+void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sender, struct send_options options);
+/* `receiver` (the running thread) receives; reply may be NULL. */
+void endpoint_receive(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply,
+                      bool is_blocking);
+bool endpoint_destroy(struct core *core, struct cap cap);
+/* Ends the waiting of all senders with that badge. False: preempted. */
+bool endpoint_cancel_badged(struct core *core, struct endpoint *endpoint, word badge);
+
+/* --- notification.c --- */
+
+void notification_signal(struct core *core, struct notification *notification, word badge);
+/* The running thread waits or polls. */
+void notification_receive(struct core *core, struct notification *notification, struct tcb *tcb, bool is_blocking);
+bool notification_destroy(struct core *core, struct cap cap);
+void notification_bind(struct notification *notification, struct tcb *tcb);
+void notification_unbind(struct tcb *tcb);
+/* A thread about to wait gives a context back that it had from a notification or from a lender who no longer waits. */
+void thread_give_back(struct core *core, struct tcb *tcb);
+
+/* --- reply.c --- */
+
+/* The receiver `server` took a call from `caller` with this free reply object: links them, lends the context. */
+void reply_link(struct core *core, struct reply *reply, struct tcb *caller, struct tcb *server);
+/* Answers with the registers of `sender`; nothing if nobody waits. */
+void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool can_grant);
+/* The caller will not be answered by it any more: both are free; contexts go back. The caller's state is the matter of
+ * who calls. */
+void reply_unlink(struct core *core, struct reply *reply);
+bool reply_destroy(struct core *core, struct cap cap);
+
+/* --- cancel.c --- */
+
+enum cancel {
+    CANCEL_RESTART, /* the interrupted system call will start anew when the thread runs again */
+    CANCEL_ABORT    /* it ends with ERROR_ABORTED */
+};
+/* Takes a blocked thread out of what it waits for. CANCEL_RESTART leaves it INACTIVE; CANCEL_ABORT makes it ready. */
+void thread_cancel(struct core *core, struct tcb *tcb, enum cancel how);
+void thread_suspend(struct core *core, struct tcb *tcb);
+void thread_resume(struct core *core, struct tcb *tcb);
+bool tcb_destroy(struct core *core, struct cap cap);
+
+/* --- timer.c --- */
+
+void timer_arm(struct core *core, struct timer *timer, uint64_t deadline);
+void timer_disarm(struct core *core, struct timer *timer);
+/* Signals what is due, at most a fixed number per call. */
+void timers_expire(struct core *core, uint64_t now);
+bool timer_destroy(struct core *core, struct cap cap);
+
+#endif

@@ -1,0 +1,71 @@
+/* Reply objects: the right to answer one call. */
+#include <ipc/ipc.h>
+
+void reply_link(struct core *core, struct reply *reply, struct tcb *caller, struct tcb *server)
+{
+    reply->caller = caller;
+    reply->server = server;
+    reply->prev = NULL;
+    reply->next = server->serving;
+    if (server->serving)
+        server->serving->prev = reply;
+    server->serving = reply;
+    caller->reply = reply;
+    if (!server->sched_context && caller->sched_context && !server->borrower)
+        sched_context_lend(core, caller, server);
+}
+
+void reply_unlink(struct core *core, struct reply *reply)
+{
+    struct tcb *caller = reply->caller;
+    if (reply->prev)
+        reply->prev->next = reply->next;
+    else
+        reply->server->serving = reply->next;
+    if (reply->next)
+        reply->next->prev = reply->prev;
+    *reply = (struct reply){0};
+    caller->reply = NULL;
+    if (caller->borrower)
+        sched_context_return(core, caller->borrower);
+}
+
+/* The handler's answer to a fault: see abi/fault.h. */
+static void fault_answer(struct core *core, struct tcb *caller, const struct tcb *handler)
+{
+    word info = arch_context_info(&handler->context);
+    caller->fault = FAULT_NONE;
+    if (message_info_label(info) != 0) {
+        thread_stop(core, caller, THREAD_INACTIVE);
+        return;
+    }
+    if (message_info_length(info) >= 1)
+        arch_context_set_pc(&caller->context, arch_context_mr(&handler->context, 0));
+    if (message_info_length(info) >= 2)
+        arch_context_set_sp(&caller->context, arch_context_mr(&handler->context, 1));
+    thread_make_ready(core, caller);
+}
+
+void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool can_grant)
+{
+    struct tcb *caller = reply->caller;
+    if (!caller)
+        return;
+    reply_unlink(core, reply);
+    if (caller->fault) {
+        fault_answer(core, caller, sender);
+        return;
+    }
+    message_transfer(sender, caller, 0, NULL, can_grant);
+    thread_make_ready(core, caller);
+}
+
+bool reply_destroy(struct core *core, struct cap cap)
+{
+    struct reply *reply = cap_object(cap);
+    if (reply->caller)
+        thread_cancel(core, reply->caller, CANCEL_ABORT);
+    else if (reply->server)
+        reply->server->reply = NULL; /* it goes on receiving, without */
+    return true;
+}

@@ -1,0 +1,45 @@
+/* Timers: a deadline each, in the core's ordered queue. */
+#include <arch/timer.h>
+#include <ipc/ipc.h>
+#include <kernel/delete.h>
+
+#define EXPIRIES_PER_CALL 16
+
+void timer_arm(struct core *core, struct timer *timer, uint64_t deadline)
+{
+    timer_disarm(core, timer);
+    heap_insert(&core->timers, &timer->node, deadline);
+    core->deadline_dirty = true;
+}
+
+void timer_disarm(struct core *core, struct timer *timer)
+{
+    if (heap_contains(&timer->node))
+        heap_remove(&core->timers, &timer->node);
+}
+
+static void timer_expire(struct core *core, struct timer *timer)
+{
+    struct cap notification = timer->slots[TIMER_SLOT_NOTIFICATION].cap;
+    struct cap context = timer->slots[TIMER_SLOT_SCHED_CONTEXT].cap;
+    heap_remove(&core->timers, &timer->node);
+    if (!cap_is_null(notification))
+        notification_signal(core, cap_object(notification), cap_badge(notification));
+    if (!cap_is_null(context))
+        sched_context_charge_extra(cap_object(context), kernel.min_budget / 8);
+}
+_Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
+
+void timers_expire(struct core *core, uint64_t now)
+{
+    for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--)
+        timer_expire(core, (struct timer *)core->timers);
+}
+
+bool timer_destroy(struct core *core, struct cap cap)
+{
+    struct timer *timer = cap_object(cap);
+    timer_disarm(core, timer);
+    return slot_delete_simple(core, &timer->slots[TIMER_SLOT_NOTIFICATION]) &&
+           slot_delete_simple(core, &timer->slots[TIMER_SLOT_SCHED_CONTEXT]);
+}

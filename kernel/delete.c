@@ -1,0 +1,122 @@
+/* Deletion without recursion.
+ *
+ * The end of a container (CNode, TCB) takes long: each of its slots may hold the last capability of another container.
+ * So when the last capability to a container goes, it moves, as a *zombie*, into the container's own slot 0, which
+ * nobody else uses, and the container joins the list of the dying:
+ *
+ *     kernel.dying -> [zombie | ...slots of X...] -> [zombie | ...slots of Y...] -> NULL
+ *
+ *     zombie: object = its own slot; word 1 = next zombie | slots left << 48, the low 5 bits of that number in bits
+ * 0..4
+ *
+ * The zombie keeps its place in the derivation tree, so the untyped below is not free before the container is.
+ * Emptying a dying container's slot can only add to the front of the list. Thus every step is bounded, every state
+ * between steps is consistent, and any later deletion (or the idle loop) completes one that was left in the middle.
+ */
+#include <kernel/delete.h>
+#include <kernel/object.h>
+
+#define ZOMBIE_COUNT_LOW 31ul
+
+static word zombie_count(const struct slot *zombie)
+{
+    return zombie->cap.word1 >> 48 << 5 | (zombie->cap.word1 & ZOMBIE_COUNT_LOW);
+}
+
+static struct slot *zombie_next(const struct slot *zombie)
+{
+    word low = zombie->cap.word1 & CAP_OBJECT_MASK;
+    return low == 0 ? NULL : (struct slot *)(uintptr_t)(low | ARCH_KERNEL_HIGH);
+}
+
+static void zombie_set(struct slot *zombie, struct slot *next, word count)
+{
+    zombie->cap.word1 = ((word)(uintptr_t)next & CAP_OBJECT_MASK) | count >> 5 << 48 | (count & ZOMBIE_COUNT_LOW);
+}
+
+/* The last capability of a container, in `slot`, becomes a zombie. */
+static void container_kill(struct slot *slot)
+{
+    word count;
+    struct slot *host = object_types[cap_type(slot->cap)].slots(slot->cap, &count);
+    kassert(slot_is_empty(host));
+    slot_move(slot, host, cap_make(CAP_ZOMBIE, host, 0, 0));
+    zombie_set(host, kernel.dying, count);
+    kernel.dying = host;
+}
+
+static void slot_clear(struct core *core, struct slot *slot)
+{
+    word flags = slot_flags(slot);
+    slot_remove(slot);
+    if (flags & SLOT_IN_TCB)
+        object_types[OBJECT_TCB].slot_cleared(core, slot);
+}
+
+/* Empties one slot; containers end up on the list of the dying. */
+static bool slot_empty(struct core *core, struct slot *slot)
+{
+    enum object_type type = cap_type(slot->cap);
+    const struct object_type_info *info = &object_types[type];
+    if (type == OBJECT_NULL)
+        return true;
+    if (info->release && !info->release(core, slot))
+        return false;
+    if ((info->destroy || info->is_container) && slot_is_final(slot)) {
+        if (info->destroy && !info->destroy(core, slot->cap))
+            return false;
+        if (info->is_container) {
+            word flags = slot_flags(slot);
+            container_kill(slot);
+            if (flags & SLOT_IN_TCB)
+                object_types[OBJECT_TCB].slot_cleared(core, slot);
+            return true;
+        }
+    }
+    slot_clear(core, slot);
+    return true;
+}
+
+bool dying_drain(struct core *core)
+{
+    while (kernel.dying) {
+        struct slot *zombie = kernel.dying;
+        word count = zombie_count(zombie);
+        if (count > 1) {
+            if (!slot_empty(core, zombie + count - 1))
+                return false;
+            zombie_set(zombie, zombie_next(zombie), count - 1);
+        } else {
+            kernel.dying = zombie_next(zombie);
+            slot_remove(zombie);
+        }
+        if (preemption_wanted(core))
+            return kernel.dying == NULL;
+    }
+    return true;
+}
+
+bool slot_delete(struct core *core, struct slot *slot)
+{
+    if (cap_type(slot->cap) != CAP_ZOMBIE && !slot_empty(core, slot))
+        return false;
+    return dying_drain(core);
+}
+
+bool slot_delete_simple(struct core *core, struct slot *slot)
+{
+    kassert(!object_types[cap_type(slot->cap)].is_container);
+    return slot_empty(core, slot);
+}
+
+bool slot_revoke(struct core *core, struct slot *slot)
+{
+    /* The slot itself can go on the way: its capability may lie in a container that is a child. */
+    while (!slot_is_empty(slot) && slot_has_child(slot)) {
+        if (!slot_delete(core, slot->next))
+            return false;
+        if (preemption_wanted(core))
+            return slot_is_empty(slot) || !slot_has_child(slot);
+    }
+    return true;
+}

@@ -1,0 +1,141 @@
+/* The object types. See object.h. */
+#include <ipc/ipc.h>
+#include <kernel/delete.h>
+#include <kernel/object.h>
+#include <mm/vspace.h>
+
+static struct slot *cnode_slots(struct cap cap, word *count)
+{
+    *count = 1ul << cap_cnode_radix(cap);
+    return cap_object(cap);
+}
+
+static bool irq_handler_destroy(struct core *core, struct cap cap)
+{
+    unsigned irq = (unsigned)cap.word1;
+    if (!slot_delete_simple(core, &kernel.irq_notification[irq]))
+        return false;
+    arch_irq_release(irq);
+    kernel.irq_in_use[irq] = false;
+    return true;
+}
+
+const struct object_type_info object_types[32] = {
+    [OBJECT_NULL] = {.name = "null"},
+    [OBJECT_UNTYPED] = {.name = "untyped"},
+    [OBJECT_CNODE] = {.name = "CNode", .has_memory = true, .is_container = true, .slots = cnode_slots},
+    [OBJECT_TCB] = {.name = "TCB",
+                    .size_bits = OBJECT_BITS_TCB,
+                    .has_memory = true,
+                    .is_container = true,
+                    .init = tcb_init,
+                    .destroy = tcb_destroy,
+                    .slots = tcb_slots,
+                    .slot_cleared = tcb_slot_cleared},
+    [OBJECT_ENDPOINT] = {.name = "endpoint",
+                         .size_bits = OBJECT_BITS_ENDPOINT,
+                         .has_memory = true,
+                         .destroy = endpoint_destroy},
+    [OBJECT_NOTIFICATION] = {.name = "notification",
+                             .size_bits = OBJECT_BITS_NOTIFICATION,
+                             .has_memory = true,
+                             .destroy = notification_destroy},
+    [OBJECT_REPLY] = {.name = "reply", .size_bits = OBJECT_BITS_REPLY, .has_memory = true, .destroy = reply_destroy},
+    [OBJECT_SCHED_CONTEXT] = {.name = "sched context",
+                              .size_bits = OBJECT_BITS_SCHED_CONTEXT,
+                              .has_memory = true,
+                              .init = sched_context_init,
+                              .destroy = sched_context_destroy},
+    [OBJECT_TIMER] = {.name = "timer", .size_bits = OBJECT_BITS_TIMER, .has_memory = true, .destroy = timer_destroy},
+    [OBJECT_VSPACE] = {.name = "VSpace",
+                       .size_bits = OBJECT_BITS_VSPACE,
+                       .has_memory = true,
+                       .init = vspace_init,
+                       .destroy = vspace_destroy},
+    [OBJECT_PAGE_TABLE] = {.name = "page table",
+                           .size_bits = OBJECT_BITS_PAGE_TABLE,
+                           .has_memory = true,
+                           .release = page_table_release},
+    [OBJECT_FRAME] = {.name = "frame", .release = frame_release},
+    [OBJECT_SCHED_CONTROL] = {.name = "sched control"},
+    [OBJECT_IRQ_CONTROL] = {.name = "IRQ control"},
+    [OBJECT_IRQ_HANDLER] = {.name = "IRQ handler", .destroy = irq_handler_destroy},
+    [OBJECT_IO_PORT_CONTROL] = {.name = "IO port control"},
+    [OBJECT_IO_PORT] = {.name = "IO port"},
+    [OBJECT_POWER_CONTROL] = {.name = "power control"},
+    [CAP_ZOMBIE] = {.name = "zombie", .has_memory = true},
+};
+
+bool object_address(struct cap cap, paddr *address)
+{
+    enum object_type type = cap_type(cap);
+    if (type == OBJECT_UNTYPED)
+        *address = cap_untyped_address(cap);
+    else if (type == OBJECT_FRAME)
+        *address = cap_frame_address(cap);
+    else if (object_types[type].has_memory)
+        *address = kernel_to_paddr(cap_object(cap));
+    else
+        return false;
+    return true;
+}
+
+bool object_is_same(struct cap a, struct cap b)
+{
+    enum object_type type = cap_type(a);
+    if (type != cap_type(b))
+        return false;
+    if (type == OBJECT_FRAME)
+        return cap_frame_address(a) == cap_frame_address(b) && cap_frame_size_bits(a) == cap_frame_size_bits(b);
+    if (type == OBJECT_UNTYPED)
+        return cap_untyped_address(a) == cap_untyped_address(b) && cap_untyped_size_bits(a) == cap_untyped_size_bits(b);
+    if (object_types[type].has_memory)
+        return cap_is_same_object(a, b);
+    return a.word1 == b.word1;
+}
+
+static bool size_is_between(word size_bits, word low, word high)
+{
+    return size_bits >= low && size_bits <= high;
+}
+
+enum error object_size(word type, word size_bits, unsigned *bits)
+{
+    if (type == OBJECT_NULL || type >= OBJECT_RETYPE_COUNT)
+        return ERROR_INVALID_ARGUMENT;
+    switch ((enum object_type)type) {
+    case OBJECT_UNTYPED:
+        *bits = (unsigned)size_bits;
+        return size_is_between(size_bits, 4, 47) ? ERROR_NONE : ERROR_RANGE;
+    case OBJECT_CNODE:
+        *bits = (unsigned)size_bits + OBJECT_BITS_CNODE_SLOT;
+        return size_is_between(size_bits, 1, 20) ? ERROR_NONE : ERROR_RANGE;
+    case OBJECT_FRAME:
+        *bits = (unsigned)size_bits;
+        return size_is_between(size_bits, PAGE_BITS, 30) ? ERROR_NONE : ERROR_RANGE;
+    default:
+        *bits = object_types[type].size_bits;
+        return ERROR_NONE;
+    }
+}
+
+struct cap object_create(enum object_type type, word size_bits, paddr address, word untyped_kind)
+{
+    if (type == OBJECT_UNTYPED)
+        return cap_make_untyped(address, (unsigned)size_bits, untyped_kind);
+    if (type == OBJECT_FRAME) {
+        word rights = RIGHT_ALL;
+        if (untyped_kind == BOOT_UNTYPED_DEVICE)
+            rights = RIGHT_READ | RIGHT_WRITE;
+        else if (untyped_kind == BOOT_UNTYPED_ARCHIVE)
+            rights = RIGHT_READ | RIGHT_EXEC;
+        return cap_make_frame(address, (unsigned)size_bits, rights, untyped_kind);
+    }
+    void *object = paddr_to_kernel(address);
+    if (object_types[type].init)
+        object_types[type].init(object);
+    if (type == OBJECT_CNODE)
+        return cap_make_cnode(object, (unsigned)size_bits, 0, 0);
+    bool has_rights = type == OBJECT_ENDPOINT || type == OBJECT_NOTIFICATION || type == OBJECT_REPLY;
+    return cap_make(type, object, has_rights ? RIGHT_ALL : 0, 0);
+}

@@ -1,0 +1,39 @@
+/* The table of object types: how big, how made, how destroyed. The one way up from the capability layer to the objects.
+ */
+#ifndef KERNEL_OBJECT_H
+#define KERNEL_OBJECT_H
+
+#include <kernel/slot.h>
+
+struct core;
+
+struct object_type_info {
+    const char *name;
+    uint8_t size_bits; /* of objects of fixed size, else 0 */
+    bool has_memory;   /* cap_object is an object in memory that came from an untyped */
+    bool is_container; /* it holds slots: its end goes by way of kernel/delete.c */
+
+    /* Makes the object in zeroed memory; NULL where zero is what it should be. */
+    void (*init)(void *object);
+    /* The last capability goes: nothing may refer to the object afterwards. False: preempted, call again. */
+    bool (*destroy)(struct core *core, struct cap cap);
+    /* Any capability goes (before destroy): what this capability alone stood for, like a mapping. False: preempted. */
+    bool (*release)(struct core *core, struct slot *slot);
+    /* Containers: first slot (the kernel's own, always empty) and their number. */
+    struct slot *(*slots)(struct cap cap, word *count);
+    /* TCBs: one of the thread's own slots (SLOT_IN_TCB) has become empty. */
+    void (*slot_cleared)(struct core *core, struct slot *slot);
+};
+
+extern const struct object_type_info object_types[32];
+
+/* The physical address of the memory that the capability stands for; false for those without any. */
+bool object_address(struct cap cap, paddr *address);
+bool object_is_same(struct cap a, struct cap b);
+
+/* Checks type and size as UNTYPED_RETYPE has them; *bits = log2 of the bytes that one object takes. */
+enum error object_size(word type, word size_bits, unsigned *bits);
+/* The capability to a new object of that kind at `address`, after making it. Memory objects are zeroed already. */
+struct cap object_create(enum object_type type, word size_bits, paddr address, word untyped_kind);
+
+#endif

@@ -1,0 +1,293 @@
+/* Scheduling contexts: budgets, lending, the timer's deadline. See sched_context.h. */
+#include <arch/timer.h>
+#include <sched/sched_context.h>
+
+#define RELEASES_PER_CALL 16
+
+void sched_context_init(void *object)
+{
+    struct sched_context *sc = object;
+    sc->core = &kernel_cores[0];
+    sc->refill_max = 2;
+}
+
+/* --- refills --- */
+
+static struct refill *refill_at(struct sched_context *sc, unsigned index)
+{
+    return &sc->refills[(sc->refill_head + index) % REFILLS_MAX];
+}
+
+static struct refill refill_pop(struct sched_context *sc)
+{
+    struct refill refill = *refill_at(sc, 0);
+    sc->refill_head = (uint8_t)((sc->refill_head + 1) % REFILLS_MAX);
+    sc->refill_count--;
+    return refill;
+}
+
+/* Adds a refill behind the others, merged with the last where they touch or the ring is full (then it comes later
+ * rather than sooner). */
+static void refill_push(struct sched_context *sc, struct refill refill)
+{
+    if (sc->refill_count > 0) {
+        struct refill *tail = refill_at(sc, sc->refill_count - 1u);
+        if (tail->time + tail->amount >= refill.time) {
+            tail->amount += refill.amount;
+            return;
+        }
+        if (sc->refill_count == sc->refill_max) {
+            tail->time = refill.time - tail->amount;
+            tail->amount += refill.amount;
+            return;
+        }
+    }
+    *refill_at(sc, sc->refill_count++) = refill;
+}
+
+/* What the thread did not use of a refill's head start stays usable: refills that are due by then become one. */
+static void refill_start(struct sched_context *sc, uint64_t now)
+{
+    refill_at(sc, 0)->time = now;
+    while (sc->refill_count > 1 && refill_at(sc, 1)->time <= now + refill_at(sc, 0)->amount) {
+        struct refill first = refill_pop(sc);
+        refill_at(sc, 0)->time = first.time;
+        refill_at(sc, 0)->amount += first.amount;
+    }
+}
+
+static void refill_use_sporadic(struct sched_context *sc, uint64_t used)
+{
+    /* Overrun beyond all refills is paid by the last one's delay. */
+    for (unsigned left = sc->refill_count; left > 0 && used >= refill_at(sc, 0)->amount; left--) {
+        struct refill spent = refill_pop(sc);
+        used -= spent.amount;
+        spent.time += sc->period;
+        refill_push(sc, spent);
+    }
+    struct refill *head = refill_at(sc, 0);
+    if (used >= head->amount) {
+        head->time += used;
+    } else if (used > 0) {
+        struct refill spent = {head->time + sc->period, used};
+        head->amount -= used;
+        head->time += used;
+        refill_push(sc, spent);
+    }
+    while (refill_at(sc, 0)->amount < kernel.min_budget && sc->refill_count > 1) {
+        struct refill crumb = refill_pop(sc);
+        refill_at(sc, 0)->amount += crumb.amount;
+    }
+}
+
+/* Returns true when no budget is left to go on with. */
+static bool refill_use(struct sched_context *sc, uint64_t used, uint64_t now)
+{
+    struct refill *head = refill_at(sc, 0);
+    if (sc->budget == 0)
+        return true;
+    if (!sched_context_is_round_robin(sc)) {
+        refill_use_sporadic(sc, used);
+        return refill_at(sc, 0)->time > now;
+    }
+    if (used + kernel.min_budget > head->amount) {
+        *head = (struct refill){now, sc->budget};
+        return true;
+    }
+    head->amount -= used;
+    return false;
+}
+
+bool sched_context_is_ready(struct sched_context *sc)
+{
+    if (sched_context_is_round_robin(sc))
+        return true;
+    uint64_t now = arch_timer_now();
+    if (refill_at(sc, 0)->time > now)
+        return false;
+    if (sc->core->charged != sc)
+        refill_start(sc, now);
+    return true;
+}
+
+void sched_context_configure(struct core *core, struct sched_context *sc, uint64_t budget, uint64_t period,
+                             unsigned refills, word badge)
+{
+    uint64_t now = arch_timer_now();
+    if (core->charged == sc)
+        sched_charge(core, now);
+    if (heap_contains(&sc->release))
+        heap_remove(&core->releases, &sc->release);
+    sc->budget = budget;
+    sc->period = period;
+    sc->badge = badge;
+    sc->refill_max = (uint8_t)refills;
+    sc->refill_head = 0;
+    sc->refill_count = 1;
+    sc->refills[0] = (struct refill){now, budget};
+    core->deadline_dirty = true;
+    if (sc->tcb)
+        thread_update(core, sc->tcb);
+}
+
+/* --- binding and lending --- */
+
+void sched_context_bind(struct core *core, struct sched_context *sc, struct tcb *tcb)
+{
+    sc->tcb = tcb;
+    tcb->sched_context = sc;
+    thread_update(core, tcb);
+}
+
+static void context_take(struct core *core, struct tcb *tcb)
+{
+    struct sched_context *sc = tcb->sched_context;
+    if (heap_contains(&sc->release))
+        heap_remove(&core->releases, &sc->release);
+    tcb->sched_context = NULL;
+    sc->tcb = NULL;
+    thread_update(core, tcb);
+}
+
+static void lender_unlink(struct tcb *tcb)
+{
+    if (tcb->lender) {
+        tcb->lender->borrower = NULL;
+        tcb->lender = NULL;
+    }
+}
+
+void sched_context_unbind(struct core *core, struct sched_context *sc)
+{
+    struct tcb *holder = sc->tcb;
+    if (!holder)
+        return;
+    context_take(core, holder);
+    lender_unlink(holder);
+}
+
+void sched_context_lend(struct core *core, struct tcb *from, struct tcb *to)
+{
+    struct sched_context *sc = from->sched_context;
+    from->sched_context = NULL;
+    from->borrower = to;
+    to->lender = from;
+    to->sched_context = sc;
+    sc->tcb = to;
+    if (from == core->current)
+        core->reschedule = true;
+}
+
+void sched_context_return(struct core *core, struct tcb *tcb)
+{
+    struct tcb *lender = tcb->lender;
+    struct sched_context *sc = tcb->sched_context;
+    if (!lender || tcb->borrower)
+        return;
+    lender_unlink(tcb);
+    if (sc) {
+        context_take(core, tcb);
+        sched_context_bind(core, sc, lender);
+    }
+}
+
+void sched_context_leave(struct core *core, struct tcb *tcb)
+{
+    if (tcb->borrower) {
+        tcb->borrower->lender = tcb->lender;
+        if (tcb->lender)
+            tcb->lender->borrower = tcb->borrower;
+        tcb->borrower = tcb->lender = NULL;
+    } else if (tcb->lender) {
+        sched_context_return(core, tcb);
+    } else if (tcb->sched_context) {
+        context_take(core, tcb);
+    }
+}
+
+bool sched_context_destroy(struct core *core, struct cap cap)
+{
+    struct sched_context *sc = cap_object(cap);
+    if (core->charged == sc) {
+        core->charged = NULL;
+        core->reschedule = true;
+    }
+    sched_context_unbind(core, sc);
+    if (heap_contains(&sc->release))
+        heap_remove(&core->releases, &sc->release);
+    return true;
+}
+
+/* --- time --- */
+
+bool sched_charge(struct core *core, uint64_t now)
+{
+    struct sched_context *sc = core->charged;
+    uint64_t used = now - core->charge_start;
+    core->charge_start = now;
+    if (!sc)
+        return false;
+    sc->consumed += used;
+    return refill_use(sc, used, now);
+}
+
+void sched_charge_now(struct core *core)
+{
+    if (!sched_charge(core, arch_timer_now()))
+        return;
+    core->deadline_dirty = true;
+    if (sched_context_is_round_robin(core->charged))
+        thread_yield(core);
+    else
+        core->reschedule = true;
+}
+
+void sched_switch_context(struct core *core, struct sched_context *next)
+{
+    (void)sched_charge(core, arch_timer_now());
+    core->charged = next;
+    core->deadline_dirty = true;
+}
+
+void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks)
+{
+    sc->consumed += ticks;
+    if (sc->budget != 0 && !sched_context_is_round_robin(sc))
+        refill_use_sporadic(sc, ticks);
+}
+
+static uint64_t time_add(uint64_t time, uint64_t ticks)
+{
+    return time + ticks < time ? ARCH_TIMER_NEVER : time + ticks;
+}
+
+void sched_set_deadline(struct core *core)
+{
+    uint64_t deadline = ARCH_TIMER_NEVER;
+    struct sched_context *sc = core->charged;
+    core->deadline_dirty = false;
+    /* A time slice ends only for the sake of somebody else. */
+    if (sc && sc->budget != 0 &&
+        (!sched_context_is_round_robin(sc) || core->ready[core->current->priority].head != NULL))
+        deadline = time_add(core->charge_start, refill_at(sc, 0)->amount);
+    if (core->releases && core->releases->key < deadline)
+        deadline = core->releases->key;
+    if (core->timers && core->timers->key < deadline)
+        deadline = core->timers->key;
+    /* One that is set too early costs one interrupt; setting it anew costs more, and more often. */
+    if (deadline < core->deadline) {
+        core->deadline = deadline;
+        arch_timer_set(core, deadline);
+    }
+}
+
+void sched_release(struct core *core, uint64_t now)
+{
+    for (unsigned left = RELEASES_PER_CALL; left > 0 && core->releases && core->releases->key <= now; left--) {
+        struct sched_context *sc = (struct sched_context *)core->releases; /* release is the first member */
+        heap_remove(&core->releases, &sc->release);
+        if (sc->tcb)
+            thread_update(core, sc->tcb);
+    }
+}
+_Static_assert(offsetof(struct sched_context, release) == 0, "sched_release relies on it");

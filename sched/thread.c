@@ -1,0 +1,269 @@
+/* Ready queues, thread states and the switch from one thread to another. See thread.h. */
+#include <arch/mmu.h>
+#include <sched/sched_context.h>
+#include <sched/thread.h>
+
+void tcb_init(void *object)
+{
+    struct tcb *tcb = object;
+    arch_context_init(&tcb->context);
+    tcb->space = arch_space_empty();
+    tcb->core = &kernel_cores[0];
+}
+
+struct slot *tcb_slots(struct cap cap, word *count)
+{
+    *count = TCB_SLOT_COUNT;
+    return ((struct tcb *)cap_object(cap))->slots;
+}
+
+static void space_load(struct core *core, struct arch_space *space)
+{
+    if (core->space != space) {
+        core->space = space;
+        arch_space_switch(core, space);
+    }
+}
+
+void thread_set_space(struct core *core, struct tcb *tcb, struct arch_space *space)
+{
+    tcb->space = space;
+    if (core->current == tcb)
+        space_load(core, space);
+}
+
+void tcb_slot_cleared(struct core *core, struct slot *slot)
+{
+    struct tcb *tcb = (struct tcb *)((uintptr_t)slot & ~((1ul << OBJECT_BITS_TCB) - 1));
+    switch ((enum tcb_slot)(slot - tcb->slots)) {
+    case TCB_SLOT_VSPACE:
+        thread_set_space(core, tcb, arch_space_empty());
+        break;
+    case TCB_SLOT_BUFFER:
+        tcb->buffer = NULL;
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- queues --- */
+
+void queue_append(struct thread_queue *queue, struct tcb *tcb)
+{
+    tcb->queue_next = NULL;
+    tcb->queue_prev = queue->tail;
+    if (queue->tail)
+        queue->tail->queue_next = tcb;
+    else
+        queue->head = tcb;
+    queue->tail = tcb;
+}
+
+static void queue_prepend(struct thread_queue *queue, struct tcb *tcb)
+{
+    tcb->queue_prev = NULL;
+    tcb->queue_next = queue->head;
+    if (queue->head)
+        queue->head->queue_prev = tcb;
+    else
+        queue->tail = tcb;
+    queue->head = tcb;
+}
+
+void queue_remove(struct thread_queue *queue, struct tcb *tcb)
+{
+    if (tcb->queue_prev)
+        tcb->queue_prev->queue_next = tcb->queue_next;
+    else
+        queue->head = tcb->queue_next;
+    if (tcb->queue_next)
+        tcb->queue_next->queue_prev = tcb->queue_prev;
+    else
+        queue->tail = tcb->queue_prev;
+    tcb->queue_next = tcb->queue_prev = NULL;
+}
+
+static void ready_mark(struct core *core, struct tcb *tcb)
+{
+    core->ready_bits[tcb->priority / 64] |= 1ul << tcb->priority % 64;
+    core->ready_summary |= 1ul << tcb->priority / 64;
+    tcb->is_queued = true;
+    if (tcb->priority > core->current->priority || core->current->state != THREAD_RUNNING)
+        core->reschedule = true;
+    else if (tcb->priority == core->current->priority)
+        core->deadline_dirty = true; /* the running time slice now has an end */
+}
+
+static void ready_remove(struct core *core, struct tcb *tcb)
+{
+    unsigned group = tcb->priority / 64;
+    queue_remove(&core->ready[tcb->priority], tcb);
+    tcb->is_queued = false;
+    if (core->ready[tcb->priority].head)
+        return;
+    core->ready_bits[group] &= ~(1ul << tcb->priority % 64);
+    if (core->ready_bits[group] == 0)
+        core->ready_summary &= ~(1ul << group);
+}
+
+/* The first thread of the highest priority that has one, or NULL. */
+static struct tcb *ready_first(const struct core *core)
+{
+    if (core->ready_summary == 0)
+        return NULL;
+    unsigned group = 63 - (unsigned)__builtin_clzl(core->ready_summary);
+    unsigned bit = 63 - (unsigned)__builtin_clzl(core->ready_bits[group]);
+    return core->ready[group * 64 + bit].head;
+}
+
+/* --- states --- */
+
+/* RUNNING with a usable sched context; one without budget goes to the release heap. */
+static bool thread_can_run(struct core *core, struct tcb *tcb)
+{
+    struct sched_context *sc = tcb->sched_context;
+    if (tcb->state != THREAD_RUNNING || !sc || sc->budget == 0)
+        return false;
+    if (heap_contains(&sc->release))
+        return false;
+    if (sched_context_is_ready(sc))
+        return true;
+    heap_insert(&core->releases, &sc->release, sc->refills[sc->refill_head].time);
+    core->deadline_dirty = true;
+    return false;
+}
+
+void thread_update(struct core *core, struct tcb *tcb)
+{
+    if (tcb == core->current) {
+        core->reschedule = true;
+    } else if (thread_can_run(core, tcb)) {
+        if (!tcb->is_queued) {
+            queue_append(&core->ready[tcb->priority], tcb);
+            ready_mark(core, tcb);
+        }
+    } else if (tcb->is_queued) {
+        ready_remove(core, tcb);
+    }
+}
+
+void thread_make_ready(struct core *core, struct tcb *tcb)
+{
+    tcb->state = THREAD_RUNNING;
+    thread_update(core, tcb);
+}
+
+void thread_stop(struct core *core, struct tcb *tcb, enum thread_state state)
+{
+    if (tcb->is_queued)
+        ready_remove(core, tcb);
+    if (tcb->sched_context && heap_contains(&tcb->sched_context->release))
+        heap_remove(&core->releases, &tcb->sched_context->release);
+    tcb->state = (uint8_t)state;
+    if (tcb == core->current)
+        core->reschedule = true;
+}
+
+void thread_set_priority(struct core *core, struct tcb *tcb, uint8_t priority)
+{
+    bool was_queued = tcb->is_queued;
+    if (was_queued)
+        ready_remove(core, tcb);
+    tcb->priority = priority;
+    if (was_queued || tcb == core->current)
+        thread_update(core, tcb);
+}
+
+void thread_yield(struct core *core)
+{
+    struct tcb *tcb = core->current;
+    if (tcb->state != THREAD_RUNNING || !core->ready[tcb->priority].head)
+        return;
+    if (thread_can_run(core, tcb)) {
+        queue_append(&core->ready[tcb->priority], tcb);
+        tcb->is_queued = true;
+        ready_mark(core, tcb);
+    }
+    core->reschedule = true;
+}
+
+void thread_yield_to(struct core *core, struct tcb *tcb)
+{
+    struct tcb *current = core->current;
+    if (!tcb->is_queued || tcb->priority < current->priority || !thread_can_run(core, current))
+        return;
+    ready_remove(core, tcb);
+    queue_prepend(&core->ready[current->priority], current);
+    ready_mark(core, current);
+    queue_prepend(&core->ready[tcb->priority], tcb);
+    ready_mark(core, tcb);
+    core->reschedule = true;
+}
+
+static void fp_load(struct core *core, const struct tcb *tcb)
+{
+    bool wanted = tcb->flags & TCB_FLAG_FP;
+    if (wanted != core->fp_enabled) {
+        arch_fpu_enable(wanted);
+        core->fp_enabled = wanted;
+    }
+    if (wanted)
+        arch_fpu_restore(&tcb->fpu);
+}
+
+void thread_set_flags(struct core *core, struct tcb *tcb, uint8_t flags)
+{
+    if (tcb == core->current && core->fp_enabled)
+        arch_fpu_save(&tcb->fpu);
+    tcb->flags = flags;
+    if (tcb == core->current)
+        fp_load(core, tcb);
+}
+
+static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
+{
+    if (to->space)
+        space_load(core, to->space);
+    arch_context_switch(core, &from->context, &to->context);
+    if ((from->flags | to->flags) & TCB_FLAG_FP) {
+        if (from->flags & TCB_FLAG_FP)
+            arch_fpu_save(&from->fpu);
+        fp_load(core, to);
+    }
+    core->current = to;
+}
+
+/* The running thread if it is still the best, else the best of the ready ones, taken out of its queue. */
+static struct tcb *thread_choose(struct core *core)
+{
+    struct tcb *current = core->current, *best;
+    bool current_can_run = !current->is_queued && thread_can_run(core, current);
+    while ((best = ready_first(core)) != NULL) {
+        if (current_can_run && current->priority >= best->priority)
+            break;
+        ready_remove(core, best);
+        if (!thread_can_run(core, best)) /* its context was charged after it was queued */
+            continue;
+        if (current_can_run) {
+            queue_prepend(&core->ready[current->priority], current);
+            ready_mark(core, current);
+        }
+        return best;
+    }
+    return current_can_run ? current : core->idle;
+}
+
+void schedule(struct core *core)
+{
+    while (core->reschedule) {
+        struct tcb *next = thread_choose(core);
+        core->reschedule = false;
+        if (next != core->current)
+            thread_switch(core, core->current, next);
+        if (next->sched_context != core->charged)
+            sched_switch_context(core, next->sched_context);
+    }
+    if (core->deadline_dirty)
+        sched_set_deadline(core);
+}
