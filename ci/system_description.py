@@ -1,0 +1,414 @@
+#!/usr/bin/python3
+"""Compiles a system description (docs/system.md) from JSON to the form of servers/proto/system.h.
+
+    ci/system_description.py SYSTEM.json --arch x86_64 --host-dir build/host        check, and list what it needs
+    ci/system_description.py SYSTEM.json --arch x86_64 --host-dir build/host -o F   write the binary form too
+
+As a module: compile() gives the bytes and the files that belong into the archive; it raises DescriptionError, whose
+text names the file, the place in it and what is allowed there.
+"""
+import argparse
+import json
+import os
+import re
+import struct
+import sys
+
+MAGIC = 0x3153595353534554
+HEADER = struct.Struct("<QIIII")
+PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIII8x")
+MANIFEST_HEAD = struct.Struct("<IIQIIII")
+MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
+IMAGE_VERSION = 1
+ESSENTIAL, START, PREFIX, NATIVE = 1, 2, 4, 8
+EXPECTATIONS = {"exit": 0, "trap": 1, "killed": 2, "fault": 3}
+PERMISSION_BITS = {"clock": 1, "random": 2, "trap_thread": 8}
+DEFAULT_CHILDREN = 16
+DEFAULT_PERIOD_US = 10000
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,46}")
+CHANNEL_NAME = re.compile(r"[!-~]{1,63}")
+LIMIT_TEXT = 4096
+
+
+class DescriptionError(Exception):
+    """The description is wrong; the text says where and what is allowed."""
+
+
+class Place:
+    """A value and where it stands, for messages: file: programs[2].grant.channel"""
+
+    def __init__(self, value, file, path=""):
+        self.value, self.file, self.path = value, file, path
+
+    def fail(self, text):
+        raise DescriptionError(f"{self.file}: {self.path or 'top level'}: {text}")
+
+    def child(self, key):
+        path = f"{self.path}[{key}]" if isinstance(key, int) else f"{self.path}.{key}" if self.path else key
+        return Place(self.value[key], self.file, path)
+
+    def object(self, allowed, required=()):
+        if not isinstance(self.value, dict):
+            self.fail("must be an object")
+        for key in self.value:
+            if key not in allowed:
+                self.fail(f"unknown key \"{key}\"; allowed are {', '.join(allowed)}")
+        for key in required:
+            if key not in self.value:
+                self.fail(f"\"{key}\" is required")
+        return {key: self.child(key) for key in self.value}
+
+    def list(self):
+        if not isinstance(self.value, list):
+            self.fail("must be a list")
+        return [self.child(i) for i in range(len(self.value))]
+
+    def text(self, empty=False):
+        if not isinstance(self.value, str) or (not self.value and not empty):
+            self.fail("must be a text" if empty else "must be a text that is not empty")
+        if "\0" in self.value or len(self.value.encode()) > LIMIT_TEXT:
+            self.fail(f"must hold no NUL and at most {LIMIT_TEXT} bytes")
+        return self.value
+
+    def name(self, pattern=CHANNEL_NAME, what="1 to 63 printable characters without space"):
+        if not pattern.fullmatch(self.text()):
+            self.fail(f"\"{self.value}\" must be {what}")
+        return self.value
+
+    def boolean(self):
+        if not isinstance(self.value, bool):
+            self.fail("must be true or false")
+        return self.value
+
+    def number(self, lowest, highest):
+        if isinstance(self.value, bool) or not isinstance(self.value, int) or not lowest <= self.value <= highest:
+            self.fail(f"must be a whole number from {lowest} to {highest}")
+        return self.value
+
+    def size(self):
+        match = re.fullmatch(r"([1-9][0-9]{0,9})([KMG])", self.value) if isinstance(self.value, str) else None
+        if match:
+            return int(match[1]) << {"K": 10, "M": 20, "G": 30}[match[2]]
+        if isinstance(self.value, int) and not isinstance(self.value, bool) and self.value >= 1:
+            return self.value
+        self.fail("must be a size such as \"16M\"")
+
+    def cpu(self):
+        if isinstance(self.value, str):
+            match = re.fullmatch(r"([1-9][0-9]?|100)%", self.value)
+            if not match:
+                self.fail("must be a percentage from \"1%\" to \"100%\"")
+            return DEFAULT_PERIOD_US * int(match[1]) // 100, DEFAULT_PERIOD_US
+        keys = self.object(("budget_us", "period_us"), ("budget_us",))
+        period = keys["period_us"].number(1, 10**9) if "period_us" in keys else DEFAULT_PERIOD_US
+        return keys["budget_us"].number(1, period), period
+
+
+class Bytes:
+    """The binary form under construction: texts and tables behind a fixed part."""
+
+    def __init__(self, fixed):
+        self.data = bytearray(fixed)
+
+    def add(self, content, alignment=4):
+        self.data += bytes(-len(self.data) % alignment)
+        offset = len(self.data)
+        self.data += content
+        return offset
+
+    def text(self, text):
+        encoded = text.encode()
+        return self.add(encoded + b"\0"), len(encoded)
+
+    def texts(self, texts):
+        if not texts:
+            return 0, 0
+        strings = [self.text(text) for text in texts]
+        return self.add(b"".join(struct.pack("<II", *string) for string in strings)), len(strings)
+
+
+def spawn_of(place):
+    """(children at a time, names or [])"""
+    if isinstance(place.value, bool):
+        return (DEFAULT_CHILDREN if place.value else 0), []
+    if isinstance(place.value, list):
+        return DEFAULT_CHILDREN, [item.name(NAME, "the name of a program") for item in place.list()]
+    return place.number(0, 65536), []
+
+
+def pair_of(place, first, second):
+    keys = place.object((first, second))
+    return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
+
+
+class Grant:
+    """Permissions in the manifest's form."""
+
+    def __init__(self, place):
+        keys = place.object(("fs", "net", "channel", "service", "spawn", "clock", "random", "trap_thread", "device"))
+        self.bits = sum(bit for key, bit in PERMISSION_BITS.items() if key in keys and keys[key].boolean())
+        self.channel = pair_of(keys["channel"], "serve", "connect") if "channel" in keys else ([], [])
+        self.service = pair_of(keys["service"], "serve", "connect") if "service" in keys else ([], [])
+        self.children, self.child_names = spawn_of(keys["spawn"]) if "spawn" in keys else (0, [])
+        self.spawn_place = keys.get("spawn")
+        self.device = [item.name() for item in keys["device"].list()] if "device" in keys else []
+        self.paths = []
+        if "fs" in keys:
+            for path, mode in keys["fs"].object(keys["fs"].value).items():
+                if mode.value not in ("r", "rw"):
+                    mode.fail("must be \"r\" or \"rw\"")
+                self.paths.append((path, 1 if mode.value == "r" else 3))
+        self.listen, self.connect = [], []
+        if "net" in keys:
+            net = keys["net"].object(("listen", "connect", "resolve"))
+            self.listen = [item.name() for item in net["listen"].list()] if "listen" in net else []
+            self.connect = [item.name() for item in net["connect"].list()] if "connect" in net else []
+            self.bits |= 4 if "resolve" in net and net["resolve"].boolean() else 0
+
+
+def manifest_bytes(name, grant, arguments, environment, memory, cpu):
+    """A struct image_manifest (aot/image/image.h)."""
+    out = Bytes(bytes(MANIFEST_BYTES))
+    texts = [out.text(name), out.text("-"), out.text("_start")]
+    path_texts = [(out.text(path), mode) for path, mode in grant.paths]
+    lists = [out.texts(arguments), out.texts([f"{key}={value}" for key, value in environment.items()])]
+    paths = b"".join(struct.pack("<IIII", *text, mode, 0) for text, mode in path_texts)
+    lists.append((out.add(paths), len(path_texts)) if paths else (0, 0))
+    for names in (grant.listen, grant.connect, *grant.channel, *grant.service, grant.device):
+        lists.append(out.texts(names))
+    head = MANIFEST_HEAD.pack(IMAGE_VERSION, len(out.data), memory, *cpu, grant.children, grant.bits)
+    out.data[:MANIFEST_BYTES] = head + b"".join(struct.pack("<II", *pair) for pair in (*texts, *lists))
+    return bytes(out.data)
+
+
+MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
+PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
+                "deadline_ms", "start", "expect", "essential", "prefix")
+
+
+class Program:
+    def __init__(self, place, description):
+        keys = place.object(PROGRAM_KEYS, ("name", "image"))
+        self.place, self.keys, self.description = place, keys, description
+        self.name = keys["name"].name(NAME, "1 to 47 letters, digits, '.', '_', '-'")
+        self.grant = Grant(keys["grant"] if "grant" in keys else Place({}, place.file, place.path + ".grant"))
+        self.arguments = self.texts("arguments")
+        self.environment = self.pairs()
+        self.memory = keys["memory"].size() if "memory" in keys else 0
+        self.cpu = keys["cpu"].cpu() if "cpu" in keys else (0, 0)
+        self.deadline = keys["deadline_ms"].number(1, 2**31) if "deadline_ms" in keys else 0
+        self.input = keys["stdin"].text() if "stdin" in keys else ""
+        self.flags = sum(flag for key, flag in (("essential", ESSENTIAL), ("start", START), ("prefix", PREFIX))
+                         if key not in keys or keys[key].boolean())
+        self.expect, self.expect_status, self.expect_text = self.expectation()
+        self.image_path = description.find_image(keys["image"])
+        self.is_module = open(self.image_path, "rb").read(4) == b"\0asm"
+        self.manifest_path = self.find_manifest()
+        self.request = b""
+        if not self.is_module:
+            self.flags |= NATIVE
+            self.request = self.native_request()
+        self.check_request()
+
+    def texts(self, key):
+        return [item.text(empty=True) for item in self.keys[key].list()] if key in self.keys else []
+
+    def pairs(self):
+        if "environment" not in self.keys:
+            return {}
+        items = self.keys["environment"].object(self.keys["environment"].value)
+        for key, value in items.items():
+            if not key or "=" in key:
+                value.fail("a variable's name must not be empty or hold '='")
+        return {key: value.text(empty=True) for key, value in items.items()}
+
+    def expectation(self):
+        if "expect" not in self.keys:
+            return 0, 0, ""
+        keys = self.keys["expect"].object(EXPECTATIONS)
+        if len(keys) != 1:
+            self.keys["expect"].fail(f"must have one key of {', '.join(EXPECTATIONS)}")
+        (kind, place), = keys.items()
+        if kind == "exit":
+            return EXPECTATIONS[kind], place.number(0, 2**32 - 1), ""
+        if kind == "fault":
+            if place.value is not True:
+                place.fail("must be true")
+            return EXPECTATIONS[kind], 0, ""
+        return EXPECTATIONS[kind], 0, place.text()
+
+    def find_manifest(self):
+        folder = os.path.dirname(self.description.file)
+        if "manifest" in self.keys:
+            path = os.path.join(folder, self.keys["manifest"].text())
+            if not os.path.isfile(path):
+                self.keys["manifest"].fail(f"there is no file {path}")
+            return path
+        stem = re.sub(r"\.wasm$", "", os.path.basename(self.image_path))
+        for place in (folder, os.path.dirname(self.image_path)):
+            if os.path.isfile(os.path.join(place, stem + ".json")):
+                return os.path.join(place, stem + ".json")
+        return None
+
+    def manifest(self):
+        if not self.manifest_path:
+            return None
+        return load(self.manifest_path).object(MANIFEST_KEYS, ("name", "version"))
+
+    def check_request(self):
+        """Mistakes in a manifest are found here, before anything is translated."""
+        keys = self.manifest()
+        if keys and "permissions" in keys:
+            Grant(keys["permissions"])
+
+    def native_request(self):
+        keys = self.manifest() or {}
+        grant = Grant(keys["permissions"]) if "permissions" in keys else Grant(Place({}, self.image_path))
+        memory = keys["memory"].size() if "memory" in keys else 0
+        cpu = keys["cpu"].cpu() if "cpu" in keys else (0, 0)
+        arguments = [item.text(empty=True) for item in keys["arguments"].list()] if "arguments" in keys else []
+        return manifest_bytes(self.name, grant, arguments, {}, memory, cpu)
+
+    def member(self):
+        """Archive member: one for each pair of image and manifest."""
+        return self.description.member_of(self.image_path, self.manifest_path if self.is_module else None)
+
+
+def load(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Place(json.load(file, object_pairs_hook=unique_keys), path)
+    except json.JSONDecodeError as error:
+        raise DescriptionError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DescriptionError(f"{path}: {error}") from None
+
+
+def unique_keys(pairs):
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise DescriptionError(f"the key \"{next(k for k in keys if keys.count(k) > 1)}\" stands twice in one object")
+    return result
+
+
+class Description:
+    def __init__(self, file, arch, host_dir):
+        self.file, self.arch, self.host_dir = file, arch, host_dir
+        self.members = {}  # (image, manifest) -> member name
+        keys = load(file).object(("programs", "files"), ("programs",))
+        self.files = self.read_files(keys.get("files"))
+        self.programs = [Program(place, self) for place in keys["programs"].list()]
+        self.check(keys["programs"])
+
+    def find_image(self, place):
+        name = place.text()
+        build = os.path.join(os.path.dirname(os.path.abspath(self.host_dir)), self.arch)
+        tried = [os.path.join(os.path.dirname(self.file), name), os.path.join(self.host_dir, "wasm", name),
+                 os.path.join(build, "images", name), os.path.join(build, "programs", name)]
+        for path in tried:
+            if os.path.isfile(path):
+                return path
+        place.fail(f"no such image; looked for {', '.join(tried)}")
+
+    def read_files(self, place):
+        files = {}
+        for name, path in (place.object(place.value).items() if place else ()):
+            if not re.fullmatch(r"[!-~]{1,200}", name):
+                path.fail("a file's name in the archive must be printable and without space")
+            full = os.path.join(os.path.dirname(self.file), path.text())
+            if not os.path.isfile(full):
+                path.fail(f"there is no file {full}")
+            files[name] = full
+        return files
+
+    def member_of(self, image, manifest):
+        key = (os.path.abspath(image), manifest and os.path.abspath(manifest))
+        if key not in self.members:
+            stem = re.sub(r"[^A-Za-z0-9._-]", "-", re.sub(r"\.wasm$", "", os.path.basename(image)))
+            taken = set(self.members.values())
+            name, number = f"program/{stem}", 2
+            while name in taken:
+                name, number = f"program/{stem}-{number}", number + 1
+            self.members[key] = name
+        return self.members[key]
+
+    def check(self, place):
+        names = [program.name for program in self.programs]
+        for i, program in enumerate(self.programs):
+            if names.index(program.name) != i:
+                program.keys["name"].fail(f"\"{program.name}\" is the name of programs[{names.index(program.name)}] too")
+            if program.input and program.input not in self.files:
+                program.keys["stdin"].fail(f"\"{program.input}\" is not in \"files\"")
+            for child in program.grant.child_names:
+                if child not in names:
+                    program.grant.spawn_place.fail(f"there is no program \"{child}\"")
+        if not any(program.flags & START and program.flags & ESSENTIAL for program in self.programs):
+            place.fail("at least one program must be started and essential, or the system would never end")
+        for kind in ("channel", "service"):
+            served = {name: program.name for program in self.programs for name in getattr(program.grant, kind)[0]}
+            for program in self.programs:
+                for name in getattr(program.grant, kind)[0]:
+                    both_start = program.flags & START and self.started(served[name])
+                    if served[name] != program.name and both_start:
+                        program.keys["grant"].fail(f"{kind} \"{name}\" is served by \"{served[name]}\" too")
+
+    def started(self, name):
+        return any(program.name == name and program.flags & START for program in self.programs)
+
+    def encode(self):
+        out = Bytes(bytes(HEADER.size))
+        records = []
+        for program in self.programs:
+            grant = manifest_bytes(program.name, program.grant, program.arguments, program.environment, program.memory,
+                                   program.cpu)
+            texts = [out.text(text) if text else (0, 0)
+                     for text in (program.name, program.member(), program.input, program.expect_text)]
+            children = out.texts(program.grant.child_names)
+            records.append(PROGRAM.pack(
+                *(number for text in texts for number in text), out.add(grant, 8),
+                out.add(program.request, 8) if program.request else 0, program.flags, program.expect,
+                program.expect_status, program.deadline, *program.cpu, children[1], children[0]))
+        offset = out.add(b"".join(records), 8)
+        out.data += bytes(-len(out.data) % 8)
+        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, 0)
+        return bytes(out.data)
+
+    def wanted(self):
+        members = list(self.files.items())
+        for program in self.programs:
+            program.member()
+        for (image, manifest), name in self.members.items():
+            options = ["--manifest", manifest] if manifest else []
+            members.append((name, image, options))
+        return members
+
+
+def compile(path, arch, host_build_dir):
+    """(the binary description, [(archive member, host file[, translator options])]). Modules are to be translated."""
+    description = Description(path, arch, host_build_dir)
+    return description.encode(), description.wanted()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("description", metavar="SYSTEM.json")
+    parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--host-dir", required=True)
+    parser.add_argument("-o", "--output")
+    options = parser.parse_args()
+    try:
+        content, wanted = compile(options.description, options.arch, options.host_dir)
+    except DescriptionError as error:
+        print(f"system_description.py: {error}", file=sys.stderr)
+        return 1
+    for name, path, *translator in wanted:
+        print(name, path, *(translator[0] if translator else []))
+    if options.output:
+        with open(options.output, "wb") as file:
+            file.write(content)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

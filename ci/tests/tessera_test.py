@@ -1,0 +1,60 @@
+"""Tests of the command line of ./tessera that need no build."""
+import os
+import subprocess
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(HERE, ".."))
+import bench
+import tessera
+
+
+def door(*words):
+    return subprocess.run([os.path.join(ROOT, "tessera"), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL)
+
+
+class CommandLine(unittest.TestCase):
+    def test_help_everywhere(self):
+        for words in ([], ["setup"], ["build"], ["run"], ["test"], ["bench"], ["image"]):
+            done = door(*words, "--help")
+            self.assertEqual(done.returncode, 0, msg=done.stderr)
+            self.assertIn("./tessera", done.stdout)
+
+    def test_wrong_words(self):
+        for words in (["walk"], ["run", "--arch", "vax"], ["run", "--boot", "floppy"], ["image", "x.json"], ["run", "--timeout", "-1"]):
+            self.assertEqual(door(*words).returncode, 2, msg=words)
+
+    def test_an_unknown_demo_names_the_demos(self):
+        done = door("run", "no-such-demo")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("mqtt", done.stderr)
+
+    def test_every_preset_is_known(self):
+        for arch in tessera.ARCHES:
+            self.assertTrue(os.path.isfile(os.path.join(ROOT, "ci", "cmake", f"toolchain-{arch}.cmake")))
+
+
+class Bench(unittest.TestCase):
+    def test_lines(self):
+        self.assertEqual(bench.LINE.match("bench syscall_null 80.25").groups(), ("syscall_null", "80.25"))
+        self.assertEqual(bench.LINE.match("broker: bench hop 2500").groups(), ("hop", "2500"))
+        self.assertIsNone(bench.LINE.match("bench: a loop of two instructions does not read 2.00"))
+
+    def test_read_only_bytes(self):
+        with self.assertRaises(bench.BenchError):
+            bench.read_only_bytes(__file__)
+        listed = subprocess.run(["readelf", "-SW", "/bin/true"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        expected = 0
+        for line in listed.splitlines():
+            words = line.partition("]")[2].split()
+            if len(words) == 10 and "A" in words[6] and "W" not in words[6] and words[1] != "NOBITS":
+                expected += int(words[4], 16)
+        self.assertGreater(expected, 1000)
+        self.assertEqual(bench.read_only_bytes("/bin/true"), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
