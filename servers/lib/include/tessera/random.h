@@ -1,0 +1,24 @@
+/* Random bytes: ChaCha20 with fast key erasure, seeded with what the machine has. Without a true seed there are none.
+ *
+ * Sources: RFC 8439 (ChaCha20); D. J. Bernstein, "Fast-key-erasure random-number generators", 2017.
+ */
+#ifndef TESSERA_RANDOM_H
+#define TESSERA_RANDOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct random {
+    uint32_t key[8];
+    bool is_seeded;
+};
+
+void random_seed(struct random *random, const uint8_t seed[32]);
+/* False, with nothing written, when there was no seed. */
+bool random_bytes(struct random *random, void *bytes, size_t count);
+
+/* One block of the cipher, for tests and for the above. */
+void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint32_t out[16]);
+
+#endif

@@ -1,0 +1,60 @@
+/* One side of a stream: reading and writing the rings of proto/stream.h.
+ *
+ * Plain code without system calls, so that it is tested on the host: where the peer must be signalled, a function says
+ * so and the caller signals. Nothing blocks. A `struct stream` belongs to one thread. The peer may write anything into
+ * the shared memory at any time; the worst that follows is wrong bytes or a stream that is_broken.
+ */
+#ifndef TESSERA_STREAM_H
+#define TESSERA_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/stream.h"
+
+struct stream {
+    struct stream_line *own;  /* written here */
+    struct stream_line *peer; /* read only */
+    struct session_ready *peer_ready;
+    uint8_t *out;
+    const uint8_t *in;
+    uint32_t ring_bytes;
+    uint32_t index; /* within the session */
+    uint32_t head, tail;         /* the truth; own->head and own->tail are copies for the peer */
+    uint32_t data_answered;      /* the peer's asks that were answered with a signal */
+    uint32_t space_answered;
+    uint32_t closed;             /* STREAM_CLOSED_* of this side */
+    bool is_broken;              /* the peer wrote impossible indices, or the process server said that it died */
+};
+
+/* `control` and `rings` are the shared regions, `side` is 0 or 1; both rings are empty. */
+void stream_open(struct stream *stream, struct session_control *control, uint32_t index, uint32_t side, void *rings,
+                 uint32_t ring_bytes);
+
+/* Bytes that stream_read would return; 0 also at the end of the data. */
+uint32_t stream_readable(struct stream *stream);
+/* True when the peer has closed and everything was read, or the stream is broken: reading gives end of file. */
+bool stream_at_end(struct stream *stream);
+/* Bytes that stream_write would take. */
+uint32_t stream_writable(struct stream *stream);
+/* True when the peer reads no more: writing answers EPIPE. */
+bool stream_is_refused(const struct stream *stream);
+
+/* Move up to `bytes` and return how many; *signal is set (never cleared) when the peer asked to hear of it. */
+uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *signal);
+uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal);
+/* The same without taking the bytes away. */
+uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes);
+
+/* Asks the peer for a signal, then looks again: true when there is already something to do, so do not wait. */
+bool stream_ask_data(struct stream *stream);
+bool stream_ask_space(struct stream *stream);
+
+/* Closes the writing or reading half or both (STREAM_CLOSED_*). The peer is always to be signalled after. */
+void stream_close(struct stream *stream, uint32_t halves);
+
+/* Takes the bits of streams that need attention: *summary is set to the words taken, words[i] to their bits. */
+void session_take_ready(struct session_ready *ready, uint64_t words[SESSION_READY_WORDS]);
+
+#endif

@@ -1,0 +1,140 @@
+/* Making and unmaking processes: what the root task (for servers) and the process server (for programs) share.
+ *
+ * A task is one address space with one thread. Its kernel objects come from blocks, its memory from ranges of frames
+ * of the pool; every capability that this server holds for it lies in the task's own rows of slots. So unmaking it is:
+ * revoke the blocks, empty the rows, give the memory back. The task itself holds only what task_grant put into its
+ * CNode.
+ */
+#ifndef TESSERA_TASK_H
+#define TESSERA_TASK_H
+
+#include <abi/message.h>
+#include <abi/object.h>
+
+#include "aot/image/image.h"
+#include "proto/start.h"
+#include "tessera/pool.h"
+
+#define TASK_BLOCKS 12
+#define TASK_TABLES 48
+#define TASK_ROWS   6
+#define TASK_MEMORY 64
+
+#if defined(__x86_64__)
+#define IMAGE_MACHINE IMAGE_MACHINE_X86_64
+#else
+#define IMAGE_MACHINE IMAGE_MACHINE_ARM64
+#endif
+
+/* The archive's frames, ascending by address. */
+struct archive_frame {
+    uint64_t address;
+    uint64_t bits;
+    cptr frame;
+};
+struct archive_map {
+    const uint8_t *base; /* where this server sees the archive */
+    uint64_t address;    /* physical */
+    uint64_t bytes;
+    const struct archive_frame *frames;
+    uint32_t frame_count;
+};
+
+struct task {
+    struct pool *pool;
+    uint32_t blocks[TASK_BLOCKS];
+    uint32_t block_count;
+    struct {
+        uint64_t address;
+        uint32_t level;
+    } tables[TASK_TABLES];
+    uint32_t table_count;
+    cptr rows[TASK_ROWS];
+    uint32_t row_count;
+    cptr slot_next, slot_end;
+    cptr free_slots[32];
+    uint32_t free_slot_count;
+    struct task_memory {
+        struct memory memory;
+        uint64_t address; /* 0 where it is mapped in parts: the pages of IPC buffer and start page */
+    } memory[TASK_MEMORY];
+    uint32_t memory_count;
+    uint64_t memory_bytes; /* sum of the above */
+    uint32_t cnode_bits;
+    cptr cnode, vspace, tcb, sched_context, notification, timer;
+    struct memory pages; /* IPC buffer, then start page */
+    struct memory stack; /* the topmost part */
+};
+
+/* Begins a task: VSpace, CNode, TCB, SchedContext, notification. False when memory or slots are short; the task is then
+ * as task_destroy leaves it. */
+bool task_create(struct task *task, struct pool *pool);
+/* Everything back. The task may be running. */
+void task_destroy(struct task *task);
+
+/* An empty slot of this server for a capability of the task; lives until task_destroy or task_slot_return (which
+ * deletes what is in it). */
+bool task_slot(struct task *task, cptr *slot);
+void task_slot_return(struct task *task, cptr slot);
+/* A kernel object of the task's own memory. */
+bool task_object(struct task *task, enum object_type type, uint32_t size_bits, cptr *slot);
+
+/* Maps [first, first + bytes) of a frame into the task through a copy of its capability, with tables as needed.
+ * *slot is the copy: returning it unmaps. */
+bool task_map(struct task *task, cptr frame, uint64_t first, uint64_t bytes, uint64_t address, uint32_t rights,
+              cptr *slot);
+/* Makes and maps the table of that level for an address: after the kernel said that it is missing. */
+bool task_table(struct task *task, uint64_t address, uint32_t level);
+
+/* Maps a device page (uncached) that `frame` names itself. Also for this server's own VSpace, with a task that has
+ * nothing but pool and vspace: there, tables may exist that the task does not know of. */
+bool task_map_device(struct task *task, cptr frame, uint64_t address, cptr *slot);
+/* New zeroed memory of the task, mapped at `address`; `bytes` is a power of two. */
+bool task_memory(struct task *task, uint64_t bytes, uint64_t address, uint32_t rights, struct memory *memory);
+/* The same without mapping anything yet; `address` is where task_view finds it. */
+bool task_memory_reserve(struct task *task, uint64_t bytes, uint64_t address, struct memory *memory);
+/* The same for any multiple of a page, in as few powers of two as fit its address. On failure what was mapped stays. */
+bool task_memory_range(struct task *task, uint64_t bytes, uint64_t address);
+/* Where this server sees the task's memory at `address`, with *bytes that follow; NULL where nothing is mapped. Only
+ * what task_memory, the stack and the data segments hold. */
+uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes);
+
+/* Maps part of the archive (page-aligned offset) read-only or executable. */
+bool task_map_archive(struct task *task, const struct archive_map *archive, uint64_t offset, uint64_t bytes,
+                      uint64_t address, uint32_t rights);
+/* Maps and copies the segments of a checked image that lies at `offset` of the archive. */
+bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image);
+
+/* Tells the instruction side of bytes that the boot loader wrote (arm64). */
+void archive_sync_code(const struct archive_map *archive, uint64_t offset, uint64_t bytes);
+
+/* Puts a copy of the capability in `slot` into the task's CNode. badge 0: none. */
+bool task_grant(struct task *task, cptr index, cptr slot, uint32_t rights, uint64_t badge);
+
+struct task_options {
+    uint64_t entry;
+    uint64_t stack_bytes; /* mapped at once */
+    uint64_t start_bytes; /* of the start page and its strings, at most PROCESS_START_BYTES */
+    cptr fault_endpoint;  /* capability in this server's slot, badged by the caller */
+    cptr authority;       /* TCB whose MCP covers the priority */
+    cptr sched_control;
+    uint32_t priority;
+    uint64_t budget_ns, period_ns;
+    bool has_fp;
+    bool is_bound; /* the notification is bound to the thread: servers */
+};
+/* Stack, start page, IPC buffer and thread set-up; the start page's content is the caller's to write through
+ * task->pages.view + PAGE_BYTES before task_start. `buffer` is this server's own IPC buffer. */
+bool task_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer);
+bool task_start(struct task *task);
+
+/* Fills the strings of a start page: a cursor that fails once and for all when the page is full. */
+struct start_writer {
+    struct start_page *page;
+    uint32_t capacity;
+    bool is_full;
+};
+void start_begin(struct start_writer *writer, void *view, uint64_t bytes);
+void start_string(struct start_writer *writer, struct start_strings *list, const char *text, uint32_t length);
+
+#endif

@@ -1,0 +1,27 @@
+/* A UART's registers, for its driver and for the root task before that runs: the two back-ends (16550 by ports or MMIO, PL011) and nothing else differ.
+ *
+ * Sources: National Semiconductor PC16550D data sheet; ARM PrimeCell UART (PL011) TRM, DDI 0183.
+ */
+#ifndef TESSERA_UART_H
+#define TESSERA_UART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct uart {
+    uint32_t kind; /* enum boot_uart */
+    uint64_t base; /* port number, or address where the registers are mapped */
+    uint32_t port_cap;
+};
+
+/* Lets interrupts of the transmitter through; the line's speed stays as the firmware left it. */
+void uart_start(const struct uart *uart);
+/* Bytes that the transmitter takes now without loss. */
+uint32_t uart_room(const struct uart *uart);
+void uart_put(const struct uart *uart, uint8_t byte);
+/* Interrupt when there is room again; off as soon as there is nothing to send. */
+void uart_want_room(const struct uart *uart, bool wanted);
+/* True when the last byte has left. */
+bool uart_is_idle(const struct uart *uart);
+
+#endif

@@ -1,0 +1,88 @@
+/* The four functions that the compiler calls by itself. Bytes are moved by words where both sides allow it. */
+#include "tessera/text.h"
+
+#if defined(__x86_64__)
+
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    void *at = to;
+    size_t words = bytes / 8;
+    __asm__ volatile("rep movsq" : "+D"(at), "+S"(from), "+c"(words) : : "memory");
+    bytes %= 8;
+    __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(bytes) : : "memory");
+    return to;
+}
+
+void *memset(void *to, int value, size_t bytes)
+{
+    void *at = to;
+    uint64_t pattern = (uint8_t)value * 0x0101010101010101ul;
+    size_t words = bytes / 8;
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(pattern) : "memory");
+    bytes %= 8;
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(bytes) : "a"(pattern) : "memory");
+    return to;
+}
+
+#else
+
+typedef uint64_t __attribute__((may_alias, aligned(1))) loose_word;
+
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    for (; bytes >= 32; bytes -= 32, out += 32, in += 32) {
+        uint64_t a = ((const loose_word *)in)[0], b = ((const loose_word *)in)[1];
+        uint64_t c = ((const loose_word *)in)[2], d = ((const loose_word *)in)[3];
+        ((loose_word *)out)[0] = a;
+        ((loose_word *)out)[1] = b;
+        ((loose_word *)out)[2] = c;
+        ((loose_word *)out)[3] = d;
+    }
+    for (; bytes >= 8; bytes -= 8, out += 8, in += 8)
+        *(loose_word *)out = *(const loose_word *)in;
+    while (bytes-- > 0) {
+        *out++ = *in++;
+        __asm__ volatile("" : : : "memory"); /* or the compiler makes this loop a call of memcpy */
+    }
+    return to;
+}
+
+void *memset(void *to, int value, size_t bytes)
+{
+    uint8_t *out = to;
+    uint64_t pattern = (uint8_t)value * 0x0101010101010101ul;
+    for (; bytes >= 32; bytes -= 32, out += 32)
+        for (int i = 0; i < 4; i++)
+            ((loose_word *)out)[i] = pattern;
+    while (bytes-- > 0) {
+        *out++ = (uint8_t)value;
+        __asm__ volatile("" : : : "memory");
+    }
+    return to;
+}
+
+#endif
+
+void *memmove(void *to, const void *from, size_t bytes)
+{
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    if (out <= in || out >= in + bytes)
+        return memcpy(to, from, bytes); /* copies upwards: right for any overlap with `to` below */
+    while (bytes-- > 0) {
+        out[bytes] = in[bytes];
+        __asm__ volatile("" : : : "memory");
+    }
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t bytes)
+{
+    const uint8_t *left = a, *right = b;
+    for (size_t i = 0; i < bytes; i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
+}

@@ -1,0 +1,179 @@
+/* See tessera/stream.h.
+ *
+ * The order of every exchange is Dekker's: a side publishes (an index, or that it asks), crosses a full fence, then
+ * looks at what the other published. So either the writer sees the ask, or the asker sees the data.
+ */
+#include "tessera/stream.h"
+
+#include <stdatomic.h>
+
+void stream_open(struct stream *stream, struct session_control *control, uint32_t index, uint32_t side, void *rings,
+                 uint32_t ring_bytes)
+{
+    uint8_t *ring = rings;
+    *stream = (struct stream){
+        .own = &control->lines[index][side],
+        .peer = &control->lines[index][1 - side],
+        .peer_ready = &control->ready[1 - side],
+        .out = ring + (side == 0 ? 0 : ring_bytes),
+        .in = ring + (side == 0 ? ring_bytes : 0),
+        .ring_bytes = ring_bytes,
+        .index = index,
+    };
+}
+
+/* The distance from `old` to the peer's index, read once; an impossible one breaks the stream for good. */
+static uint32_t distance(struct stream *stream, const _Atomic uint32_t *peer_index, uint32_t own_index)
+{
+    if (stream->is_broken)
+        return 0;
+    uint32_t used = atomic_load_explicit(peer_index, memory_order_acquire) - own_index;
+    if (used > stream->ring_bytes) {
+        stream->is_broken = true;
+        return 0;
+    }
+    return used;
+}
+
+uint32_t stream_readable(struct stream *stream)
+{
+    if (stream->closed & STREAM_CLOSED_READ)
+        return 0;
+    return distance(stream, &stream->peer->head, stream->tail);
+}
+
+bool stream_at_end(struct stream *stream)
+{
+    if (stream->closed & STREAM_CLOSED_READ)
+        return true;
+    /* Closed is read before the index: the peer's last bytes were published before it closed. */
+    bool is_closed = atomic_load_explicit(&stream->peer->closed, memory_order_acquire) & STREAM_CLOSED_WRITE;
+    uint32_t readable = stream_readable(stream);
+    return (is_closed || stream->is_broken) && readable == 0;
+}
+
+static bool peer_index_is_sane(struct stream *stream, uint32_t *used)
+{
+    *used = stream->head - atomic_load_explicit(&stream->peer->tail, memory_order_acquire);
+    if (*used > stream->ring_bytes)
+        stream->is_broken = true;
+    return !stream->is_broken;
+}
+
+uint32_t stream_writable(struct stream *stream)
+{
+    uint32_t used;
+    if (stream_is_refused(stream) || !peer_index_is_sane(stream, &used))
+        return 0;
+    return stream->ring_bytes - used;
+}
+
+bool stream_is_refused(const struct stream *stream)
+{
+    return stream->is_broken || (stream->closed & STREAM_CLOSED_WRITE) ||
+           (atomic_load_explicit(&stream->peer->closed, memory_order_acquire) & STREAM_CLOSED_READ);
+}
+
+static void set_ready(struct stream *stream)
+{
+    atomic_fetch_or(&stream->peer_ready->words[stream->index / 64], 1ul << stream->index % 64);
+    atomic_fetch_or(&stream->peer_ready->summary, 1ul << stream->index / 64);
+}
+
+/* True when the peer asked since it was last answered; the answer (ready bit and signal) is then due. */
+static bool is_asked(struct stream *stream, const _Atomic uint32_t *peer_ask, uint32_t *answered)
+{
+    uint32_t ask = atomic_load_explicit(peer_ask, memory_order_relaxed);
+    if (ask == *answered)
+        return false;
+    *answered = ask;
+    set_ready(stream);
+    return true;
+}
+
+static void copy_out(const struct stream *stream, void *buffer, uint32_t bytes)
+{
+    uint32_t at = stream->tail & (stream->ring_bytes - 1);
+    uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
+    __builtin_memcpy(buffer, stream->in + at, first);
+    __builtin_memcpy((uint8_t *)buffer + first, stream->in, bytes - first);
+}
+
+uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes)
+{
+    uint32_t readable = stream_readable(stream);
+    if (bytes > readable)
+        bytes = readable;
+    copy_out(stream, buffer, bytes);
+    return bytes;
+}
+
+uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *signal)
+{
+    uint32_t readable = stream_readable(stream);
+    if (bytes > readable)
+        bytes = readable;
+    if (bytes == 0)
+        return 0;
+    copy_out(stream, buffer, bytes);
+    stream->tail += bytes;
+    atomic_store_explicit(&stream->own->tail, stream->tail, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    /* A writer is woken when half of the ring is free, not for every byte. */
+    if (readable - bytes <= stream->ring_bytes / 2 &&
+        is_asked(stream, &stream->peer->space_ask, &stream->space_answered))
+        *signal = true;
+    return bytes;
+}
+
+uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal)
+{
+    uint32_t writable = stream_writable(stream);
+    if (bytes > writable)
+        bytes = writable;
+    if (bytes == 0)
+        return 0;
+    uint32_t at = stream->head & (stream->ring_bytes - 1);
+    uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
+    __builtin_memcpy(stream->out + at, buffer, first);
+    __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
+    stream->head += bytes;
+    atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (is_asked(stream, &stream->peer->data_ask, &stream->data_answered))
+        *signal = true;
+    return bytes;
+}
+
+static void ask(_Atomic uint32_t *own_ask)
+{
+    atomic_store_explicit(own_ask, atomic_load_explicit(own_ask, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool stream_ask_data(struct stream *stream)
+{
+    ask(&stream->own->data_ask);
+    return stream_readable(stream) > 0 || stream_at_end(stream);
+}
+
+bool stream_ask_space(struct stream *stream)
+{
+    ask(&stream->own->space_ask);
+    return stream_writable(stream) > 0 || stream_is_refused(stream);
+}
+
+void stream_close(struct stream *stream, uint32_t halves)
+{
+    stream->closed |= halves;
+    atomic_store_explicit(&stream->own->closed, stream->closed, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    set_ready(stream);
+}
+
+void session_take_ready(struct session_ready *ready, uint64_t words[SESSION_READY_WORDS])
+{
+    uint64_t summary = atomic_exchange(&ready->summary, 0);
+    for (unsigned i = 0; i < SESSION_READY_WORDS; i++)
+        words[i] = summary >> i & 1 ? atomic_exchange(&ready->words[i], 0) : 0;
+}

@@ -1,0 +1,361 @@
+/* See tessera/task.h. */
+#include "tessera/task.h"
+
+#include "tessera/invoke.h"
+#include "tessera/text.h"
+
+/* ---- slots and objects --------------------------------------------------------------------------------------- */
+
+bool task_slot(struct task *task, cptr *slot)
+{
+    if (task->free_slot_count > 0) {
+        *slot = task->free_slots[--task->free_slot_count];
+        return true;
+    }
+    if (task->slot_next == task->slot_end) {
+        if (task->row_count == TASK_ROWS || !pool_row_take(task->pool, &task->rows[task->row_count]))
+            return false;
+        task->slot_next = task->rows[task->row_count++];
+        task->slot_end = task->slot_next + POOL_ROW_SLOTS;
+    }
+    *slot = task->slot_next++;
+    return true;
+}
+
+void task_slot_return(struct task *task, cptr slot)
+{
+    (void)cnode_delete(task->pool->cnode, slot);
+    if (task->free_slot_count < sizeof(task->free_slots) / sizeof(task->free_slots[0]))
+        task->free_slots[task->free_slot_count++] = slot;
+}
+
+static bool object_make(struct task *task, enum object_type type, uint32_t size_bits, cptr slot)
+{
+    struct pool *pool = task->pool;
+    if (task->block_count > 0 && untyped_retype_all(pool_slot(pool, task->blocks[task->block_count - 1]), type, size_bits,
+                                                    pool->cnode, slot, 1) == ERROR_NONE)
+        return true;
+    if (task->block_count == TASK_BLOCKS || !pool_block_take(pool, &task->blocks[task->block_count]))
+        return false;
+    uint32_t node = task->blocks[task->block_count++];
+    return untyped_retype_all(pool_slot(pool, node), type, size_bits, pool->cnode, slot, 1) == ERROR_NONE;
+}
+
+bool task_object(struct task *task, enum object_type type, uint32_t size_bits, cptr *slot)
+{
+    return task_slot(task, slot) && object_make(task, type, size_bits, *slot);
+}
+
+bool task_create(struct task *task, struct pool *pool)
+{
+    memset(task, 0, sizeof(*task));
+    task->pool = pool;
+    task->cnode_bits = PROCESS_CNODE_BITS;
+    /* Largest first: the block is then filled without gaps. */
+    if (task_object(task, OBJECT_VSPACE, 0, &task->vspace) &&
+        task_object(task, OBJECT_CNODE, PROCESS_CNODE_BITS, &task->cnode) &&
+        task_object(task, OBJECT_TCB, 0, &task->tcb) &&
+        task_object(task, OBJECT_SCHED_CONTEXT, 0, &task->sched_context) &&
+        task_object(task, OBJECT_NOTIFICATION, 0, &task->notification))
+        return true;
+    task_destroy(task);
+    return false;
+}
+
+void task_destroy(struct task *task)
+{
+    struct pool *pool = task->pool;
+    for (uint32_t i = 0; i < task->block_count; i++)
+        pool_block_return(pool, task->blocks[i]);
+    for (uint32_t i = 0; i < task->row_count; i++) {
+        uint32_t used = i + 1 == task->row_count ? task->slot_next - task->rows[i] : POOL_ROW_SLOTS;
+        (void)cnode_delete_all(pool->cnode, task->rows[i], used);
+        pool_row_return(pool, task->rows[i]);
+    }
+    for (uint32_t i = 0; i < task->memory_count; i++)
+        memory_return(pool, &task->memory[i].memory);
+    memset(task, 0, sizeof(*task));
+    task->pool = pool;
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------- */
+
+static uint64_t table_span(uint32_t level)
+{
+    return 1ul << (PAGE_BITS + 9 * level);
+}
+
+bool task_table(struct task *task, uint64_t address, uint32_t level)
+{
+    cptr slot;
+    return task_object(task, OBJECT_PAGE_TABLE, 0, &slot) &&
+           page_table_map(slot, task->vspace, address & ~(table_span(level) - 1), level, 0) == ERROR_NONE;
+}
+
+/* Tables down to `level` for one address. What was made is remembered, so that nothing is asked twice. */
+static bool tables_ensure(struct task *task, uint64_t address, uint32_t lowest)
+{
+    for (uint32_t level = 3; level >= lowest; level--) {
+        uint64_t base = address & ~(table_span(level) - 1);
+        bool is_there = false;
+        for (uint32_t i = 0; i < task->table_count && !is_there; i++)
+            is_there = task->tables[i].level == level && task->tables[i].address == base;
+        if (is_there)
+            continue;
+        if (!task_table(task, address, level))
+            return false;
+        if (task->table_count < TASK_TABLES) {
+            task->tables[task->table_count].address = base;
+            task->tables[task->table_count++].level = level;
+        }
+    }
+    return true;
+}
+
+static bool map_range(struct task *task, cptr slot, uint64_t first, uint64_t bytes, uint64_t address, uint32_t rights,
+                      uint32_t attributes)
+{
+    for (uint64_t at = 0; at < bytes;) {
+        word done = 0, level = 0;
+        enum error error =
+            frame_map(slot, task->vspace, address + at, rights, attributes, first + at, bytes - at, &done, &level);
+        if (error == ERROR_FAILED_LOOKUP) {
+            if (level < 1 || level > 3 || !task_table(task, address + at, (uint32_t)level))
+                return false;
+        } else if (error != ERROR_NONE || done == 0) {
+            return false;
+        }
+        at += done;
+    }
+    return true;
+}
+
+bool task_map(struct task *task, cptr frame, uint64_t first, uint64_t bytes, uint64_t address, uint32_t rights,
+              cptr *slot)
+{
+    cptr self = task->pool->cnode;
+    bool is_large = bytes >= 1ul << 21 && address % (1ul << 21) == 0 && first % (1ul << 21) == 0;
+    return task_slot(task, slot) && cnode_copy(self, *slot, self, frame, RIGHT_ALL) == ERROR_NONE &&
+           tables_ensure(task, address, is_large ? 2 : 1) && map_range(task, *slot, first, bytes, address, rights, 0);
+}
+
+bool task_map_device(struct task *task, cptr frame, uint64_t address, cptr *slot)
+{
+    cptr self = task->pool->cnode;
+    return task_slot(task, slot) && cnode_copy(self, *slot, self, frame, RIGHT_ALL) == ERROR_NONE &&
+           map_range(task, *slot, 0, PAGE_BYTES, address, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
+}
+
+bool task_memory_reserve(struct task *task, uint64_t bytes, uint64_t address, struct memory *memory)
+{
+    if (task->memory_count == TASK_MEMORY || !memory_take(task->pool, bytes, memory))
+        return false;
+    task->memory[task->memory_count++] = (struct task_memory){*memory, address};
+    task->memory_bytes += memory->bytes;
+    return true;
+}
+
+bool task_memory(struct task *task, uint64_t bytes, uint64_t address, uint32_t rights, struct memory *memory)
+{
+    cptr slot;
+    return task_memory_reserve(task, bytes, address, memory) &&
+           task_map(task, memory->frame, memory->first, memory->bytes, address, rights, &slot);
+}
+
+bool task_memory_range(struct task *task, uint64_t bytes, uint64_t address)
+{
+    while (bytes > 0) {
+        struct memory memory;
+        uint64_t part = PAGE_BYTES;
+        while (part * 2 <= bytes && part < 1ul << POOL_LARGEST)
+            part *= 2;
+        if (!task_memory(task, part, address, RIGHT_READ | RIGHT_WRITE, &memory))
+            return false;
+        bytes -= part;
+        address += part;
+    }
+    return true;
+}
+
+uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes)
+{
+    for (uint32_t i = 0; i < task->memory_count; i++) {
+        const struct task_memory *part = &task->memory[i];
+        uint64_t offset = address - part->address;
+        if (part->memory.view != task->pages.view && offset < part->memory.bytes) {
+            *bytes = part->memory.bytes - offset;
+            return part->memory.view + offset;
+        }
+    }
+    return NULL;
+}
+
+bool task_map_archive(struct task *task, const struct archive_map *archive, uint64_t offset, uint64_t bytes,
+                      uint64_t address, uint32_t rights)
+{
+    uint64_t from = archive->address + offset;
+    for (uint32_t i = 0; i < archive->frame_count && bytes > 0; i++) {
+        const struct archive_frame *frame = &archive->frames[i];
+        uint64_t size = 1ul << frame->bits;
+        if (from - frame->address >= size)
+            continue;
+        uint64_t first = from - frame->address;
+        uint64_t part = bytes < size - first ? bytes : size - first;
+        cptr slot;
+        if (!task_map(task, frame->frame, first, part, address, rights, &slot))
+            return false;
+        from += part;
+        address += part;
+        bytes -= part;
+    }
+    return bytes == 0;
+}
+
+void archive_sync_code(const struct archive_map *archive, uint64_t offset, uint64_t bytes)
+{
+    uint64_t from = (archive->address + offset) & ~(PAGE_BYTES - 1);
+    uint64_t end = archive->address + offset + bytes;
+    for (uint32_t i = 0; i < archive->frame_count && from < end; i++) {
+        const struct archive_frame *frame = &archive->frames[i];
+        uint64_t size = 1ul << frame->bits, first = from - frame->address;
+        if (first >= size)
+            continue;
+        uint64_t part = end - from < size - first ? end - from : size - first;
+        part = (part + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        for (word done = 0; part > 0; first += done, from += done, part -= done)
+            if (frame_sync_code(frame->frame, first, part, &done) != ERROR_NONE || done == 0)
+                return;
+    }
+}
+
+static uint64_t page_round(uint64_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
+
+/* Writable segments are private: a copy, cut into powers of two. */
+static bool data_load(struct task *task, const struct image *image, const struct image_segment *segment)
+{
+    uint64_t bytes = page_round(segment->memory_bytes), done = 0;
+    while (done < bytes) {
+        struct memory memory;
+        uint64_t part = PAGE_BYTES;
+        while (part * 2 <= bytes - done && part < 1ul << POOL_LARGEST)
+            part *= 2;
+        if (!task_memory(task, part, segment->address + done, RIGHT_READ | RIGHT_WRITE, &memory))
+            return false;
+        if (done < segment->file_bytes) {
+            uint64_t copy = segment->file_bytes - done < part ? segment->file_bytes - done : part;
+            memcpy(memory.view, image->bytes + segment->file_offset + done, copy);
+        }
+        done += part;
+    }
+    return true;
+}
+
+bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        uint32_t rights = RIGHT_READ | (segment->access & IMAGE_EXECUTE ? RIGHT_EXEC : 0);
+        if (segment->access & IMAGE_WRITE ? !data_load(task, image, segment)
+                                          : !task_map_archive(task, archive, offset + segment->file_offset,
+                                                              page_round(segment->memory_bytes), segment->address, rights))
+            return false;
+    }
+    return true;
+}
+
+/* ---- capabilities and thread --------------------------------------------------------------------------------- */
+
+bool task_grant(struct task *task, cptr index, cptr slot, uint32_t rights, uint64_t badge)
+{
+    cptr self = task->pool->cnode;
+    enum error error = badge ? cnode_mint(task->cnode, index, self, slot, rights, badge)
+                             : cnode_copy(task->cnode, index, self, slot, rights);
+    return error == ERROR_NONE;
+}
+
+static void registers_set(struct user_registers *registers, const struct task_options *options)
+{
+    *registers = (struct user_registers){0};
+#if defined(__x86_64__)
+    registers->rip = options->entry;
+    registers->rsp = PROCESS_STACK_TOP;
+    registers->rdi = PROCESS_START_PAGE;
+    registers->rflags = 0x202; /* interrupts on, bit 1 is always set */
+#else
+    registers->pc = options->entry;
+    registers->sp = PROCESS_STACK_TOP;
+    registers->x[0] = PROCESS_START_PAGE;
+#endif
+}
+
+static bool thread_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer)
+{
+    cptr self = task->pool->cnode, buffer_slot, cspace;
+    struct user_registers registers;
+    /* The IPC buffer needs a frame of its own, mapped writable at the address given. */
+    if (!task_slot(task, &cspace) ||
+        cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - task->cnode_bits)) != ERROR_NONE ||
+        !task_map(task, task->pages.frame, task->pages.first, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE,
+                  &buffer_slot))
+        return false;
+    registers_set(&registers, options);
+    return tcb_configure(task->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, buffer_slot, options->fault_endpoint) ==
+               ERROR_NONE &&
+           sched_control_configure(options->sched_control, task->sched_context, options->budget_ns, options->period_ns,
+                                   4, 0) == ERROR_NONE &&
+           tcb_set_sched_params(task->tcb, options->authority, 0, options->priority, task->sched_context) == ERROR_NONE &&
+           (!options->has_fp || tcb_set_flags(task->tcb, 0, TCB_FLAG_FP) == ERROR_NONE) &&
+           (!options->is_bound || tcb_bind_notification(task->tcb, task->notification) == ERROR_NONE) &&
+           tcb_write_registers(task->tcb, false, buffer, &registers) == ERROR_NONE;
+}
+
+bool task_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer)
+{
+    cptr slot;
+    uint64_t stack_bytes = options->stack_bytes;
+    /* One piece of memory: the IPC buffer's page, then the start page's; the process sees them apart. */
+    if (task->memory_count == TASK_MEMORY || !memory_take(task->pool, PAGE_BYTES + options->start_bytes, &task->pages))
+        return false;
+    task->memory[task->memory_count++] = (struct task_memory){task->pages, 0};
+    task->memory_bytes += task->pages.bytes;
+    return task_map(task, task->pages.frame, task->pages.first + PAGE_BYTES, task->pages.bytes - PAGE_BYTES,
+                    PROCESS_START_PAGE, RIGHT_READ, &slot) &&
+           task_memory(task, stack_bytes, PROCESS_STACK_TOP - stack_bytes, RIGHT_READ | RIGHT_WRITE, &task->stack) &&
+           thread_prepare(task, options, buffer);
+}
+
+bool task_start(struct task *task)
+{
+    return tcb_resume(task->tcb) == ERROR_NONE;
+}
+
+/* ---- start page ---------------------------------------------------------------------------------------------- */
+
+void start_begin(struct start_writer *writer, void *view, uint64_t bytes)
+{
+    writer->page = view;
+    writer->capacity = (uint32_t)bytes;
+    writer->page->magic = START_MAGIC;
+    writer->page->bytes = sizeof(struct start_page);
+    writer->is_full = false;
+}
+
+void start_string(struct start_writer *writer, struct start_strings *list, const char *text, uint32_t length)
+{
+    struct start_page *page = writer->page;
+    if (writer->is_full || length >= writer->capacity - page->bytes) {
+        writer->is_full = true;
+        return;
+    }
+    if (list->count == 0)
+        list->offset = page->bytes;
+    char *at = (char *)page + page->bytes;
+    memcpy(at, text, length);
+    at[length] = 0;
+    page->bytes += length + 1;
+    list->count++;
+    list->bytes += length + 1;
+}

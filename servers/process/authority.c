@@ -1,0 +1,102 @@
+/* Authority: what a program requests and what it is granted, compared name by name. */
+#include "server.h"
+#include "tessera/text.h"
+
+static struct image_list list_of(const struct image_manifest *manifest, enum authority_kind kind)
+{
+    switch (kind) {
+    case AUTHORITY_SERVE:
+        return manifest->channel_serve;
+    case AUTHORITY_CONNECT:
+        return manifest->channel_connect;
+    case AUTHORITY_SERVICE_SERVE:
+        return manifest->service_serve;
+    case AUTHORITY_SERVICE_CONNECT:
+        return manifest->service_connect;
+    }
+    return (struct image_list){0};
+}
+
+const char *authority_word(enum authority_kind kind)
+{
+    static const char *const words[] = {"channel.serve", "channel.connect", "service.serve", "service.connect"};
+    return words[kind];
+}
+
+static bool list_has(const struct image_manifest *manifest, struct image_list list, const char *name)
+{
+    for (uint32_t i = 0; i < list.count; i++)
+        if (text_equal(image_string_text(manifest, image_list_string(manifest, list, i)), name))
+            return true;
+    return false;
+}
+
+bool authority_allows(const struct authority *authority, enum authority_kind kind, const char *name)
+{
+    return authority->request && list_has(authority->request, list_of(authority->request, kind), name) &&
+           (!authority->grant || list_has(authority->grant, list_of(authority->grant, kind), name));
+}
+
+bool authority_permits(const struct authority *authority, uint32_t permission)
+{
+    return authority->request && (authority->request->permissions & permission) &&
+           (!authority->grant || (authority->grant->permissions & permission));
+}
+
+uint32_t authority_children(const struct authority *authority)
+{
+    uint32_t children = authority->request ? authority->request->spawn_children : 0;
+    if (authority->grant && authority->grant->spawn_children < children)
+        children = authority->grant->spawn_children;
+    return children;
+}
+
+static const struct {
+    uint32_t permission;
+    const char *word;
+} permissions[] = {
+    {IMAGE_MAY_CLOCK, "clock"},
+    {IMAGE_MAY_RANDOM, "random"},
+    {IMAGE_MAY_TRAP_THREAD, "trap_thread"},
+};
+
+size_t authority_missing(const struct authority *authority, char *text, size_t size)
+{
+    const struct image_manifest *request = authority->request;
+    size_t length = 0;
+    text[0] = 0;
+    for (size_t i = 0; request && i < sizeof(permissions) / sizeof(permissions[0]); i++)
+        if ((request->permissions & permissions[i].permission) && !authority_permits(authority, permissions[i].permission))
+            length += text_format(text + length, size - length, "%s%s", length ? ", " : "", permissions[i].word);
+    if (request && request->spawn_children > 0 && authority_children(authority) == 0)
+        length += text_format(text + length, size - length, "%sspawn", length ? ", " : "");
+    for (unsigned kind = AUTHORITY_SERVE; request && kind <= AUTHORITY_SERVICE_CONNECT; kind++) {
+        struct image_list list = list_of(request, (enum authority_kind)kind);
+        for (uint32_t i = 0; i < list.count; i++) {
+            const char *name = image_string_text(request, image_list_string(request, list, i));
+            if (!authority_allows(authority, (enum authority_kind)kind, name))
+                length += text_format(text + length, size - length, "%s%s '%s'", length ? ", " : "",
+                                      authority_word((enum authority_kind)kind), name);
+        }
+    }
+    return length;
+}
+
+bool authority_covers(const struct authority *holder, const struct image_manifest *request)
+{
+    if (!request)
+        return true;
+    for (size_t i = 0; i < sizeof(permissions) / sizeof(permissions[0]); i++)
+        if ((request->permissions & permissions[i].permission) && !authority_permits(holder, permissions[i].permission))
+            return false;
+    if (request->spawn_children > authority_children(holder))
+        return false;
+    for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_SERVICE_CONNECT; kind++) {
+        struct image_list list = list_of(request, (enum authority_kind)kind);
+        for (uint32_t i = 0; i < list.count; i++)
+            if (!authority_allows(holder, (enum authority_kind)kind,
+                                  image_string_text(request, image_list_string(request, list, i))))
+                return false;
+    }
+    return true;
+}

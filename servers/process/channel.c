@@ -1,0 +1,452 @@
+/* Channels by name, and the sessions and streams that connecting makes. docs/channels.md.
+ *
+ *   channel "mqtt" ---- listener: process B, with accepted-to-be streams in its backlog
+ *   session 7 --------- side 0: process A (number 0 there), side 1: process B (number 3 there)
+ *                       control region, mapped in both; streams 0, 1, ...: a ring frame each, mapped in both
+ */
+#include <stdatomic.h>
+
+#include "server.h"
+#include "tessera/invoke.h"
+#include "tessera/text.h"
+
+#define NO_PROCESS 0
+
+struct session_side {
+    uint32_t process, generation; /* NO_PROCESS: it has ended */
+    uint32_t number;              /* of the session with that process */
+    uint64_t control_address;
+    cptr signal_cap; /* in the process's CNode: signals the other side */
+};
+
+struct session_stream {
+    struct memory rings;
+    bool is_used;
+    bool is_open[2];
+    uint64_t address[2]; /* 0: not mapped there */
+};
+
+struct session {
+    bool is_used;
+    uint32_t generation;
+    struct session_side sides[2];
+    struct memory control;
+    uint32_t stream_count; /* in use */
+    struct session_stream streams[SESSION_STREAMS];
+};
+
+struct channel {
+    char name[PROCESS_NAME_MAX + 1];
+    uint32_t listener, listener_generation; /* process, NO_PROCESS when nobody listens */
+    uint32_t head, tail;
+    struct process_stream backlog[BACKLOG];
+};
+
+static struct session *sessions[SESSIONS]; /* 0 is never used */
+static uint32_t session_generation;
+static struct channel channels[CHANNELS];
+
+static struct channel *channel_get(const char *name)
+{
+    struct channel *unused = NULL;
+    for (uint32_t i = 0; i < CHANNELS; i++) {
+        if (text_equal(channels[i].name, name))
+            return &channels[i];
+        if (!channels[i].name[0] && !unused)
+            unused = &channels[i];
+    }
+    if (unused)
+        memcpy(unused->name, name, text_length(name) + 1);
+    return unused;
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------ */
+
+static struct session_side *side_of(struct session *session, const struct process *process)
+{
+    for (uint32_t i = 0; i < 2; i++)
+        if (session->sides[i].process == process->index)
+            return &session->sides[i];
+    return NULL;
+}
+
+static struct session *session_between(const struct process *a, const struct process *b)
+{
+    for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
+        struct session *session = a->sessions[i] ? sessions[a->sessions[i]] : NULL;
+        if (session && session->sides[0].process && session->sides[1].process && side_of(session, b))
+            return session;
+    }
+    return NULL;
+}
+
+static bool number_take(struct process *process, uint32_t session, uint32_t *number)
+{
+    for (*number = 0; *number < PROCESS_SESSIONS; ++*number) {
+        if (process->sessions[*number] == 0) {
+            process->sessions[*number] = (uint16_t)session;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool side_join(struct session *session, uint32_t which, struct process *process, struct process *peer)
+{
+    struct session_side *side = &session->sides[which];
+    side->process = process->index;
+    side->generation = process->generation;
+    return process_window_map(process, &session->control, SESSION_CONTROL_BYTES, &side->control_address) &&
+           process_cap_take(process, &side->signal_cap) &&
+           task_grant(&process->task, side->signal_cap, peer->task.notification, RIGHT_SEND,
+                      1ul << session->sides[1 - which].number % PROCESS_SIGNAL_SESSIONS);
+}
+
+static void side_leave(struct session *session, uint32_t which)
+{
+    struct session_side *side = &session->sides[which];
+    struct process *process = process_find(side->process, side->generation);
+    if (process) {
+        process->sessions[side->number] = 0;
+        if (side->signal_cap)
+            process_cap_return(process, side->signal_cap);
+        if (side->control_address)
+            process_window_unmap(process, side->control_address);
+    }
+    side->process = NO_PROCESS;
+}
+
+/* Both sides have left, or one has died and the other has closed its last stream. */
+static void session_free(uint32_t index)
+{
+    struct session *session = sessions[index];
+    side_leave(session, 0);
+    side_leave(session, 1);
+    memory_return(&server.pool, &session->control);
+    session->is_used = false;
+}
+
+static struct session *session_make(struct process *a, struct process *b)
+{
+    uint32_t index = 1;
+    while (index < SESSIONS && sessions[index] && sessions[index]->is_used)
+        index++;
+    if (index == SESSIONS)
+        return NULL;
+    if (!sessions[index]) {
+        struct memory memory;
+        if (!memory_take(&server.pool, sizeof(struct session), &memory))
+            return NULL;
+        sessions[index] = (struct session *)(void *)memory.view;
+    }
+    struct session *session = sessions[index];
+    memset(session, 0, sizeof(*session));
+    if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control))
+        return NULL;
+    session->is_used = true;
+    session->generation = ++session_generation;
+    if (!number_take(a, index, &session->sides[0].number)) {
+        memory_return(&server.pool, &session->control);
+        session->is_used = false;
+        return NULL;
+    }
+    if (!number_take(b, index, &session->sides[1].number)) {
+        a->sessions[session->sides[0].number] = 0;
+        memory_return(&server.pool, &session->control);
+        session->is_used = false;
+        return NULL;
+    }
+    if (side_join(session, 0, a, b) && side_join(session, 1, b, a))
+        return session;
+    session->sides[0].process = a->index;
+    session->sides[0].generation = a->generation;
+    session->sides[1].process = b->index;
+    session->sides[1].generation = b->generation;
+    session_free(index);
+    return NULL;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------- */
+
+static void stream_describe(const struct session *session, uint32_t stream, uint32_t which, struct process_stream *out)
+{
+    const struct session_side *side = &session->sides[which];
+    *out = (struct process_stream){
+        .session = side->number,
+        .side_generation = (uint64_t)session->generation << 1 | which,
+        .stream = stream,
+        .session_address = side->control_address,
+        .ring_address = session->streams[stream].address[which],
+        .ring_bytes = STREAM_RING_BYTES,
+        .signal_cap = side->signal_cap,
+    };
+}
+
+static void stream_leave(struct session *session, uint32_t index, uint32_t which)
+{
+    struct session_stream *stream = &session->streams[index];
+    struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+    if (process && stream->address[which])
+        process_window_unmap(process, stream->address[which]);
+    stream->is_open[which] = false;
+    stream->address[which] = 0;
+}
+
+static void stream_free(struct session *session, uint32_t index)
+{
+    struct session_stream *stream = &session->streams[index];
+    struct process *payer = process_find(session->sides[0].process, session->sides[0].generation);
+    if (payer)
+        payer->memory_extra -= STREAM_FRAME_BYTES;
+    memory_return(&server.pool, &stream->rings);
+    stream->is_used = false;
+    session->stream_count--;
+}
+
+uint32_t stream_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b)
+{
+    if (a == b)
+        return E_CONNREFUSED;
+    if (process_memory_left(a) < STREAM_FRAME_BYTES)
+        return E_NOMEM;
+    struct session *session = session_between(a, b);
+    if (!session)
+        session = session_make(a, b);
+    if (!session)
+        return E_NOMEM;
+    uint32_t index = 0;
+    while (index < SESSION_STREAMS && session->streams[index].is_used)
+        index++;
+    struct session_stream *stream = &session->streams[index];
+    if (index == SESSION_STREAMS || !memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings)) {
+        if (session->stream_count == 0)
+            session_free(a->sessions[side_of(session, a)->number]);
+        return E_NOMEM;
+    }
+    struct session_control *control = (struct session_control *)(void *)session->control.view;
+    memset(control->lines[index], 0, sizeof(control->lines[index]));
+    stream->is_used = true;
+    session->stream_count++;
+    a->memory_extra += STREAM_FRAME_BYTES; /* side 0 of the session pays, whoever connects later */
+    bool is_good = true;
+    for (uint32_t which = 0; which < 2 && is_good; which++) {
+        struct process *process = session->sides[which].process == a->index ? a : b;
+        stream->is_open[which] = true;
+        stream->address[which] = 0;
+        is_good = process_window_map(process, &stream->rings, STREAM_FRAME_BYTES, &stream->address[which]);
+    }
+    if (session->sides[0].process != a->index) { /* the account follows side 0 */
+        a->memory_extra -= STREAM_FRAME_BYTES;
+        b->memory_extra += STREAM_FRAME_BYTES;
+    }
+    if (!is_good) {
+        stream_leave(session, index, 0);
+        stream_leave(session, index, 1);
+        stream_free(session, index);
+        return E_NOMEM;
+    }
+    uint32_t which_a = session->sides[0].process == a->index ? 0 : 1;
+    stream_describe(session, index, which_a, for_a);
+    stream_describe(session, index, 1 - which_a, for_b);
+    return 0;
+}
+
+uint32_t stream_close_side(struct process *process, word number, word index)
+{
+    if (number >= PROCESS_SESSIONS || !process->sessions[number] || index >= SESSION_STREAMS)
+        return E_INVAL;
+    uint32_t session_index = process->sessions[number];
+    struct session *session = sessions[session_index];
+    uint32_t which = session->sides[0].process == process->index ? 0 : 1;
+    struct session_stream *stream = &session->streams[index];
+    if (!stream->is_used || !stream->is_open[which])
+        return E_INVAL;
+    stream_leave(session, (uint32_t)index, which);
+    if (!stream->is_open[1 - which])
+        stream_free(session, (uint32_t)index);
+    if (session->stream_count == 0 && (!session->sides[0].process || !session->sides[1].process))
+        session_free(session_index);
+    return 0;
+}
+
+/* The dead side's lines say so from now on: written here, where nobody can change them any more. */
+static void session_mark_dead(struct session *session, uint32_t dead)
+{
+    struct session_control *control = (struct session_control *)(void *)session->control.view;
+    for (uint32_t i = 0; i < SESSION_STREAMS; i++) {
+        atomic_store(&control->lines[i][dead].closed, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | STREAM_CLOSED_DIED);
+        atomic_fetch_or(&control->ready[1 - dead].words[i / 64], 1ul << i % 64);
+    }
+    atomic_store(&control->ready[1 - dead].summary, (1ul << (SESSION_STREAMS + 63) / 64) - 1);
+}
+
+/* The peer keeps its view of the rings until it closes them: it may read what was sent before the death. */
+static void session_peer_died(uint32_t index, const struct process *dead)
+{
+    struct session *session = sessions[index];
+    uint32_t which = session->sides[0].process == dead->index ? 0 : 1;
+    struct session_side *other = &session->sides[1 - which];
+    struct process *peer = process_find(other->process, other->generation);
+    session->sides[which].process = NO_PROCESS;
+    session_mark_dead(session, which);
+    for (uint32_t i = 0; i < SESSION_STREAMS; i++) {
+        struct session_stream *stream = &session->streams[i];
+        if (!stream->is_used)
+            continue;
+        stream->is_open[which] = false;
+        stream->address[which] = 0;
+        if (!peer)
+            stream->is_open[1 - which] = false;
+        if (!stream->is_open[1 - which])
+            stream_free(session, i);
+    }
+    if (!peer || session->stream_count == 0)
+        session_free(index);
+    else
+        process_signal_event(peer);
+}
+
+/* ---- channels ------------------------------------------------------------------------------------------------ */
+
+static struct channel *listener_find(struct process *process, word listener)
+{
+    if (listener >= CHANNELS || channels[listener].listener != process->index ||
+        channels[listener].listener_generation != process->generation)
+        return NULL;
+    return &channels[listener];
+}
+
+static void queue(struct process *server_process, struct channel *channel, const struct process_stream *stream)
+{
+    channel->backlog[channel->head++ % BACKLOG] = *stream;
+    process_signal_event(server_process);
+}
+
+static uint32_t connect_now(struct process *process, struct channel *channel, struct process_stream *stream)
+{
+    struct process_stream theirs;
+    struct process *listener = process_find(channel->listener, channel->listener_generation);
+    if (!listener || channel->head - channel->tail == BACKLOG)
+        return E_CONNREFUSED;
+    uint32_t error = stream_make(process, listener, stream, &theirs);
+    if (error == 0)
+        queue(listener, channel, &theirs);
+    return error;
+}
+
+/* Those who wait for this channel; several may be served by one listen. */
+static void waiting_connect(struct channel *channel)
+{
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *process = server.processes[i];
+        if (!process || process->waiting != WAITING_CONNECT || process->waiting_for != (uint32_t)(channel - channels))
+            continue;
+        struct process_stream stream = {0};
+        uint32_t error = connect_now(process, channel, &stream);
+        process_answer(process, error, (const word *)&stream, sizeof(stream) / 8);
+    }
+}
+
+uint32_t channel_listen(struct process *process, const char *name, word *listener)
+{
+    if (!authority_allows(&process->authority, AUTHORITY_SERVE, name))
+        return E_NOTCAPABLE;
+    struct channel *channel = channel_get(name);
+    if (!channel)
+        return E_MFILE;
+    if (process_find(channel->listener, channel->listener_generation))
+        return E_INVAL;
+    channel->listener = process->index;
+    channel->listener_generation = process->generation;
+    channel->head = channel->tail = 0;
+    *listener = (word)(channel - channels);
+    waiting_connect(channel);
+    return 0;
+}
+
+/* Connections that nobody accepted are closed: the listener's side lets go of them. */
+static void backlog_drop(struct process *process, struct channel *channel)
+{
+    for (; channel->tail != channel->head; channel->tail++) {
+        const struct process_stream *stream = &channel->backlog[channel->tail % BACKLOG];
+        struct session *session = sessions[process->sessions[stream->session]];
+        struct session_control *control = (struct session_control *)(void *)session->control.view;
+        atomic_store(&control->lines[stream->stream][stream->side_generation & 1].closed,
+                     STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
+        (void)stream_close_side(process, stream->session, stream->stream);
+    }
+}
+
+uint32_t channel_unlisten(struct process *process, word listener)
+{
+    struct channel *channel = listener_find(process, listener);
+    if (!channel)
+        return E_INVAL;
+    backlog_drop(process, channel);
+    channel->listener = NO_PROCESS;
+    return 0;
+}
+
+uint32_t channel_pending(struct process *process, word listener, word *count)
+{
+    struct channel *channel = listener_find(process, listener);
+    if (!channel)
+        return E_INVAL;
+    *count = channel->head - channel->tail;
+    return 0;
+}
+
+uint32_t channel_accept(struct process *process, word listener, struct process_stream *stream)
+{
+    struct channel *channel = listener_find(process, listener);
+    if (!channel)
+        return E_INVAL;
+    if (channel->head == channel->tail)
+        return E_AGAIN;
+    *stream = channel->backlog[channel->tail++ % BACKLOG];
+    return 0;
+}
+
+static bool somebody_may_serve(const char *name)
+{
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *process = server.processes[i];
+        if (process && process->end == PROCESS_RUNNING && authority_allows(&process->authority, AUTHORITY_SERVE, name))
+            return true;
+    }
+    return false;
+}
+
+uint32_t channel_connect(struct process *process, const char *name, struct process_stream *stream)
+{
+    if (!authority_allows(&process->authority, AUTHORITY_CONNECT, name))
+        return E_NOTCAPABLE;
+    struct channel *channel = channel_get(name);
+    if (!channel)
+        return E_MFILE;
+    if (process_find(channel->listener, channel->listener_generation))
+        return connect_now(process, channel, stream);
+    if (!somebody_may_serve(name))
+        return E_CONNREFUSED;
+    process_wait(process, WAITING_CONNECT, (uint32_t)(channel - channels));
+    return E_AGAIN;
+}
+
+void channels_process_ended(struct process *process)
+{
+    for (uint32_t i = 0; i < CHANNELS; i++)
+        if (channels[i].listener == process->index && channels[i].listener_generation == process->generation)
+            channels[i].listener = NO_PROCESS; /* its backlog goes with its sessions */
+    for (uint32_t i = 0; i < PROCESS_SESSIONS; i++)
+        if (process->sessions[i])
+            session_peer_died(process->sessions[i], process);
+}
+
+void channels_refuse_hopeless(void)
+{
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *process = server.processes[i];
+        if (process && process->waiting == WAITING_CONNECT && !somebody_may_serve(channels[process->waiting_for].name))
+            process_answer(process, E_CONNREFUSED, NULL, 0);
+    }
+}

@@ -1,0 +1,124 @@
+/* Child processes: a process starts a program of the description and waits for it. docs/processes.md, "Children". */
+#include "server.h"
+#include "tessera/text.h"
+
+static bool is_listed(const struct system_program *parent, const char *name)
+{
+    if (parent->child_count == 0)
+        return true;
+    const struct system_string *names = (const void *)((const char *)server.system + parent->child_names);
+    for (uint32_t i = 0; i < parent->child_count; i++)
+        if (text_equal(system_text(server.system, names[i]), name))
+            return true;
+    return false;
+}
+
+/* "child" or "child.wasm"; without the ending where that is the program's name. */
+static const struct system_program *program_find(char *name, uint32_t *index)
+{
+    static const char ending[] = ".wasm";
+    const struct system_program *program = system_find(server.system, name, index);
+    size_t length = text_length(name);
+    if (!program && length >= sizeof(ending) && text_equal(name + length + 1 - sizeof(ending), ending)) {
+        name[length + 1 - sizeof(ending)] = 0;
+        program = system_find(server.system, name, index);
+    }
+    return program;
+}
+
+static bool name_get(const struct request *request, char name[PROCESS_NAME_MAX + 1])
+{
+    word length = request->words[0];
+    if (length == 0 || length > PROCESS_NAME_MAX)
+        return false;
+    memcpy(name, &request->words[1], length);
+    name[length] = 0;
+    return text_length(name) == length;
+}
+
+uint32_t child_spawn(struct process *process, const struct request *request, word *results, unsigned *count)
+{
+    char name[PROCESS_NAME_MAX + 1];
+    struct process_options options = {.parent = process};
+    uint32_t limit = authority_children(&process->authority);
+    if (limit == 0)
+        return E_NOTCAPABLE;
+    if (!name_get(request, name))
+        return E_INVAL;
+    const struct system_program *program = program_find(name, &options.program);
+    if (!program)
+        return E_NOENT;
+    if (!is_listed(process->description, system_text(server.system, program->name)))
+        return E_NOTCAPABLE;
+    if (process->children >= limit)
+        return E_AGAIN;
+    word bytes = request->words[10];
+    if (bytes > PROCESS_STRING_BYTES || 11 + (bytes + 7) / 8 > request->length)
+        return E_2BIG;
+    options.stdio = (uint32_t)request->words[9];
+    options.arguments = (const char *)&request->words[11];
+    options.argument_bytes = (uint32_t)bytes;
+
+    struct process *child;
+    uint32_t error = process_create(&options, &child);
+    if (error)
+        return error;
+    *count = 1;
+    results[0] = child->index;
+    const struct start_page *start = (const struct start_page *)(const void *)(child->task.pages.view + PAGE_BYTES);
+    for (uint32_t i = 0; i < 3; i++) {
+        if (start->descriptors[i].kind != START_DESCRIPTOR_STREAM)
+            continue;
+        memcpy(&results[*count], &child->piped[i], sizeof(child->piped[i]));
+        *count += sizeof(child->piped[i]) / sizeof(word);
+    }
+    process_run(child);
+    return 0;
+}
+
+static void answer_from(const struct process *child, word results[3])
+{
+    results[0] = child->index;
+    results[1] = child->end;
+    results[2] = child->end_status;
+}
+
+uint32_t child_join(struct process *process, word pid, bool wait, word results[3])
+{
+    bool any = false;
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *child = server.processes[i];
+        if (!child || child->parent != process->index || child->parent_generation != process->generation ||
+            (pid && pid != i))
+            continue;
+        any = true;
+        if (child->end == PROCESS_RUNNING)
+            continue;
+        answer_from(child, results);
+        process_forget(child);
+        return 0;
+    }
+    if (!any)
+        return E_CHILD;
+    if (!wait) {
+        results[0] = results[1] = results[2] = 0;
+        return 0;
+    }
+    process_wait(process, WAITING_JOIN, (uint32_t)pid);
+    return E_AGAIN;
+}
+
+void child_ended(struct process *child)
+{
+    struct process *parent = process_find(child->parent, child->parent_generation);
+    if (!parent) {
+        process_forget(child);
+        return;
+    }
+    if (parent->waiting == WAITING_JOIN && (parent->waiting_for == 0 || parent->waiting_for == child->index)) {
+        word results[3];
+        answer_from(child, results);
+        process_forget(child);
+        process_answer(parent, 0, results, 3);
+    }
+}

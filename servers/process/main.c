@@ -1,0 +1,343 @@
+/* The process server's entry and its one loop: receive, handle, answer. */
+#include "server.h"
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "tessera/server.h"
+#include "tessera/system.h"
+#include "tessera/text.h"
+
+struct server server;
+
+static struct archive_frame archive_frames[512];
+
+void server_give_up(const char *format, ...)
+{
+    char text[200];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = text_format_list(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    struct message m = {message_info(ROOT_FAILED, 0, 1 + message_words(length)), {length}};
+    message_put(&m, 1, text, length);
+    (void)syscall_call(PROCESS_CAP_SERVER, &m); /* the root task switches the machine off */
+}
+
+bool server_slot(cptr *slot)
+{
+    static cptr next, end;
+    if (next == end) {
+        if (!pool_row_take(&server.pool, &next))
+            return false;
+        end = next + POOL_ROW_SLOTS;
+    }
+    *slot = next++;
+    return true;
+}
+
+bool server_object(enum object_type type, cptr *slot)
+{
+    static uint32_t block;
+    if (!server_slot(slot))
+        return false;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (block && untyped_retype_all(pool_slot(&server.pool, block), type, 0, SERVER_CAP_CNODE, *slot, 1) == ERROR_NONE)
+            return true;
+        if (!pool_block_take(&server.pool, &block))
+            break;
+    }
+    return false;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------ */
+
+static bool request_name(const struct request *request, char name[PROCESS_NAME_MAX + 1])
+{
+    word length = request->words[0];
+    if (length == 0 || length > PROCESS_NAME_MAX || request->length < 1 + (length + 7) / 8)
+        return false;
+    memcpy(name, &request->words[1], length);
+    name[length] = 0;
+    return true;
+}
+
+/* A name with a NUL inside names nothing that anybody was granted. */
+static bool name_is_text(const struct request *request, const char *name)
+{
+    return text_length(name) == request->words[0];
+}
+
+static void log_refusal(const struct process *process, const char *what, const char *name)
+{
+    log_text("process: %s: refused: %s '%s' is not granted\n", process->name, what, name);
+}
+
+static uint32_t handle_named(struct process *process, const struct request *request, word *results, unsigned *count)
+{
+    char name[PROCESS_NAME_MAX + 1];
+    enum authority_kind kind = AUTHORITY_SERVE;
+    uint32_t error = E_NOTCAPABLE;
+    if (!request_name(request, name))
+        return E_INVAL;
+    bool is_text = name_is_text(request, name);
+    switch (request->operation) {
+    case PROCESS_LISTEN:
+        if (is_text)
+            error = channel_listen(process, name, results);
+        *count = 1;
+        break;
+    case PROCESS_CONNECT:
+        kind = AUTHORITY_CONNECT;
+        if (is_text)
+            error = channel_connect(process, name, (struct process_stream *)(void *)results);
+        *count = sizeof(struct process_stream) / sizeof(word);
+        break;
+    case PROCESS_SERVICE_LISTEN:
+        kind = AUTHORITY_SERVICE_SERVE;
+        if (is_text)
+            error = service_listen(process, name, results);
+        *count = 2;
+        break;
+    default:
+        kind = AUTHORITY_SERVICE_CONNECT;
+        if (is_text)
+            error = service_open(process, name, results);
+        *count = 2;
+        break;
+    }
+    if (error == E_NOTCAPABLE)
+        log_refusal(process, authority_word(kind), name);
+    return error;
+}
+
+static uint32_t timer_give(struct process *process)
+{
+    cptr slot;
+    if (process->task.timer)
+        return 0;
+    if (!task_object(&process->task, OBJECT_TIMER, 0, &process->task.timer) || !task_slot(&process->task, &slot) ||
+        cnode_mint(SERVER_CAP_CNODE, slot, SERVER_CAP_CNODE, process->task.notification, RIGHT_SEND,
+                   PROCESS_SIGNAL_TIMER) != ERROR_NONE ||
+        timer_bind(process->task.timer, slot, process->task.sched_context) != ERROR_NONE ||
+        !task_grant(&process->task, PROCESS_CAP_TIMER, process->task.timer, RIGHT_ALL, 0))
+        return E_NOMEM;
+    return 0;
+}
+
+static void log_permission(const struct process *process, word permission)
+{
+    static const char *const words[PROCESS_PERMISSION_COUNT] = {"?", "clock", "random", "spawn", "fs"};
+    if (permission > 0 && permission < PROCESS_PERMISSION_COUNT)
+        log_text("process: %s: refused: permission '%s' is not granted\n", process->name, words[permission]);
+}
+
+/* One request; the errno of the answer. The process may be gone or waiting afterwards: *is_answered is then false. */
+static uint32_t handle(struct process *process, const struct request *request, word *results, unsigned *count,
+                       bool *is_answered)
+{
+    uint32_t error = 0;
+    char text[40];
+    switch (request->operation) {
+    case PROCESS_EXIT:
+        text_format(text, sizeof(text), "exit %u", (uint32_t)request->words[0]);
+        process_end(process, PROCESS_ENDED_EXIT, (uint32_t)request->words[0], text);
+        *is_answered = false;
+        return 0;
+    case PROCESS_GROW:
+        results[0] = request->words[1];
+        *count = 1;
+        return process_grow(process, request->words[0], request->words[1], request->words[2]);
+    case PROCESS_TIMER:
+        return timer_give(process);
+    case PROCESS_LISTEN:
+    case PROCESS_CONNECT:
+    case PROCESS_SERVICE_LISTEN:
+    case PROCESS_SERVICE_OPEN:
+        error = handle_named(process, request, results, count);
+        break;
+    case PROCESS_UNLISTEN:
+        return channel_unlisten(process, request->words[0]);
+    case PROCESS_PENDING:
+        *count = 1;
+        return channel_pending(process, request->words[0], results);
+    case PROCESS_ACCEPT:
+        *count = sizeof(struct process_stream) / sizeof(word);
+        return channel_accept(process, request->words[0], (struct process_stream *)(void *)results);
+    case PROCESS_STREAM_CLOSE:
+        return stream_close_side(process, request->words[0], request->words[1]);
+    case PROCESS_SERVICE_WINDOW:
+        *count = 1;
+        return service_window(process, request->words[0], results);
+    case PROCESS_SPAWN:
+        error = child_spawn(process, request, results, count);
+        if (error == E_NOTCAPABLE)
+            log_permission(process, PROCESS_PERMISSION_SPAWN);
+        return error;
+    case PROCESS_JOIN:
+        *count = 3;
+        error = child_join(process, request->words[0], request->words[1] == 0, results);
+        break;
+    case PROCESS_REFUSED:
+        log_permission(process, request->words[0]);
+        return 0;
+    default:
+        return E_NOSYS;
+    }
+    *is_answered = process->waiting == WAITING_NOTHING;
+    return error;
+}
+
+static void request_copy(const struct message *m, struct request *request)
+{
+    request->operation = message_info_label(m->info);
+    request->length = (unsigned)message_info_length(m->info);
+    memcpy(request->words, m->words, sizeof(m->words));
+    for (unsigned i = MESSAGE_REGISTERS; i < MESSAGE_WORDS; i++)
+        request->words[i] = i < request->length ? server_buffer()->words[i] : 0;
+    for (unsigned i = request->length; i < MESSAGE_REGISTERS; i++)
+        request->words[i] = 0;
+}
+
+/* Handles what was received; true when *m is the answer to send. */
+static bool dispatch(struct message *m, word badge)
+{
+    static struct request request;
+    word results[MESSAGE_WORDS];
+    unsigned count = 0;
+    bool is_answered = true;
+    if (badge & BADGE_NOTIFY) {
+        deadlines_check();
+        return false;
+    }
+    struct process *process = process_find(badge & 0xffff, (uint32_t)(badge >> 16));
+    switch ((enum process_badge)(badge >> 48)) {
+    case PROCESS_BADGE_DEAD_SERVICE:
+        *m = (struct message){message_info(SERVICE_STATUS_SYSTEM | E_CONNABORTED, 0, 1), {0}};
+        return true;
+    case PROCESS_BADGE_FAULT:
+        if (!process)
+            return false;
+        if (!fault_handle(process, m))
+            return false;
+        m->info = message_info(0, 0, 2); /* words 0 and 1 go back unchanged: restart */
+        return true;
+    case PROCESS_BADGE_CALL:
+        break;
+    default:
+        return false;
+    }
+    if (!process || process->waiting)
+        return false;
+    request_copy(m, &request);
+    uint32_t error = handle(process, &request, results, &count, &is_answered);
+    if (!is_answered)
+        return false;
+    *m = (struct message){message_info(error, 0, error ? 0 : count), {0}};
+    if (!error)
+        message_put(m, 0, results, count * sizeof(word));
+    return true;
+}
+
+_Noreturn static void serve(void)
+{
+    struct message m;
+    word badge;
+    (void)syscall_recv(SERVER_CAP_ENDPOINT, server.reply, &m, &badge);
+    for (;;) {
+        if (dispatch(&m, badge))
+            (void)syscall_reply_recv(SERVER_CAP_ENDPOINT, server.reply, &m, &badge);
+        else
+            (void)syscall_recv(SERVER_CAP_ENDPOINT, server.reply, &m, &badge);
+    }
+}
+
+/* ---- start --------------------------------------------------------------------------------------------------- */
+
+static bool memory_collect(void)
+{
+    const uint64_t *words = server.start->words;
+    const struct server_memory *table = (const struct server_memory *)words[SERVER_WORD_TABLE];
+    uint64_t untypeds = words[SERVER_WORD_UNTYPEDS], frames = words[SERVER_WORD_ARCHIVE_FRAMES];
+    cptr first = ((cptr)words[SERVER_WORD_EMPTY] + POOL_ROW_SLOTS - 1) / POOL_ROW_SLOTS * POOL_ROW_SLOTS;
+    pool_open(&server.pool, SERVER_CAP_CNODE, SERVER_CAP_VSPACE, first, 1u << PROCESS_SERVER_CNODE_BITS);
+    for (uint64_t i = 0; i < untypeds; i++)
+        (void)pool_add_untyped(&server.pool, (cptr)(SERVER_CAP_UNTYPEDS + i), table[i].address,
+                               (uint32_t)table[i].size_bits);
+    for (uint64_t i = 0; i < frames && i < sizeof(archive_frames) / sizeof(archive_frames[0]); i++)
+        archive_frames[i] = (struct archive_frame){table[untypeds + i].address, table[untypeds + i].size_bits,
+                                                   (cptr)(SERVER_CAP_UNTYPEDS + untypeds + i)};
+    server.archive_map = (struct archive_map){
+        .base = (const uint8_t *)words[SERVER_WORD_ARCHIVE],
+        .address = words[SERVER_WORD_ARCHIVE_ADDRESS],
+        .bytes = words[SERVER_WORD_ARCHIVE_BYTES],
+        .frames = archive_frames,
+        .frame_count = (uint32_t)frames,
+    };
+    return untypeds > 0;
+}
+
+static bool objects_make(void)
+{
+    cptr signal;
+    server.reply = SERVER_CAP_REPLY;
+    return server_object(OBJECT_TIMER, &server.timer) && server_slot(&signal) &&
+           cnode_mint(SERVER_CAP_CNODE, signal, SERVER_CAP_CNODE, SERVER_CAP_NOTIFICATION, RIGHT_SEND, BADGE_NOTIFY) ==
+               ERROR_NONE &&
+           timer_bind(server.timer, signal, SERVER_CAP_SCHED_CONTEXT) == ERROR_NONE;
+}
+
+static void system_open(void)
+{
+    struct archive_member member;
+    const char *problem =
+        archive_open(&server.archive, server.archive_map.base, server.start->words[SERVER_WORD_ARCHIVE_BYTES]);
+    if (!problem && !archive_find(&server.archive, SYSTEM_MEMBER, &member))
+        problem = "the archive has no system description";
+    if (!problem)
+        problem = system_check(member.data, member.bytes);
+    if (problem)
+        server_give_up("%s", problem);
+    server.system = (const struct system_header *)(const void *)member.data;
+}
+
+/* What the description starts. One that cannot be made counts as one that ended badly. */
+static void programs_start(void)
+{
+    static struct process *made[SYSTEM_PROGRAMS];
+    char missing[400];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < server.system->program_count; i++) {
+        const struct system_program *program = system_program_at(server.system, i);
+        struct process_options options = {.program = i};
+        struct process *process;
+        if (!(program->flags & SYSTEM_START))
+            continue;
+        uint32_t error = process_create(&options, &process);
+        if (error) {
+            server_give_up("program '%s' cannot be started: error %u (8 bad image, 48 memory limit too small)",
+                           system_text(server.system, program->name), error);
+            continue;
+        }
+        if (authority_missing(&process->authority, missing, sizeof(missing)) > 0)
+            log_text("process: %s: requested but not granted: %s\n", process->name, missing);
+        server.essential_left += program->flags & SYSTEM_ESSENTIAL ? 1 : 0;
+        made[count++] = process;
+    }
+    server.started = count;
+    if (server.essential_left == 0)
+        server_give_up("the system description starts no essential program");
+    for (uint32_t i = 0; i < count; i++)
+        process_run(made[i]);
+}
+
+int program_main(const struct start_page *start)
+{
+    server.start = start;
+    server.generation = 0;
+    if (start->flags & START_SEED_VALID)
+        random_seed(&server.random, start->seed);
+    if (!memory_collect() || !objects_make())
+        server_give_up("no memory to start with");
+    system_open();
+    programs_start();
+    serve();
+}

@@ -1,0 +1,233 @@
+/* The process server's parts. One thread, one endpoint: every call of a process and every fault arrives there, the
+ * badge says from whom. docs/processes.md and docs/channels.md explain what happens and why.
+ *
+ * Nothing here waits for a program. Calls that cannot be answered yet are kept as the process's `waiting`, with the
+ * reply object that answers it.
+ */
+#ifndef PROCESS_SERVER_H
+#define PROCESS_SERVER_H
+
+#include "arch/platform/archive.h"
+#include "proto/process.h"
+#include "proto/root.h"
+#include "proto/service.h"
+#include "proto/stream.h"
+#include "proto/system.h"
+#include "tessera/pool.h"
+#include "tessera/syscall.h"
+#include "tessera/system.h"
+#include "tessera/random.h"
+#include "tessera/task.h"
+
+#define PROCESSES      250 /* process numbers are 1 to this */
+#define SESSIONS       256
+#define CHANNELS       64
+#define SERVICES       32
+#define BACKLOG        16
+#define IMAGES         96
+#define REGIONS        64
+#define PROCESS_SESSIONS 128 /* with one process */
+#define SERVICE_CLIENTS 32
+#define WINDOWS          256 /* of one process: sessions, streams, services */
+
+#define PRIORITY_PROGRAM 100
+#define DEFAULT_MEMORY   (16ul << 20)
+#define DEFAULT_STACK    (64ul << 10)
+#define STACK_LIMIT      (1ul << 20)
+#define BADGE_NOTIFY     (1ul << 63)
+
+enum wasi_errno {
+    E_AGAIN = 6,
+    E_CONNABORTED = 13,
+    E_CHILD = 12,
+    E_CONNREFUSED = 14,
+    E_FAULT = 21,
+    E_INVAL = 28,
+    E_MFILE = 33,
+    E_NOENT = 44,
+    E_NOMEM = 48,
+    E_NOSYS = 52,
+    E_2BIG = 1,
+    E_NOTSUP = 58,
+    E_NOTCAPABLE = 76,
+};
+
+/* A request as it was received: names and texts lie in the IPC buffer, so they are copied out first. */
+struct request {
+    word operation;
+    word words[MESSAGE_WORDS];
+    unsigned length;
+};
+
+/* ---- images (image.c) ---------------------------------------------------------------------------------------- */
+
+struct program_image {
+    const char *member;
+    uint64_t offset, bytes; /* in the archive */
+    bool is_native, is_good;
+    struct image image;
+    char problem[96];
+};
+/* Checked once, kept for good. */
+struct program_image *image_get(const char *member, bool is_native);
+
+/* ---- authority (authority.c) --------------------------------------------------------------------------------- */
+
+/* What a process may: all of these manifests must allow it. */
+struct authority {
+    const struct image_manifest *request; /* the program's own manifest */
+    const struct image_manifest *grant;   /* NULL: everything requested was found granted */
+};
+enum authority_kind { AUTHORITY_SERVE, AUTHORITY_CONNECT, AUTHORITY_SERVICE_SERVE, AUTHORITY_SERVICE_CONNECT };
+bool authority_allows(const struct authority *authority, enum authority_kind kind, const char *name);
+bool authority_permits(const struct authority *authority, uint32_t permission); /* enum image_permission */
+/* Children at a time; 0: it may not spawn. */
+uint32_t authority_children(const struct authority *authority);
+/* What is requested and not granted, as text for the log; the length, 0 when nothing. */
+size_t authority_missing(const struct authority *authority, char *text, size_t size);
+/* True when `holder` allows everything that `request` asks for. */
+bool authority_covers(const struct authority *holder, const struct image_manifest *request);
+const char *authority_word(enum authority_kind kind);
+
+/* ---- processes (process.c) ----------------------------------------------------------------------------------- */
+
+enum waiting { WAITING_NOTHING = 0, WAITING_CONNECT, WAITING_SERVICE, WAITING_JOIN };
+
+struct region {
+    uint64_t base, pages, max_pages;
+    uint64_t capacity;     /* bytes that the chunks so far could hold */
+    cptr last_slot;        /* mapping of the last chunk */
+    struct memory last;
+    uint64_t last_offset;  /* where it begins in the region */
+};
+
+struct process {
+    uint32_t index, generation;
+    enum process_end end; /* PROCESS_RUNNING, or a child waiting to be joined */
+    uint32_t end_status;
+    struct memory self; /* of this struct */
+    struct task task;
+    uint32_t program; /* index in the description */
+    const struct system_program *description;
+    struct program_image *image;
+    char name[48];
+    bool is_top; /* started by the description: its end is reported */
+    uint32_t parent, parent_generation, children;
+    struct authority authority;
+    uint64_t memory_limit, memory_extra; /* streams, and what children may use */
+    uint64_t charged_to_parent;
+    uint64_t deadline_ticks; /* 0: none */
+    uint64_t cap_used;       /* slots of its CNode */
+    uint64_t window_next;
+    struct window {
+        uint64_t address, bytes; /* 0 bytes: free to be used again */
+        uint64_t distance;       /* address - first: see process_window_map */
+        cptr frame, slot;
+    } windows[WINDOWS];
+    uint32_t window_count;
+    struct region regions[REGIONS];
+    uint32_t region_count;
+    uint64_t stack_mapped;
+    cptr event_signal;
+    uint16_t sessions[PROCESS_SESSIONS];    /* number -> session, 0 = none */
+    enum waiting waiting;
+    cptr reply;
+    uint32_t waiting_for; /* channel, service or child */
+    struct process_stream piped[3]; /* the parent's ends, until it is told */
+};
+
+struct server {
+    const struct start_page *start;
+    struct pool pool;
+    struct archive archive;
+    struct archive_map archive_map;
+    const struct system_header *system;
+    struct process *processes[PROCESSES + 1];
+    uint32_t generation;
+    uint32_t essential_left, started;
+    struct random random;
+    cptr reply; /* for the request now being handled */
+    cptr free_replies[PROCESSES + 2];
+    uint32_t free_reply_count;
+    cptr timer;
+    uint64_t next_deadline;
+};
+extern struct server server;
+
+/* A kernel object of the server's own. */
+bool server_object(enum object_type type, cptr *slot);
+bool server_slot(cptr *slot);
+/* Ends the whole system. */
+void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+struct process_options {
+    uint32_t program;
+    struct process *parent; /* NULL: by the description */
+    const char *arguments;  /* of a child: NUL-separated */
+    uint32_t argument_bytes;
+    uint32_t stdio; /* modes of a child */
+};
+/* 0 or an errno; the new process is made but does not run. */
+uint32_t process_create(const struct process_options *options, struct process **made);
+void process_run(struct process *process);
+/* Takes everything of the process back and tells everyone concerned. `text` says how it ended. */
+void process_end(struct process *process, enum process_end end, uint32_t status, const char *text);
+/* The last of a process that has ended: its number is free again. */
+void process_forget(struct process *process);
+/* A live process by badge, or NULL. */
+struct process *process_find(uint32_t index, uint32_t generation);
+uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, uint64_t delta);
+bool process_stack_grow(struct process *process, uint64_t address);
+/* Bytes that it may still use. */
+uint64_t process_memory_left(const struct process *process);
+/* A free slot of its CNode. */
+bool process_cap_take(struct process *process, cptr *cap);
+void process_cap_return(struct process *process, cptr cap);
+/* Shows it part of a frame, readable and writable or readable only, somewhere among its windows. */
+bool process_window_map(struct process *process, const struct memory *memory, uint64_t bytes, uint64_t *address);
+void process_window_unmap(struct process *process, uint64_t address);
+/* Wakes it with PROCESS_SIGNAL_EVENT. */
+void process_signal_event(struct process *process);
+/* Puts the answer off; process_answer gives it. */
+void process_wait(struct process *process, enum waiting why, uint32_t what);
+void process_answer(struct process *process, uint32_t error, const word *words, unsigned count);
+void deadlines_check(void);
+void deadline_set(uint64_t ticks);
+
+/* ---- faults (fault.c) ---------------------------------------------------------------------------------------- */
+
+/* Handles a fault; true when the thread is to be restarted where it was. */
+bool fault_handle(struct process *process, const struct message *m);
+
+/* ---- channels (channel.c) ------------------------------------------------------------------------------------ */
+
+uint32_t channel_listen(struct process *process, const char *name, word *listener);
+uint32_t channel_unlisten(struct process *process, word listener);
+uint32_t channel_pending(struct process *process, word listener, word *count);
+uint32_t channel_accept(struct process *process, word listener, struct process_stream *stream);
+/* E_AGAIN: it waits now. */
+uint32_t channel_connect(struct process *process, const char *name, struct process_stream *stream);
+uint32_t stream_close_side(struct process *process, word number, word stream);
+/* A stream between two processes: what each side is told. */
+uint32_t stream_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b);
+void channels_process_ended(struct process *process);
+/* After any process has ended: who waits for a listener that cannot come any more is refused. */
+void channels_refuse_hopeless(void);
+
+/* ---- services (service.c) ------------------------------------------------------------------------------------ */
+
+uint32_t service_listen(struct process *process, const char *name, word caps[2]);
+uint32_t service_open(struct process *process, const char *name, word result[2]);
+uint32_t service_window(struct process *process, word badge, word *address);
+void services_process_ended(struct process *process);
+void services_refuse_hopeless(void);
+/* True when the slot of its CNode is, or was, a service's: a fault on it is not the program's doing. */
+bool service_owns_cap(struct process *process, cptr cap);
+
+/* ---- children (child.c) -------------------------------------------------------------------------------------- */
+
+uint32_t child_spawn(struct process *process, const struct request *request, word *results, unsigned *count);
+uint32_t child_join(struct process *process, word pid, bool wait, word results[3]);
+void child_ended(struct process *child);
+
+#endif

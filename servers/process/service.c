@@ -1,0 +1,227 @@
+/* Services: one endpoint per service, which callers reach through capabilities badged with who they are.
+ *
+ * The endpoint is made of the serving process's memory and this server holds it. When that process ends, every caller's
+ * capability is replaced by one that leads here before the endpoint goes: calls in flight come back ABORTED from the
+ * kernel, later ones are answered by this server. Nobody faults and nobody waits.
+ */
+#include "proto/service.h"
+#include "server.h"
+#include "tessera/invoke.h"
+#include "tessera/text.h"
+
+struct client {
+    uint32_t process, generation;
+    cptr cap; /* in the client's CNode */
+    struct memory window;
+    uint64_t address;     /* of the window in the client */
+    uint64_t seen_at;     /* and in the server process, 0: not yet */
+};
+
+struct service {
+    char name[PROCESS_NAME_MAX + 1];
+    uint32_t server, generation; /* process; 0: nobody serves */
+    cptr endpoint;               /* in a slot of the serving process's task */
+    struct client clients[SERVICE_CLIENTS];
+};
+
+static struct service services[SERVICES];
+
+static struct service *service_get(const char *name)
+{
+    struct service *unused = NULL;
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        if (text_equal(services[i].name, name))
+            return &services[i];
+        if (!services[i].name[0] && !unused)
+            unused = &services[i];
+    }
+    if (unused)
+        memcpy(unused->name, name, text_length(name) + 1);
+    return unused;
+}
+
+static struct client *client_find(struct service *service, uint32_t index, uint32_t generation)
+{
+    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++)
+        if (service->clients[i].process == index && service->clients[i].generation == generation)
+            return &service->clients[i];
+    return NULL;
+}
+
+static bool client_connect(struct service *service, struct client *client)
+{
+    struct process *process = process_find(client->process, client->generation);
+    (void)cnode_delete(process->task.cnode, client->cap); /* one that led to an earlier server */
+    return task_grant(&process->task, client->cap, service->endpoint, RIGHT_CALL,
+                      process_badge(0, client->generation, client->process));
+}
+
+static uint32_t client_make(struct service *service, struct process *process, word result[2])
+{
+    struct client *client = client_find(service, process->index, process->generation);
+    if (!client) {
+        client = client_find(service, 0, 0);
+        if (!client)
+            return E_MFILE;
+        if (process_memory_left(process) < SERVICE_WINDOW_BYTES || !process_cap_take(process, &client->cap))
+            return E_MFILE;
+        if (!memory_take(&server.pool, SERVICE_WINDOW_BYTES, &client->window)) {
+            process_cap_return(process, client->cap);
+            return E_MFILE;
+        }
+        if (!process_window_map(process, &client->window, SERVICE_WINDOW_BYTES, &client->address)) {
+            process_cap_return(process, client->cap);
+            memory_return(&server.pool, &client->window);
+            return E_MFILE;
+        }
+        process->memory_extra += SERVICE_WINDOW_BYTES;
+        client->process = process->index;
+        client->generation = process->generation;
+        client->seen_at = 0;
+    }
+    if (!client_connect(service, client))
+        return E_MFILE;
+    result[0] = client->cap;
+    result[1] = client->address;
+    return 0;
+}
+
+static bool is_served(const struct service *service)
+{
+    return process_find(service->server, service->generation) != NULL;
+}
+
+static bool somebody_may_serve(const char *name)
+{
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *process = server.processes[i];
+        if (process && process->end == PROCESS_RUNNING &&
+            authority_allows(&process->authority, AUTHORITY_SERVICE_SERVE, name))
+            return true;
+    }
+    return false;
+}
+
+uint32_t service_listen(struct process *process, const char *name, word caps[2])
+{
+    cptr reply, endpoint_cap, reply_cap;
+    if (!authority_allows(&process->authority, AUTHORITY_SERVICE_SERVE, name))
+        return E_NOTCAPABLE;
+    struct service *service = service_get(name);
+    if (!service)
+        return E_MFILE;
+    if (is_served(service))
+        return E_INVAL;
+    if (!task_object(&process->task, OBJECT_ENDPOINT, 0, &service->endpoint) ||
+        !task_object(&process->task, OBJECT_REPLY, 0, &reply) || !process_cap_take(process, &endpoint_cap) ||
+        !process_cap_take(process, &reply_cap) ||
+        !task_grant(&process->task, endpoint_cap, service->endpoint, RIGHT_RECV, 0) ||
+        !task_grant(&process->task, reply_cap, reply, RIGHT_ALL, 0))
+        return E_MFILE;
+    service->server = process->index;
+    service->generation = process->generation;
+    caps[0] = endpoint_cap;
+    caps[1] = reply_cap;
+    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) /* those who knew an earlier server */
+        if (process_find(service->clients[i].process, service->clients[i].generation))
+            (void)client_connect(service, &service->clients[i]);
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *waiter = server.processes[i];
+        word result[2] = {0};
+        if (waiter && waiter->waiting == WAITING_SERVICE && waiter->waiting_for == (uint32_t)(service - services))
+            process_answer(waiter, client_make(service, waiter, result), result, 2);
+    }
+    return 0;
+}
+
+uint32_t service_open(struct process *process, const char *name, word result[2])
+{
+    if (!authority_allows(&process->authority, AUTHORITY_SERVICE_CONNECT, name))
+        return E_NOTCAPABLE;
+    struct service *service = service_get(name);
+    if (!service)
+        return E_MFILE;
+    if (is_served(service))
+        return client_make(service, process, result);
+    if (!somebody_may_serve(name))
+        return E_CONNREFUSED;
+    process_wait(process, WAITING_SERVICE, (uint32_t)(service - services));
+    return E_AGAIN;
+}
+
+uint32_t service_window(struct process *process, word badge, word *address)
+{
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        struct service *service = &services[i];
+        if (service->server != process->index || service->generation != process->generation)
+            continue;
+        struct client *client = client_find(service, badge & 0xffff, (uint32_t)(badge >> 16));
+        if (!client || !client->process)
+            continue;
+        if (!client->seen_at) {
+            if (!process_window_map(process, &client->window, SERVICE_WINDOW_BYTES, &client->seen_at))
+                return E_NOMEM;
+        }
+        *address = client->seen_at;
+        return 0;
+    }
+    return E_INVAL;
+}
+
+bool service_owns_cap(struct process *process, cptr cap)
+{
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        struct client *client = client_find(&services[i], process->index, process->generation);
+        if (client && client->cap == cap)
+            return true;
+    }
+    return false;
+}
+
+/* Its callers' capabilities lead to this server from now on, which answers that there is nobody. */
+static void server_ended(struct service *service)
+{
+    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) {
+        struct client *client = &service->clients[i];
+        struct process *process = process_find(client->process, client->generation);
+        client->seen_at = 0;
+        if (!process)
+            continue;
+        (void)cnode_delete(process->task.cnode, client->cap);
+        (void)task_grant(&process->task, client->cap, SERVER_CAP_ENDPOINT, RIGHT_CALL,
+                         process_badge(PROCESS_BADGE_DEAD_SERVICE, client->generation, client->process));
+    }
+    service->server = 0;
+}
+
+static void client_ended(struct service *service, struct client *client)
+{
+    struct process *process = process_find(service->server, service->generation);
+    if (process && client->seen_at)
+        process_window_unmap(process, client->seen_at);
+    memory_return(&server.pool, &client->window);
+    *client = (struct client){0};
+}
+
+void services_process_ended(struct process *process)
+{
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        struct service *service = &services[i];
+        if (!service->name[0])
+            break;
+        struct client *client = client_find(service, process->index, process->generation);
+        if (client)
+            client_ended(service, client);
+        if (service->server == process->index && service->generation == process->generation)
+            server_ended(service);
+    }
+}
+
+void services_refuse_hopeless(void)
+{
+    for (uint32_t i = 1; i <= PROCESSES; i++) {
+        struct process *process = server.processes[i];
+        if (process && process->waiting == WAITING_SERVICE && !somebody_may_serve(services[process->waiting_for].name))
+            process_answer(process, E_CONNREFUSED, NULL, 0);
+    }
+}

@@ -1,0 +1,74 @@
+/* The process server's protocol: calls on PROCESS_CAP_SERVER. The badge says who calls.
+ *
+ * The label is the operation. The answer's label is an errno of WASI's numbering (0 = success), words as stated.
+ * A name is sent as: one word with its length in bytes (1 to PROCESS_NAME_MAX), then its bytes in eight words.
+ */
+#ifndef PROTO_PROCESS_H
+#define PROTO_PROCESS_H
+
+#include <stdint.h>
+
+#define PROCESS_NAME_MAX     63
+#define PROCESS_NAME_WORDS   9    /* length and bytes */
+#define PROCESS_STRING_BYTES 800u /* most bytes of a spawn's arguments */
+
+enum process_operation {
+    PROCESS_EXIT = 1,       /* w0 status. Never answered. */
+    PROCESS_GROW,           /* w0 base of the memory, w1 its pages now, w2 pages to add -> w0 pages before.
+                               ENOMEM beyond the limit, EINVAL when base or size are not what is mapped */
+    PROCESS_TIMER,          /* puts the timer at PROCESS_CAP_TIMER */
+    PROCESS_LISTEN,         /* name -> w0 listener. ENOTCAPABLE, EINVAL already served */
+    PROCESS_UNLISTEN,       /* w0 listener */
+    PROCESS_PENDING,        /* w0 listener -> w0 connections waiting */
+    PROCESS_ACCEPT,         /* w0 listener -> struct process_stream; EAGAIN */
+    PROCESS_CONNECT,        /* name -> struct process_stream. Waits for a listener. ENOTCAPABLE, ECONNREFUSED, ENOMEM */
+    PROCESS_STREAM_CLOSE,   /* w0 session number, w1 stream: this side unmaps it */
+    PROCESS_SERVICE_LISTEN, /* name -> w0 cptr of the endpoint (receive), w1 cptr of its reply object */
+    PROCESS_SERVICE_OPEN,   /* name -> w0 cptr of the endpoint (call), w1 address of the service window */
+    PROCESS_SERVICE_WINDOW, /* w0 badge of a client (the server asks) -> w0 address of that client's window */
+    PROCESS_SPAWN,          /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes, then the bytes
+                               -> w0 pid, then for each piped stream a struct process_stream */
+    PROCESS_JOIN,           /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
+    PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
+};
+
+/* How a process ended. */
+enum process_end {
+    PROCESS_RUNNING = 0,
+    PROCESS_ENDED_EXIT,   /* status: its own */
+    PROCESS_ENDED_TRAP,   /* a Wasm trap; status: enum trap_kind */
+    PROCESS_ENDED_FAULT,  /* a fault that is no Wasm trap; status: enum fault */
+    PROCESS_ENDED_KILLED, /* status: enum process_kill */
+};
+enum process_kill { PROCESS_KILL_DEADLINE = 1, PROCESS_KILL_PARENT, PROCESS_KILL_LOAD };
+
+enum process_permission {
+    PROCESS_PERMISSION_CLOCK = 1,
+    PROCESS_PERMISSION_RANDOM,
+    PROCESS_PERMISSION_SPAWN,
+    PROCESS_PERMISSION_FS,
+    PROCESS_PERMISSION_COUNT
+};
+
+/* An open stream as the answer describes it. */
+struct process_stream {
+    uint64_t session;         /* number of the session with this process */
+    uint64_t side_generation; /* side in bit 0, generation above */
+    uint64_t stream;          /* index within the session */
+    uint64_t session_address; /* of the control region */
+    uint64_t ring_address;
+    uint64_t ring_bytes; /* of one ring */
+    uint64_t signal_cap; /* signals the peer */
+};
+
+/* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. */
+enum process_stdio { PROCESS_STDIO_PIPED = 0, PROCESS_STDIO_INHERIT, PROCESS_STDIO_NULL };
+
+/* Badges. Bits 0..15 index of the process, 16..47 its generation (so that a badge never comes back), 48..55 what. */
+enum process_badge { PROCESS_BADGE_CALL = 1, PROCESS_BADGE_FAULT, PROCESS_BADGE_DEAD_SERVICE };
+static inline uint64_t process_badge(enum process_badge what, uint32_t generation, uint32_t index)
+{
+    return (uint64_t)what << 48 | (uint64_t)generation << 16 | index;
+}
+
+#endif

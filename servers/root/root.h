@@ -1,0 +1,56 @@
+/* The root task's parts. It starts the servers, tells the process server what there is, records how programs end,
+ * prints the summary and switches the machine off with the verdict.
+ */
+#ifndef ROOT_ROOT_H
+#define ROOT_ROOT_H
+
+#include <abi/boot.h>
+
+#include "arch/platform/archive.h"
+#include "proto/root.h"
+#include "proto/system.h"
+#include "tessera/pool.h"
+#include "tessera/task.h"
+
+enum server { SERVER_UART, SERVER_CONSOLE, SERVER_TRACER, SERVER_PROCESS, SERVER_COUNT };
+
+struct root {
+    const struct boot_info *boot;
+    struct archive archive;
+    struct archive_map archive_map;
+    const struct system_header *system;
+    struct pool pool;
+    struct task tasks[SERVER_COUNT];
+    uint64_t realtime_ns; /* wall time at tick 0, 0 = unknown */
+    cptr endpoint, reply; /* where servers call the root task and their faults arrive */
+    bool has_console;     /* the UART belongs to its driver now */
+};
+
+/* early.c: a polled writer until the UART driver has the device. */
+void early_start(struct root *root);
+/* The frame of its registers, where they are memory. */
+cptr early_uart_frame(void);
+/* From now on the console server writes. */
+void console_use(struct root *root, cptr console);
+/* Prints a line through whoever has the UART. */
+void root_say(struct root *root, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line, then power off with a failing verdict. */
+_Noreturn void root_fail(struct root *root, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void root_power_off(struct root *root, unsigned status);
+
+/* clock.c: UNIX time in ns at timer tick 0, read from the RTC once. */
+uint64_t clock_realtime_base(struct root *root);
+
+/* objects.c: kernel objects and device memory of the root task. */
+cptr root_slot(struct root *root);
+cptr root_object(struct root *root, enum object_type type, uint32_t size_bits);
+/* A frame capability of the device page at a physical address; 0 when no device untyped covers it. */
+cptr root_device_frame(struct root *root, uint64_t address);
+
+/* start.c: the servers, in their order. */
+void servers_start(struct root *root);
+
+#define BADGE_SERVER(n) (1u + (n))
+#define BADGE_FAULT     0x100u
+
+#endif

@@ -1,0 +1,257 @@
+/* Starts the servers: UART driver, console, tracer, process server, in this order, each from an archive member of that
+ * name, each with the capabilities that its protocol header lists and no others.
+ */
+#include "proto/console.h"
+#include "proto/process.h"
+#include "root.h"
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+#define SERVER_STACK_BYTES  16384
+#define PROCESS_STACK_BYTES 65536
+#define REGION_ADDRESS      PROCESS_WINDOW_BASE
+#define DEVICE_ADDRESS      (PROCESS_WINDOW_BASE + 0x100000)
+#define TABLE_ADDRESS       (PROCESS_WINDOW_BASE + 0x180000)
+#define ARCHIVE_ADDRESS     (PROCESS_WINDOW_BASE + 0x40000000)
+
+static const struct {
+    const char *member;
+    uint32_t priority;
+} plan[SERVER_COUNT] = {
+    [SERVER_UART] = {"uart", 250},
+    [SERVER_CONSOLE] = {"console", 240},
+    [SERVER_TRACER] = {"tracer", 220},
+    [SERVER_PROCESS] = {"process", 230},
+};
+
+static struct start_page *start_of(struct task *task)
+{
+    return (struct start_page *)(task->pages.view + PAGE_BYTES);
+}
+
+static void start_page_fill(struct root *root, enum server which)
+{
+    struct task *task = &root->tasks[which];
+    struct start_writer writer;
+    start_begin(&writer, start_of(task), task->pages.bytes - PAGE_BYTES);
+    start_string(&writer, &writer.page->name, plan[which].member, (uint32_t)text_length(plan[which].member));
+    start_string(&writer, &writer.page->arguments, plan[which].member, (uint32_t)text_length(plan[which].member));
+    writer.page->timer_hz = root->boot->timer_hz;
+    writer.page->timer_multiplier = root->boot->timer_multiplier;
+    writer.page->timer_shift = root->boot->timer_shift;
+    writer.page->start_ticks = clock_ticks();
+    writer.page->stack_bytes = task->stack.bytes;
+}
+
+static void member_find(struct root *root, const char *name, struct archive_member *member)
+{
+    if (!archive_find(&root->archive, name, member))
+        root_fail(root, "root: the archive has no member '%s'\n", name);
+}
+
+/* Everything of a server but the capabilities of its own. */
+static struct task *server_make(struct root *root, enum server which, uint64_t stack_bytes)
+{
+    const char *name = plan[which].member;
+    struct task *task = &root->tasks[which];
+    struct archive_member member;
+    struct image image;
+    size_t where = 0;
+    member_find(root, name, &member);
+    enum image_error error = image_check_elf(member.data, member.bytes, IMAGE_MACHINE, &image, &where);
+    if (error != IMAGE_OK)
+        root_fail(root, "root: server '%s': %s at byte %lu\n", name, image_error_text(error), where);
+    if (which != SERVER_PROCESS && !task_create(task, &root->pool))
+        root_fail(root, "root: server '%s': no memory for its objects\n", name);
+    struct task_options options = {
+        .entry = image.entry,
+        .stack_bytes = stack_bytes,
+        .start_bytes = PAGE_BYTES,
+        .fault_endpoint = root_slot(root),
+        .authority = ROOT_TCB,
+        .sched_control = ROOT_SCHED_CONTROL,
+        .priority = plan[which].priority,
+        .budget_ns = 10000000,
+        .period_ns = 10000000,
+        .is_bound = which == SERVER_PROCESS,
+    };
+    if (cnode_mint(ROOT_CNODE, options.fault_endpoint, ROOT_CNODE, root->endpoint, RIGHT_CALL | RIGHT_GRANT,
+                   BADGE_FAULT | BADGE_SERVER(which)) != ERROR_NONE ||
+        !task_load(task, &root->archive_map, member.offset, &image) ||
+        !task_prepare(task, &options, server_buffer()))
+        root_fail(root, "root: server '%s': cannot build its address space\n", name);
+    start_page_fill(root, which);
+    return task;
+}
+
+static void grant(struct root *root, enum server which, cptr index, cptr slot, uint32_t rights, uint64_t badge)
+{
+    if (!task_grant(&root->tasks[which], index, slot, rights, badge))
+        root_fail(root, "root: server '%s': cannot grant capability %u\n", plan[which].member, index);
+}
+
+/* What every server has: its notification, and the root task to call. */
+static void grant_common(struct root *root, enum server which)
+{
+    grant(root, which, PROCESS_CAP_SERVER, root->endpoint, RIGHT_CALL, BADGE_SERVER(which));
+    grant(root, which, PROCESS_CAP_NOTIFICATION, root->tasks[which].notification, RIGHT_RECV, 0);
+}
+
+static void server_run(struct root *root, enum server which)
+{
+    if (!task_start(&root->tasks[which]))
+        root_fail(root, "root: server '%s' does not start\n", plan[which].member);
+}
+
+/* ---- UART driver and console --------------------------------------------------------------------------------- */
+
+static void uart_grant_device(struct root *root, struct start_page *start)
+{
+    const struct boot_info *boot = root->boot;
+    cptr irq = root_slot(root), signal = root_slot(root);
+    start->words[UART_WORD_KIND] = boot->uart_kind;
+    start->words[UART_WORD_BASE] = boot->uart_address;
+    if (boot->uart_kind == BOOT_UART_16550_PORT) {
+        cptr ports = root_slot(root);
+        if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE, ports) !=
+            ERROR_NONE)
+            root_fail(root, "root: no ports for the UART driver\n");
+        grant(root, SERVER_UART, UART_CAP_PORT, ports, RIGHT_ALL, 0);
+    } else if (boot->uart_kind != BOOT_UART_NONE) {
+        cptr frame = early_uart_frame(), slot;
+        if (!task_map_device(&root->tasks[SERVER_UART], frame, DEVICE_ADDRESS, &slot))
+            root_fail(root, "root: no registers for the UART driver\n");
+        start->words[UART_WORD_BASE] = DEVICE_ADDRESS + boot->uart_address % PAGE_BYTES;
+    }
+    if (irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, boot->uart_interrupt_flags, ROOT_CNODE, irq) !=
+            ERROR_NONE ||
+        cnode_mint(ROOT_CNODE, signal, ROOT_CNODE, root->tasks[SERVER_UART].notification, RIGHT_ALL, UART_SIGNAL_IRQ) !=
+            ERROR_NONE ||
+        irq_handler_set_notification(irq, signal) != ERROR_NONE)
+        root_fail(root, "root: no interrupt for the UART driver\n");
+    grant(root, SERVER_UART, UART_CAP_IRQ, irq, RIGHT_ALL, 0);
+}
+
+static void console_start(struct root *root, cptr console_endpoint)
+{
+    struct memory region;
+    cptr slot;
+    struct task *uart = server_make(root, SERVER_UART, SERVER_STACK_BYTES);
+    struct task *console = server_make(root, SERVER_CONSOLE, SERVER_STACK_BYTES);
+    if (!memory_take(&root->pool, UART_REGION_BYTES, &region) ||
+        !task_map(uart, region.frame, region.first, region.bytes, REGION_ADDRESS, RIGHT_READ | RIGHT_WRITE, &slot) ||
+        !task_map(console, region.frame, region.first, region.bytes, REGION_ADDRESS, RIGHT_READ | RIGHT_WRITE, &slot))
+        root_fail(root, "root: no memory between console and UART driver\n");
+    start_of(uart)->words[UART_WORD_REGION] = REGION_ADDRESS;
+    start_of(console)->words[CONSOLE_WORD_REGION] = REGION_ADDRESS;
+
+    grant_common(root, SERVER_UART);
+    grant_common(root, SERVER_CONSOLE);
+    uart_grant_device(root, start_of(uart));
+    grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_UART);
+    grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, uart->notification, RIGHT_SEND, UART_SIGNAL_CONSOLE);
+    grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, console_endpoint, RIGHT_RECV, 0);
+    grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_run(root, SERVER_UART);
+    server_run(root, SERVER_CONSOLE);
+    console_use(root, console_endpoint);
+}
+
+/* ---- tracer and process server ------------------------------------------------------------------------------- */
+
+static void tracer_start(struct root *root, cptr endpoint, cptr console_endpoint)
+{
+    struct task *tracer = server_make(root, SERVER_TRACER, SERVER_STACK_BYTES);
+    if (!task_map_archive(tracer, &root->archive_map, 0, root->archive_map.bytes, ARCHIVE_ADDRESS, RIGHT_READ))
+        root_fail(root, "root: cannot show the archive to the tracer\n");
+    start_of(tracer)->words[TRACER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
+    start_of(tracer)->words[TRACER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
+    grant_common(root, SERVER_TRACER);
+    grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
+    grant(root, SERVER_TRACER, TRACER_CAP_ENDPOINT, endpoint, RIGHT_RECV, 0);
+    grant(root, SERVER_TRACER, TRACER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_run(root, SERVER_TRACER);
+}
+
+/* A CNode large enough for thousands of processes' capabilities, in the place of the small one. */
+static void process_cnode(struct root *root, struct task *task)
+{
+    cptr untyped, slot = root_slot(root);
+    if (!task_create(task, &root->pool) ||
+        !pool_untyped_take(&root->pool, PROCESS_SERVER_CNODE_BITS + OBJECT_BITS_CNODE_SLOT, &untyped) ||
+        untyped_retype_all(untyped, OBJECT_CNODE, PROCESS_SERVER_CNODE_BITS, ROOT_CNODE, slot, 1) != ERROR_NONE)
+        root_fail(root, "root: no memory for the process server's capabilities\n");
+    task->cnode = slot;
+    task->cnode_bits = PROCESS_SERVER_CNODE_BITS;
+}
+
+/* All memory that is left, and the archive: slots from SERVER_CAP_UNTYPEDS on, described in a table. */
+static void process_grant_memory(struct root *root, struct task *task, struct server_memory *table, uint32_t capacity)
+{
+    uint32_t count = 0, frames = root->archive_map.frame_count;
+    cptr slot;
+    uint64_t address;
+    uint32_t bits;
+    while (count < capacity - frames && pool_largest_take(&root->pool, &slot, &address, &bits)) {
+        grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, slot, RIGHT_ALL, 0);
+        table[count++] = (struct server_memory){address, bits};
+    }
+    start_of(task)->words[SERVER_WORD_UNTYPEDS] = count;
+    for (uint32_t i = 0; i < frames; i++) {
+        const struct archive_frame *frame = &root->archive_map.frames[i];
+        grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, frame->frame, RIGHT_ALL, 0);
+        table[count++] = (struct server_memory){frame->address, frame->bits};
+    }
+    start_of(task)->words[SERVER_WORD_ARCHIVE_FRAMES] = frames;
+    start_of(task)->words[SERVER_WORD_EMPTY] = SERVER_CAP_UNTYPEDS + count;
+}
+
+static void process_start(struct root *root, cptr tracer_endpoint, cptr console_endpoint)
+{
+    struct task *task = &root->tasks[SERVER_PROCESS];
+    struct memory table;
+    process_cnode(root, task);
+    (void)server_make(root, SERVER_PROCESS, PROCESS_STACK_BYTES);
+    struct start_page *start = start_of(task);
+    if (!task_map_archive(task, &root->archive_map, 0, root->archive_map.bytes, ARCHIVE_ADDRESS, RIGHT_READ) ||
+        !task_memory(task, 2 * PAGE_BYTES, TABLE_ADDRESS, RIGHT_READ, &table))
+        root_fail(root, "root: cannot show the archive to the process server\n");
+    start->words[SERVER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
+    start->words[SERVER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
+    start->words[SERVER_WORD_ARCHIVE_ADDRESS] = root->archive_map.address;
+    start->words[SERVER_WORD_TABLE] = TABLE_ADDRESS;
+    start->realtime_ns = root->realtime_ns;
+    memcpy(start->seed, root->boot->random_seed, sizeof(start->seed));
+    uint64_t any = root->boot->random_seed[0] | root->boot->random_seed[1];
+    start->flags = any ? START_SEED_VALID : 0;
+
+    grant_common(root, SERVER_PROCESS);
+    grant(root, SERVER_PROCESS, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_CONSOLE_MINT, console_endpoint, RIGHT_CALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_CNODE, task->cnode, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_TCB, task->tcb, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_VSPACE, task->vspace, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTROL, ROOT_SCHED_CONTROL, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_NOTIFICATION, task->notification, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTEXT, task->sched_context, RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_ENDPOINT, root_object(root, OBJECT_ENDPOINT, 0), RIGHT_ALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, tracer_endpoint, RIGHT_CALL, 0);
+    grant(root, SERVER_PROCESS, SERVER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,
+                             task->sched_context) != ERROR_NONE)
+        root_fail(root, "root: no priorities for the process server\n");
+    process_grant_memory(root, task, (struct server_memory *)(void *)table.view,
+                         2 * PAGE_BYTES / sizeof(struct server_memory));
+    server_run(root, SERVER_PROCESS);
+}
+
+void servers_start(struct root *root)
+{
+    cptr console_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    cptr tracer_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    console_start(root, console_endpoint);
+    tracer_start(root, tracer_endpoint, console_endpoint);
+    process_start(root, tracer_endpoint, console_endpoint);
+}
