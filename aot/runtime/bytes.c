@@ -66,7 +66,7 @@ void *memset(void *to, int value, size_t size)
     block bytes = (block){0} + (uint8_t)value;
     for (; size >= 64; size -= 64, next += 64)
         *(block *)next = bytes, *(block *)(next + 16) = bytes, *(block *)(next + 32) = bytes,
-        *(block *)(next + 48) = bytes;
+                *(block *)(next + 48) = bytes;
     for (; size >= 16; size -= 16, next += 16)
         *(block *)next = bytes;
     for (; size > 0; size--)

@@ -229,10 +229,10 @@ static void act(void *argument)
     struct action *action = argument;
     const struct wasm_export *export = action->export;
     if (export->kind == WASM_FUNCTION)
-        ((void (*)(uint64_t *))export->address)(action->slots);
+        ((void (*)(uint64_t *)) export->address)(action->slots);
     else
-        action->slots[0] = is_narrow(export->type[0]) ? *(const uint32_t *)export->address
-                                                      : *(const uint64_t *)export->address;
+        action->slots[0] =
+            is_narrow(export->type[0]) ? *(const uint32_t *)export->address : *(const uint64_t *)export->address;
 }
 
 /* Runs the action that the blob has next. False: there is no such export, which has been reported. */

@@ -1,7 +1,7 @@
 /* The Linux platform: programs as plain static Linux executables, for tests and measurements on the development host.
  * The image is an ELF executable as it lies; Linux (or qemu-aarch64) loads its segments, and this library does what
- * the process server does on Tessera: it maps the memories that the image's notes name, each at its fixed place, runs the
- * program on a stack with a guard, and turns faults into traps. No C library. */
+ * the process server does on Tessera: it maps the memories that the image's notes name, each at its fixed place, runs
+ * the program on a stack with a guard, and turns faults into traps. No C library. */
 #ifndef RUNTIME_LINUX_H
 #define RUNTIME_LINUX_H
 

@@ -94,8 +94,8 @@ static _Noreturn void report(enum trap_kind kind, uint64_t counter, uint64_t add
 static void handle(int signal, const void *information, const void *context)
 {
     uint64_t counter = program_counter(context), address = fault_address(information);
-    enum trap_kind kind = signal == SIGNAL_ILLEGAL || signal == SIGNAL_TRAP ? instruction_kind(counter)
-                                                                            : address_kind(address);
+    enum trap_kind kind =
+        signal == SIGNAL_ILLEGAL || signal == SIGNAL_TRAP ? instruction_kind(counter) : address_kind(address);
     if (!is_running || kind == TRAP_NONE)
         report(kind, counter, address);
     trapped_with = kind;

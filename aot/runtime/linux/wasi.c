@@ -88,8 +88,8 @@ uint32_t __imported_wasi_snapshot_preview1_fd_fdstat_get(uint32_t descriptor, ui
         return ERRNO_FAULT;
     for (uint32_t i = 0; i < 24; i += 4)
         put32(result + i, 0);
-    put32(result, 2);         /* character device */
-    put32(result + 8, 0x42);  /* rights: fd_read, fd_write */
+    put32(result, 2);        /* character device */
+    put32(result + 8, 0x42); /* rights: fd_read, fd_write */
     return ERRNO_SUCCESS;
 }
 

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Translates the cases in cases/*.wat and runs them on the development host.
+
+The first lines of a case say what must happen; the rest is the module:
+
+    ;; options: -O0 --link lib=lib.wat     for tessera-aot; *.wat among them are assembled first
+    ;; wat2wasm: --enable-tail-call        for wat2wasm
+    ;; output: hello                       a line of standard output; in order, and no others
+    ;; exit: 3                             the exit status; 0 by default
+    ;; trap: unreachable, in inner         instead of an exit: the report must be exactly this
+    ;; error: 0x1a: unknown import         translation must end with status 1 and a message that contains this
+    ;; asm: x86_64: movl 16(%rax), %eax    the assembly for that target must contain this (spaces are one)
+    ;; no-asm: arm64: bl wasm.f            or must not
+    ;; target: x86_64                      only for this target
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def host_maps_page_zero():
+    floor = pathlib.Path("/proc/sys/vm/mmap_min_addr")
+    return os.geteuid() == 0 or int(floor.read_text()) == 0
+
+
+def run(command, timeout=60, **more):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, text=True,
+                          errors="replace", **more)
+
+
+class Case:
+    def __init__(self, file, options):
+        self.file = file
+        self.options = options
+        self.wants = {"output": [], "error": [], "asm": [], "no-asm": [], "options": [], "wat2wasm": [], "exit": [],
+                      "trap": [], "target": []}
+        for line in file.read_text().splitlines():
+            match = re.match(r";; ([a-z0-9-]+): ?(.*)$", line)
+            if not match:
+                break
+            self.wants[match[1]].append(match[2])
+        self.words = " ".join(self.wants["options"]).split()
+
+    def assemble(self, source, folder):
+        module = folder / (source.stem + ".wasm")
+        flags = " ".join(self.wants["wat2wasm"]).split()
+        done = run(["wat2wasm", "--debug-names", *flags, str(source), "-o", str(module)])
+        if done.returncode != 0:
+            raise AssertionError(f"wat2wasm: {done.stderr}")
+        return module
+
+    def translate(self, folder, output, *more):
+        words = []
+        for word in self.words:
+            name, _, source = word.rpartition("=")
+            if source.endswith(".wat"):
+                word = f"{name}={self.assemble(HERE / 'cases' / source, folder)}"
+            words.append(word)
+        module = self.assemble(self.file, folder)
+        if not host_maps_page_zero():
+            words.append("--no-page-zero")
+        return run([self.options.aot, "--target", self.options.target, "--lib-dir", self.options.lib_dir, "--library",
+                    "libwasm_linux.a", *words, *more, "-o", str(output), str(module)])
+
+    def check_assembly(self, folder):
+        for key in ("asm", "no-asm"):
+            for want in self.wants[key]:
+                target, text = want.split(": ", 1)
+                if target != self.options.target or not host_maps_page_zero():
+                    continue
+                done = self.translate(folder, folder / "asm", "--emit", "asm")
+                assert done.returncode == 0, done.stderr
+                assembly = re.sub(r"[ \t]+", " ", (folder / "asm").read_text())
+                assert (text in assembly) == (key == "asm"), f"{key} '{text}':\n{assembly}"
+
+    def check_run(self, image):
+        runner = ["qemu-aarch64-static"] if self.options.target == "arm64" and os.uname().machine != "aarch64" else []
+        done = run([*runner, str(image)], stdin=subprocess.DEVNULL)
+        output = done.stdout.splitlines()
+        assert output == self.wants["output"], f"output {output}, status {done.returncode}, {done.stderr}"
+        if self.wants["trap"]:
+            assert done.stderr.strip() == "wasm trap: " + self.wants["trap"][0], done.stderr
+            return
+        status = int((self.wants["exit"] or ["0"])[0])
+        assert done.returncode == status, f"exit status {done.returncode}: {done.stderr}"
+
+    def check(self):
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            folder = pathlib.Path(folder)
+            image = folder / "image"
+            done = self.translate(folder, image)
+            if self.wants["error"]:
+                assert done.returncode == 1, f"translated with status {done.returncode}: {done.stderr}"
+                assert len(done.stderr.splitlines()) == 1, f"not one message: {done.stderr}"
+                for want in self.wants["error"]:
+                    assert want in done.stderr, f"no '{want}' in: {done.stderr}"
+                assert not image.exists(), "an image in spite of the error"
+                return
+            assert done.returncode == 0, f"not translated ({done.returncode}): {done.stderr}"
+            first = image.read_bytes()
+            assert self.translate(folder, image).returncode == 0 and image.read_bytes() == first, "not deterministic"
+            self.check_run(image)
+            self.check_assembly(folder)
+
+
+def check_commands(options):
+    """What the command line itself must answer."""
+    problems = []
+    for arguments, status, text in (
+            (["--help"], 0, "Usage: tessera-aot"),
+            (["--version"], 0, "LLVM 19"),
+            ([], 1, "no input"),
+            (["--target", "vax", "x.wasm"], 1, "--target is x86_64 or arm64"),
+            (["-O7", "x.wasm"], 1, "-O goes from 0 to 3"),
+            (["--emit", "cobol", "x.wasm"], 1, "--emit is image, obj, llvm or asm"),
+            (["--link", "nothing", "x.wasm"], 1, "--link wants NAME=FILE"),
+            (["--nonsense"], 1, "nonsense"),
+            (["/nonexistent.wasm"], 1, "/nonexistent.wasm: No such file or directory"),
+            (["/dev/null"], 1, "/dev/null: "),
+            (["a.wasm", "b.wasm"], 1, "one input at a time")):
+        done = run([options.aot, *arguments])
+        if done.returncode != status or text not in done.stdout + done.stderr:
+            problems.append(f"tessera-aot {' '.join(arguments)}: status {done.returncode}: {done.stdout}{done.stderr}")
+    return problems
+
+
+def check_damage(options):
+    """Truncated modules and modules with flipped bytes: an error or a translation, never a crash or a hang."""
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="aot-damage-") as folder:
+        folder = pathlib.Path(folder)
+        source = folder / "whole.wasm"
+        subprocess.run(["wat2wasm", "--debug-names", str(HERE / "cases" / "everything.wat"), "-o", str(source)], check=True)
+        whole = source.read_bytes()
+        damaged = folder / "damaged.wasm"
+        variants = [whole[:length] for length in range(0, len(whole), max(1, len(whole) // 40))]
+        for position in range(8, len(whole), max(1, len(whole) // 160)):
+            variants.append(whole[:position] + bytes([whole[position] ^ 0xff]) + whole[position + 1:])
+            variants.append(whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1:])
+        for number, bytes_ in enumerate(variants):
+            damaged.write_bytes(bytes_)
+            done = run([options.aot, "--target", options.target, "-O1", "--emit", "obj", "-o", str(folder / "object"),
+                        str(damaged)])
+            if done.returncode not in (0, 1) or (done.returncode == 1) != bool(done.stderr.strip()):
+                problems.append(f"damaged module {number}: status {done.returncode}: {done.stderr}")
+    return problems
+
+
+def check_programs(options):
+    """Modules that clang and wasi-libc made, where the host configuration has built them."""
+    problems = []
+    for name, wanted in (("compute", 0),):
+        module = pathlib.Path(options.wasm_dir) / f"{name}.wasm"
+        if not module.exists():
+            print(f"note: {module} is not built; not run here")
+            continue
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            image = pathlib.Path(folder) / name
+            more = [] if host_maps_page_zero() else ["--no-page-zero"]
+            done = run([options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library",
+                        "libwasm_linux.a", *more, "-o", str(image), str(module)])
+            if done.returncode == 0:
+                runner = ["qemu-aarch64-static"] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+                done = run([*runner, str(image)])
+            if done.returncode != wanted:
+                problems.append(f"{name}: status {done.returncode}: {done.stdout[-500:]}{done.stderr}")
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--aot", required=True)
+    parser.add_argument("--lib-dir", required=True)
+    parser.add_argument("--wasm-dir", required=True)
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    if options.target == "arm64" and os.uname().machine != "aarch64" and not shutil.which("qemu-aarch64-static"):
+        print("qemu-aarch64-static is missing: Debian package qemu-user-static")
+        return 1
+    problems = []
+    count = 0
+    for file in sorted((HERE / "cases").glob("*.wat")):
+        case = Case(file, options)
+        is_library = file.stem.startswith("lib")
+        other_target = case.wants["target"] and case.wants["target"][0] != options.target
+        if is_library or other_target or (options.cases and file.stem not in options.cases):
+            continue
+        count += 1
+        try:
+            case.check()
+        except (AssertionError, subprocess.TimeoutExpired) as problem:
+            problems.append(f"{file.name}: {problem}")
+    if not options.cases:
+        problems += check_commands(options) + check_damage(options) + check_programs(options)
+    for problem in problems:
+        print(f"FAIL {problem}")
+    print(f"{count} cases, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
