@@ -139,8 +139,6 @@ static enum error page_table_check(const struct slot *slot, struct vspace *vspac
         return ERROR_DELETE_FIRST;
     if (level < 1 || level >= ARCH_LEVELS || address >= ARCH_USER_END)
         return ERROR_RANGE;
-    if (address % (1ul << level_bits(level + 1)) != 0)
-        return ERROR_ALIGNMENT;
     /* Once shareable, always shared; a copy is good for sharing only. */
     if (!is_shared && (!is_original || (detail & CAP_TABLE_SHAREABLE)))
         return ERROR_ILLEGAL_OPERATION;
@@ -161,6 +159,7 @@ enum error page_table_map(struct slot *slot, struct vspace *vspace, vaddr addres
     enum error error = page_table_check(slot, vspace, address, level, is_shared);
     if (error != ERROR_NONE)
         return error;
+    address &= ~((1ul << level_bits(level + 1)) - 1);
     struct walk walk = vspace_walk(vspace, address, level + 1);
     bool is_original = slot_flags(slot) & SLOT_ORIGINAL;
     if (walk.is_borrowed || (is_shared && walk.is_shared))

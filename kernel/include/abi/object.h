@@ -93,8 +93,8 @@ enum invocation {
     TIMER_SET,  /* w0 absolute deadline in timer ticks */
     TIMER_CANCEL,
 
-    PAGE_TABLE_MAP, /* w0 VSpace, w1 address, w2 level of the table (1 = maps pages, 2, 3), w3 attributes
-                       (ATTRIBUTE_SHARED) */
+    PAGE_TABLE_MAP, /* w0 VSpace, w1 any address that it shall cover, w2 level of the table (1 = maps pages, 2, 3), w3
+                       attributes (ATTRIBUTE_SHARED) */
     PAGE_TABLE_UNMAP,
     FRAME_MAP,         /* w0 VSpace, w1 address, w2 rights (RIGHT_READ, _WRITE, _EXEC), w3 attributes, w4 first
                           byte, w5 bytes (0, 0 = all) -> bytes done */
