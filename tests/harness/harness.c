@@ -212,7 +212,8 @@ void map_page(cptr vspace, cptr frame, word address, word rights, word attribute
             give_up("mapping a frame failed", error);
         word level = m.words[0];
         cptr table = object_new(OBJECT_PAGE_TABLE, 0);
-        need(page_table_map(table, vspace, address, level, 0), "mapping a page table failed");
+        word reach = 1ul << (PAGE_BITS + 9 * level);
+        need(page_table_map(table, vspace, address & ~(reach - 1), level, 0), "mapping a page table failed");
     }
 }
 
