@@ -111,11 +111,14 @@ static inline bool output_append(struct broker *broker, struct connection *conne
     return true;
 }
 
+/* Appends a packet that must not be missing: without memory for it the connection is closed. */
 static bool send_small(struct broker *broker, struct connection *connection, const uint8_t *packet, size_t len)
 {
     struct buffer *out = &connection->out;
-    if (!buffer_reserve(out, len))
+    if (!buffer_reserve(out, len)) {
+        connection->broken = true;
         return false;
+    }
     memcpy(out->bytes + out->tail, packet, len);
     out->tail += (uint32_t)len;
     connection_mark(broker, connection);
@@ -219,8 +222,9 @@ static void session_resend(struct broker *broker, struct session *session)
 {
     for (uint32_t i = 0; i < session->sent; i++) {
         const struct delivery *delivery = session_delivery(session, i);
-        if (delivery->state != DELIVERY_DONE)
-            delivery_send(broker, session->connection, i, delivery->state == DELIVERY_SENT);
+        if (delivery->state != DELIVERY_DONE &&
+            !delivery_send(broker, session->connection, i, delivery->state == DELIVERY_SENT))
+            session->connection->broken = true;
     }
     session_pump(broker, session);
 }
@@ -514,8 +518,8 @@ static void handle_connect(struct broker *broker, struct connection *connection,
         deadline_add(broker, broker->now_ns + connection->limit_ns);
     session->connection = connection;
     session->clean = connect.clean;
-    send_small(broker, connection, packet, mqtt_connack_write(packet, present, MQTT_ACCEPTED));
-    session_resend(broker, session);
+    if (send_small(broker, connection, packet, mqtt_connack_write(packet, present, MQTT_ACCEPTED)))
+        session_resend(broker, session);
 }
 
 /* ---- the other packets; each returns NULL, or what was wrong ---- */
@@ -618,7 +622,8 @@ static void subscribe_all(struct broker *broker, struct connection *connection, 
     uint8_t head[MQTT_HEADER_MAX + 2], qos;
     for (uint32_t i = 0; mqtt_filters_next(&again, &filter, &qos); i++)
         codes[i] = subscribe_one(broker, session, filter, qos);
-    output_append(broker, connection, head, suback_head_write(head, filters.id, count), codes, count);
+    if (!output_append(broker, connection, head, suback_head_write(head, filters.id, count), codes, count))
+        connection->broken = true;
     again = filters;
     for (uint32_t i = 0; mqtt_filters_next(&again, &filter, &qos); i++) {
         struct retained_visit visit = {broker, session, qos};
@@ -735,6 +740,8 @@ static void handle_frame(struct broker *broker, struct connection *connection, c
         handle_connect(broker, connection, frame);
     else
         wrong = "first packet is not CONNECT"; /* [MQTT-3.1.0-1] */
+    if (wrong == NULL && connection->broken)
+        wrong = "no memory for its answer";
     if (wrong != NULL)
         connection_fail(broker, connection, wrong);
 }

@@ -49,7 +49,8 @@ struct buffer {
 struct connection {
     void *owner;             /* the caller's */
     struct session *session; /* NULL until CONNECT, and when closing */
-    bool closing, dirty, paused, slow, clean;
+    bool closing, dirty, paused, slow;
+    bool broken;                 /* an answer it must get could not be kept */
     uint64_t stalled_since_ns;   /* 0: not stalled */
     uint64_t heard_ns, limit_ns; /* last bytes received, and the silence allowed since; limit 0: any */
     struct message *will;
