@@ -57,9 +57,8 @@ static bool capability_copy(struct slot *source, struct tcb *receiver, word inde
     volatile struct ipc_buffer *buffer = receiver->buffer;
     struct slot *place;
     struct cap cap;
-    word count = 1;
-    if (lookup_range(tcb_cspace(receiver), (cptr)buffer->receive_cnode, buffer->receive_index + index, &count,
-                     &place) != ERROR_NONE)
+    if (lookup_range(tcb_cspace(receiver), (cptr)buffer->receive_cnode, buffer->receive_index + index, 1, &place) !=
+        ERROR_NONE)
         return false;
     if (!slot_is_empty(place) || slot_derive(source, &cap) != ERROR_NONE)
         return false;

@@ -60,9 +60,9 @@ enum error call_capability(struct call *call, unsigned i, enum object_type type,
 /* The same, but a cptr of 0 gives NULL. */
 enum error call_capability_or_none(struct call *call, unsigned i, enum object_type type, struct slot **slot);
 /* Slots of the invoked CNode from the index in argument i. */
-enum error call_own_slots(struct call *call, unsigned i, word *count, struct slot **first);
+enum error call_own_slots(struct call *call, unsigned i, word count, struct slot **first);
 /* Slots named by a CNode's cptr in argument i and an index in argument i + 1. */
-enum error call_slots(struct call *call, unsigned i, word *count, struct slot **first);
+enum error call_slots(struct call *call, unsigned i, word count, struct slot **first);
 
 typedef enum error (*call_handler)(struct call *call);
 struct invocation_row {

@@ -69,19 +69,19 @@ enum error call_capability_or_none(struct call *call, unsigned i, enum object_ty
     return call_argument(call, i) == 0 ? ERROR_NONE : call_capability(call, i, type, slot);
 }
 
-static enum error slots_of(struct call *call, struct cap cnode, word index, word *count, struct slot **first)
+static enum error slots_of(struct call *call, struct cap cnode, word index, word count, struct slot **first)
 {
     if (cnode_range(cnode, index, count, first) != ERROR_NONE)
         return call_fail_range(call, 1, (1ul << cap_cnode_radix(cnode)) - 1);
     return ERROR_NONE;
 }
 
-enum error call_own_slots(struct call *call, unsigned i, word *count, struct slot **first)
+enum error call_own_slots(struct call *call, unsigned i, word count, struct slot **first)
 {
     return slots_of(call, call->slot->cap, call_argument(call, i), count, first);
 }
 
-enum error call_slots(struct call *call, unsigned i, word *count, struct slot **first)
+enum error call_slots(struct call *call, unsigned i, word count, struct slot **first)
 {
     struct slot *cnode;
     enum error error = call_capability(call, i, OBJECT_CNODE, &cnode);

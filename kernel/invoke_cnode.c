@@ -43,8 +43,7 @@ static enum error cap_set_badge(struct cap *cap, word badge)
 /* One empty destination in the invoked CNode, index in argument 0. */
 static enum error destination(struct call *call, struct slot **slot)
 {
-    word count = 1;
-    enum error error = call_own_slots(call, 0, &count, slot);
+    enum error error = call_own_slots(call, 0, 1, slot);
     if (error == ERROR_NONE && !slot_is_empty(*slot))
         return ERROR_DELETE_FIRST;
     return error;
@@ -53,8 +52,7 @@ static enum error destination(struct call *call, struct slot **slot)
 /* One source with a capability, named by arguments i, i + 1. */
 static enum error source(struct call *call, unsigned i, struct slot **slot)
 {
-    word count = 1;
-    enum error error = call_slots(call, i, &count, slot);
+    enum error error = call_slots(call, i, 1, slot);
     if (error == ERROR_NONE && slot_is_empty(*slot))
         return ERROR_FAILED_LOOKUP;
     return error;
@@ -77,14 +75,12 @@ enum error cnode_copy(struct call *call)
     struct slot *to, *from;
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
-    if (count > STEPS_PER_CALL)
-        count = STEPS_PER_CALL;
-    enum error error = call_own_slots(call, 0, &count, &to);
+    enum error error = call_own_slots(call, 0, count, &to);
     if (error == ERROR_NONE)
-        error = call_slots(call, 1, &count, &from);
+        error = call_slots(call, 1, count, &from);
     if (error != ERROR_NONE)
         return error;
-    while (done < count && error == ERROR_NONE) {
+    while (done < count && done < STEPS_PER_CALL && error == ERROR_NONE) {
         error = copy_one(from + done, to + done, rights);
         if (error == ERROR_NONE)
             done++;
@@ -153,8 +149,7 @@ enum error cnode_rotate(struct call *call)
 {
     struct slot *to, *pivot, *from;
     struct cap pivot_cap, from_cap;
-    word count = 1;
-    enum error error = call_own_slots(call, 0, &count, &to);
+    enum error error = call_own_slots(call, 0, 1, &to);
     if (error == ERROR_NONE)
         error = source(call, 2, &pivot);
     if (error == ERROR_NONE)
@@ -185,12 +180,10 @@ enum error cnode_delete(struct call *call)
     struct slot *slot;
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
-    if (count > STEPS_PER_CALL)
-        count = STEPS_PER_CALL;
-    enum error error = call_own_slots(call, 0, &count, &slot);
+    enum error error = call_own_slots(call, 0, count, &slot);
     if (error != ERROR_NONE)
         return error;
-    while (done < count && slot_delete(call->core, slot + done)) {
+    while (done < count && done < STEPS_PER_CALL && slot_delete(call->core, slot + done)) {
         done++;
         if (preemption_wanted(call->core))
             break;
@@ -203,9 +196,8 @@ enum error cnode_delete(struct call *call)
 
 enum error cnode_revoke(struct call *call)
 {
-    word count = 1;
     struct slot *slot;
-    enum error error = call_own_slots(call, 0, &count, &slot);
+    enum error error = call_own_slots(call, 0, 1, &slot);
     if (error != ERROR_NONE)
         return error;
     return slot_revoke(call->core, slot) ? ERROR_NONE : call_preempted(call);
@@ -213,9 +205,8 @@ enum error cnode_revoke(struct call *call)
 
 enum error cnode_cancel_badged_sends(struct call *call)
 {
-    word count = 1;
     struct slot *slot;
-    enum error error = call_own_slots(call, 0, &count, &slot);
+    enum error error = call_own_slots(call, 0, 1, &slot);
     if (error != ERROR_NONE)
         return error;
     /* All rights: who can only send must not be able to end the sends of others with the same badge. */

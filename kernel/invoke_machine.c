@@ -5,8 +5,7 @@
 
 static enum error empty_slot(struct call *call, unsigned i, struct slot **slot)
 {
-    word count = 1;
-    enum error error = call_slots(call, i, &count, slot);
+    enum error error = call_slots(call, i, 1, slot);
     if (error == ERROR_NONE && !slot_is_empty(*slot))
         return ERROR_DELETE_FIRST;
     return error;

@@ -16,11 +16,11 @@ enum error untyped_retype(struct call *call)
         return call_fail(call, error, error == ERROR_INVALID_ARGUMENT ? 0 : 1);
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
-    if (count > STEPS_PER_CALL)
-        count = STEPS_PER_CALL;
-    error = call_slots(call, 2, &count, &request.slots);
+    error = call_slots(call, 2, count, &request.slots);
     if (error != ERROR_NONE)
         return error;
+    if (count > STEPS_PER_CALL)
+        count = STEPS_PER_CALL;
     while (empty < count && slot_is_empty(&request.slots[empty]))
         empty++;
     if (empty == 0)

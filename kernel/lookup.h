@@ -11,11 +11,11 @@ enum error lookup_slot(struct cap root, cptr address, struct slot **slot);
 /* The same, but the slot must hold a capability. */
 enum error lookup_cap(struct cap root, cptr address, struct slot **slot);
 
-/* Slots `index` .. of the CNode named `cnode`: *count is cut to what the CNode has. ERROR_INVALID_CAPABILITY when it is
- * no CNode, ERROR_RANGE when the first index is outside (index 0 is the kernel's). */
-enum error lookup_range(struct cap root, cptr cnode, word index, word *count, struct slot **first);
+/* The `count` slots from `index` on of the CNode named `cnode`. ERROR_INVALID_CAPABILITY when it is no CNode,
+ * ERROR_RANGE when some lie outside (index 0 is the kernel's). */
+enum error lookup_range(struct cap root, cptr cnode, word index, word count, struct slot **first);
 
 /* Slots of a CNode capability already at hand. */
-enum error cnode_range(struct cap cnode, word index, word *count, struct slot **first);
+enum error cnode_range(struct cap cnode, word index, word count, struct slot **first);
 
 #endif

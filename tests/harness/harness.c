@@ -16,7 +16,11 @@ static volatile uint32_t *uart_registers;
 static cptr next_slot; /* the next empty slot of the root CNode */
 static cptr permanent; /* untypeds: the one for what stays, and the one of the current life */
 static cptr current;
+static cptr life; /* the untyped of the current life, and its size */
+static word life_bits;
 static cptr mark_slot;    /* next_slot at the last mark */
+static cptr life;         /* the untyped of everything made since */
+static word life_bits;
 static word next_buffer;  /* pages of buffer address space in use */
 static word next_address; /* where memory_new maps next */
 static word mark_buffer, mark_address;
@@ -154,15 +158,22 @@ void harness_mark(word bits)
     mark_buffer = next_buffer;
     mark_address = next_address;
     thread_count = 0;
-    current = permanent;
-    current = object_new(OBJECT_UNTYPED, bits);
+    /* One untyped serves every life: memory comes back to an untyped when its last child is gone, and the permanent one
+     * always has some. */
+    if (bits > life_bits) {
+        current = permanent;
+        life = object_new(OBJECT_UNTYPED, bits);
+        life_bits = bits;
+        mark_slot = next_slot;
+    }
+    current = life;
 }
 
 void harness_release(void)
 {
-    /* The untyped of this life goes last: deleting it frees its memory in the permanent one. */
-    need(cnode_revoke(ROOT_CNODE, mark_slot), "revoking a test's memory failed");
-    need(cnode_delete_all(ROOT_CNODE, mark_slot, next_slot - mark_slot), "emptying a test's slots failed");
+    need(cnode_revoke(ROOT_CNODE, life), "revoking a test's memory failed");
+    need(next_slot == mark_slot ? ERROR_NONE : cnode_delete_all(ROOT_CNODE, mark_slot, next_slot - mark_slot),
+         "emptying a test's slots failed");
     next_slot = mark_slot;
     next_buffer = mark_buffer;
     next_address = mark_address;

@@ -13,7 +13,7 @@ struct test_case {
 #define CASE(name, description)                                                                                        \
     static void name(void);                                                                                            \
     static const struct test_case name##_case                                                                          \
-        __attribute__((section("test_cases"), used)) = {#name, description, name};                                     \
+        __attribute__((section("test_cases"), used, aligned(8))) = {#name, description, name};                                     \
     static void name(void)
 
 /* Ends the case (not the run) when the condition does not hold. Only on the root task's own thread. */
