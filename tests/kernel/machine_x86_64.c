@@ -479,7 +479,7 @@ CASE(x86_io_apic,
     }
     rtc_write(ports, 0x0b, rtc_read(ports, 0x0b) & ~0x40ul);
     (void)rtc_read(ports, 0x0c);
-    EQUAL(irq_control_get(ROOT_IRQ_CONTROL, RTC_INTERRUPT, 0, ROOT_CNODE, slot_new()), ERROR_REVOKE_FIRST);
+    EQUAL(irq_control_get(ROOT_IRQ_CONTROL, RTC_INTERRUPT, 0, ROOT_CNODE, slot_new()), ERROR_DELETE_FIRST);
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 5000, 0, ROOT_CNODE, slot_new()), ERROR_RANGE);
     OK(cnode_delete(ROOT_CNODE, handler));
     OK(irq_control_get(ROOT_IRQ_CONTROL, RTC_INTERRUPT, 0, ROOT_CNODE, handler));
