@@ -32,8 +32,9 @@ enum feature {
     FEATURE_MEMORY64 = 1 << 5,            /* 64-bit memories and tables */
     FEATURE_FUNCTION_REFERENCES = 1 << 6, /* (ref null? $t), call_ref, tables with initialisers, ... */
     FEATURE_EXCEPTIONS = 1 << 7,          /* tags, throw, throw_ref, try_table */
-    FEATURE_LEGACY_EXCEPTIONS = 1 << 8,   /* try, catch, catch_all, rethrow, delegate; needs EXCEPTIONS for tags */
+    FEATURE_LEGACY_EXCEPTIONS = 1 << 8,   /* try, catch, catch_all, rethrow, delegate, tags, throw */
     FEATURE_THREADS = 1 << 9,             /* shared memories, atomics */
+    FEATURE_ANY_EXCEPTIONS = FEATURE_EXCEPTIONS | FEATURE_LEGACY_EXCEPTIONS, /* tags and throw: either will do */
 };
 
 #define FEATURES_WASM_2 (FEATURE_SIMD)

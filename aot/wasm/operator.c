@@ -50,6 +50,7 @@ const char *feature_text(unsigned feature)
         return "memory64";
     case FEATURE_FUNCTION_REFERENCES:
         return "function-references";
+    case FEATURE_ANY_EXCEPTIONS:
     case FEATURE_EXCEPTIONS:
         return "exceptions";
     case FEATURE_LEGACY_EXCEPTIONS:

@@ -102,7 +102,7 @@ struct opcode_info {
     uint8_t immediates; /* enum immediates */
     uint8_t width;      /* log2 of the bytes accessed (memory) or of a lane (lane operators); else 0 */
     uint8_t group;      /* enum operator_group */
-    uint16_t feature;   /* enum feature, FEATURE_BASE when always on */
+    uint16_t feature;   /* enum feature, any of which will do; FEATURE_BASE when always on */
     /* "operands:results", the last operand on top of the stack; a letter is a type: i = i32, I = i64, f = f32, F = f64,
      * v = v128, a = the address type of the memory named by the immediate. "*": depends on the immediates. */
     const char *signature;

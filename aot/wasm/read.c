@@ -135,7 +135,7 @@ static bool read_external_kind(struct cursor *cursor, const char *what, enum ext
     uint8_t byte;
     if (!cursor_read_byte(cursor, &byte))
         return false;
-    bool has_tags = cursor->module->features & (FEATURE_EXCEPTIONS | FEATURE_LEGACY_EXCEPTIONS);
+    bool has_tags = cursor->module->features & FEATURE_ANY_EXCEPTIONS;
     if (byte > (has_tags ? EXTERNAL_TAG : EXTERNAL_GLOBAL))
         return cursor_malformed(cursor, offset, "malformed %s kind: 0x%02x", what, byte);
     *kind = (enum external_kind)byte;
@@ -609,7 +609,7 @@ static bool (*const section_readers[SECTION_COUNT])(struct cursor *cursor, struc
 
 static bool section_check_order(struct cursor *cursor, struct reading *reading, uint64_t offset, uint8_t id)
 {
-    bool has_tags = cursor->module->features & (FEATURE_EXCEPTIONS | FEATURE_LEGACY_EXCEPTIONS);
+    bool has_tags = cursor->module->features & FEATURE_ANY_EXCEPTIONS;
     if (id >= SECTION_COUNT || (id == SECTION_TAG && !has_tags))
         return cursor_malformed(cursor, offset, "malformed section id: %u", id);
     if (id == SECTION_CUSTOM)

@@ -1,7 +1,7 @@
 /* Read and validate many modules: the C half of spec_check.py and of comparisons by hand.
  *
- * Standard input has one module a line, "SET PATH", SET being 2, 3, all, threads or legacy: the language it is read
- * as. For each line one line comes out: "ok", or "malformed", "invalid" or "unsupported" and the error as
+ * Standard input has one module a line, "SET PATH", SET being 2, 3, all, threads, legacy or wabt: the language it is
+ * read as. For each line one line comes out: "ok", or "malformed", "invalid" or "unsupported" and the error as
  * tessera-aot shows it.
  */
 #include <stdio.h>
@@ -28,6 +28,9 @@ static unsigned features_find(const char *set)
         return FEATURES_WASM_2 | FEATURE_THREADS;
     if (strcmp(set, "legacy") == 0)
         return FEATURES_WASM_3 | FEATURE_LEGACY_EXCEPTIONS;
+    if (strcmp(set, "wabt") == 0) /* what wabt 1.0.32 knows, too */
+        return FEATURES_WASM_2 | FEATURE_TAIL_CALL | FEATURE_EXTENDED_CONST | FEATURE_MULTI_MEMORY | FEATURE_MEMORY64 |
+               FEATURE_LEGACY_EXCEPTIONS | FEATURE_THREADS;
     if (strcmp(set, "all") == 0)
         return FEATURES_ALL;
     fprintf(stderr, "check_modules: no such set of features: %s\n", set);

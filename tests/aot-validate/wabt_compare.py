@@ -17,8 +17,8 @@ import tempfile
 # wasm-validate's options for check_modules' sets of features.
 OPTIONS = {
     "2": [],
-    "all": ["--enable-threads", "--enable-tail-call", "--enable-extended-const", "--enable-multi-memory",
-            "--enable-memory64", "--enable-exceptions"],
+    "wabt": ["--enable-threads", "--enable-tail-call", "--enable-extended-const", "--enable-multi-memory",
+             "--enable-memory64", "--enable-exceptions"],
 }
 
 
@@ -71,7 +71,8 @@ def compare(arguments, language, paths):
                     shutil.copy(path, arguments.keep)
         else:
             agreed += ours
-    print(f"{len(paths)} damaged modules as {language}: both accept {agreed}, only wasm-validate {strict}, only we {wrong}")
+    print(f"{len(paths)} damaged modules as {language}: "
+          f"both accept {agreed}, only wasm-validate {strict}, only we {wrong}")
     return wrong
 
 
