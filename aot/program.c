@@ -69,6 +69,12 @@ static char *path_beside(const char *file, const char *name)
     return format_text("%.*s/%s", (int)(slash - file), file, name);
 }
 
+/* Instances have names of their own; "wasm" begins the main instance's symbols. */
+static bool is_instance_name(const struct program *program, const char *name)
+{
+    return *name && is_plain_name(name) && strcmp(name, "wasm") != 0 && !program_find(program, name);
+}
+
 /* A module's name as the name of an instance. */
 static char *instance_name(const char *name)
 {
@@ -82,7 +88,7 @@ static char *instance_name(const char *name)
 bool program_add_linked(struct program *program, const char *name, const char *file)
 {
     char *plain = instance_name(name);
-    bool is_new = !program_find(program, plain);
+    bool is_new = is_instance_name(program, plain);
     if (!is_new)
         fprintf(stderr, "tessera-aot: --link %s: this name is taken\n", name);
     struct instance *provider = is_new ? program_add(program, plain, file) : NULL;
@@ -120,8 +126,8 @@ static const char *set_line(struct program *program, const char *file, char *lin
     if (!first || !second || next_word(&line))
         return "expected three words";
     if (strcmp(command, "instance") == 0 || strcmp(command, "unlinkable") == 0) {
-        if (!*first || !is_plain_name(first) || program_find(program, first))
-            return "instances need names of their own, of letters, digits and _";
+        if (!is_instance_name(program, first))
+            return "instances need names of their own, of letters, digits and _, and not \"wasm\"";
         char *path = path_beside(file, second);
         *instance = program_add(program, first, path);
         (*instance)->may_fail = command[0] == 'u';
@@ -290,23 +296,29 @@ __attribute__((format(printf, 3, 4))) static bool link_fail(struct link_error *e
     return false;
 }
 
-/* Types across modules. Concrete heap types are compared by the program's number of their function type. */
-static bool value_types_equal(const struct value_type a, const struct value_type b)
+/* Whether what `from` provides as type `a` fits where `to` wants type `b`. Values of the gc proposal's types do not
+ * occur, so references are functions, extern values or exceptions. */
+static bool heap_matches(const struct instance *from, uint32_t a, const struct instance *to, uint32_t b)
 {
-    return a.kind == b.kind && (a.kind != VALUE_REFERENCE || (a.nullable == b.nullable && a.heap == b.heap));
+    if (a < HEAP_ABSTRACT && b < HEAP_ABSTRACT)
+        return from->type_numbers[a] == to->type_numbers[b];
+    if (b == HEAP_FUNC || b < HEAP_ABSTRACT)
+        return a == b || a == HEAP_NOFUNC || (b == HEAP_FUNC && a < HEAP_ABSTRACT);
+    return a == b || (b == HEAP_EXTERN && a == HEAP_NOEXTERN) || (b == HEAP_EXN && a == HEAP_NOEXN);
 }
 
-static bool function_types_equal(const struct function_type *a, const struct function_type *b)
+static bool type_matches(const struct instance *from, struct value_type a, const struct instance *to,
+                         struct value_type b)
 {
-    if (a->parameter_count != b->parameter_count || a->result_count != b->result_count)
+    if (a.kind != b.kind)
         return false;
-    for (uint32_t i = 0; i < a->parameter_count; i++)
-        if (!value_types_equal(a->parameters[i], b->parameters[i]))
-            return false;
-    for (uint32_t i = 0; i < a->result_count; i++)
-        if (!value_types_equal(a->results[i], b->results[i]))
-            return false;
-    return true;
+    return a.kind != VALUE_REFERENCE || ((b.nullable || !a.nullable) && heap_matches(from, a.heap, to, b.heap));
+}
+
+static bool type_equals(const struct instance *from, struct value_type a, const struct instance *to,
+                        struct value_type b)
+{
+    return type_matches(from, a, to, b) && type_matches(to, b, from, a);
 }
 
 static char type_letter(struct value_type type)
@@ -403,19 +415,23 @@ static bool entity_matches(const struct instance *provider, uint32_t provided, c
                            const struct module_import *import, bool checks_minimum)
 {
     const struct module *from = &provider->module, *to = &instance->module;
+    const struct global *global, *wanted;
     switch (import->kind) {
     case EXTERNAL_FUNCTION:
-        return function_types_equal(module_function_type(from, provided), module_function_type(to, import->index));
+        return provider->type_numbers[from->functions[provided].type] ==
+               instance->type_numbers[to->functions[import->index].type];
     case EXTERNAL_TABLE:
-        return value_types_equal(from->tables[provided].type, to->tables[import->index].type) &&
+        return type_equals(provider, from->tables[provided].type, instance, to->tables[import->index].type) &&
                limits_match(&from->tables[provided].limits, &to->tables[import->index].limits, checks_minimum);
     case EXTERNAL_MEMORY:
         return limits_match(&from->memories[provided].limits, &to->memories[import->index].limits, checks_minimum);
     case EXTERNAL_GLOBAL:
-        return from->globals[provided].is_mutable == to->globals[import->index].is_mutable &&
-               value_types_equal(from->globals[provided].type, to->globals[import->index].type);
+        global = &from->globals[provided], wanted = &to->globals[import->index];
+        return global->is_mutable == wanted->is_mutable &&
+               (wanted->is_mutable ? type_equals(provider, global->type, instance, wanted->type)
+                                   : type_matches(provider, global->type, instance, wanted->type));
     case EXTERNAL_TAG:
-        return function_types_equal(&from->types[from->tags[provided].type], &to->types[to->tags[import->index].type]);
+        return provider->type_numbers[from->tags[provided].type] == instance->type_numbers[to->tags[import->index].type];
     }
     return false;
 }
@@ -473,26 +489,23 @@ static bool link_ends(const struct program *program, const struct instance *inst
     return true;
 }
 
-static void number_types(struct program *program)
+/* Types are equal in the whole program iff their numbers are. */
+static bool number_types(struct program *program)
 {
+    const struct module **modules = allocate(program->instance_count, sizeof *modules);
+    uint32_t **numbers = allocate(program->instance_count, sizeof *numbers);
     for (uint32_t i = 0; i < program->instance_count; i++) {
-        const struct module *module = &program->instances[i]->module;
-        for (uint32_t type = 0; type < module->type_count; type++) {
-            if (program_type_number(program, program->instances[i], type) != UINT32_MAX)
-                continue;
-            program->types = reallocate(program->types, program->type_count + 1, sizeof *program->types);
-            program->types[program->type_count++] =
-                (struct program_type){.instance = program->instances[i], .type = &module->types[type]};
-        }
+        struct instance *instance = program->instances[i];
+        instance->type_numbers = allocate(instance->module.type_count, sizeof *instance->type_numbers);
+        modules[i] = &instance->module;
+        numbers[i] = instance->type_numbers;
     }
-}
-
-uint32_t program_type_number(const struct program *program, const struct instance *instance, uint32_t type)
-{
-    for (uint32_t i = 0; i < program->type_count; i++)
-        if (function_types_equal(program->types[i].type, &instance->module.types[type]))
-            return i;
-    return UINT32_MAX;
+    bool is_done = module_types_number(modules, program->instance_count, numbers);
+    if (!is_done)
+        fprintf(stderr, "tessera-aot: out of memory\n");
+    free(modules);
+    free(numbers);
+    return is_done;
 }
 
 static void place_memories(struct program *program)
@@ -518,6 +531,8 @@ static void place_memories(struct program *program)
 
 bool program_link(struct program *program)
 {
+    if (!number_types(program))
+        return false;
     for (uint32_t i = 0; i < program->instance_count; i++) {
         struct instance *instance = program->instances[i];
         struct link_error error;
@@ -537,7 +552,6 @@ bool program_link(struct program *program)
         fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", program->instances[i]->file, error.offset, error.text);
         return false;
     }
-    number_types(program);
     place_memories(program);
     if (program->memory_count > IMAGE_MAX_MEMORIES) {
         fprintf(stderr, "%s: more than %u memories in one program\n", program->instances[0]->file, IMAGE_MAX_MEMORIES);
@@ -571,6 +585,7 @@ static void instance_free(struct instance *instance)
     free(instance->imports);
     free(instance->bindings);
     free(instance->memory_bases);
+    free(instance->type_numbers);
     free(instance->bytes);
     free(instance->name);
     free(instance->import_name);
@@ -583,5 +598,4 @@ void program_free(struct program *program)
     for (uint32_t i = 0; i < program->instance_count; i++)
         instance_free(program->instances[i]);
     free(program->instances);
-    free(program->types);
 }

@@ -37,23 +37,16 @@ struct instance {
     struct resolution *imports; /* one for each of module.imports */
     struct binding *bindings;   /* import module name -> instance */
     uint32_t binding_count;
+    uint32_t *type_numbers; /* of each type: equal types of the whole program have equal numbers */
     uint64_t *memory_bases; /* of the memories that this instance defines, by index */
     bool may_fail;          /* a link error drops the instance (spec suite: assert_unlinkable) */
     bool is_dropped;
     uint32_t position; /* among program.instances */
 };
 
-/* A function type as the whole program knows it. Its position is the number that indirect calls compare. */
-struct program_type {
-    const struct instance *instance;
-    const struct function_type *type;
-};
-
 struct program {
     struct instance **instances; /* the first is the main one: its exports are the program's */
     uint32_t instance_count;
-    struct program_type *types;
-    uint32_t type_count;
     const struct instance *first_memory_instance; /* the one whose memory lies at the lowest base; NULL: none */
     uint32_t first_memory;
     uint32_t memory_count;
@@ -88,9 +81,6 @@ void program_free(struct program *program);
  * function `*symbol`. */
 bool program_definition(const struct instance *instance, enum external_kind kind, uint32_t index,
                         const struct instance **definer, uint32_t *defined_index, const char **symbol);
-
-/* The number of a function type of one instance. */
-uint32_t program_type_number(const struct program *program, const struct instance *instance, uint32_t type);
 
 /* The import that provides entity `index` of its kind; `index` must be an imported one. */
 uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index);

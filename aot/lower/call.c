@@ -45,7 +45,7 @@ void lower_call_indirect(struct lowering *lower, const struct operation *op, con
     LLVMValueRef entry = LLVMBuildInBoundsGEP2(lower->builder, lower->pointer, table->entries, &wide, 1, "");
     LLVMValueRef function = LLVMBuildLoad2(lower->builder, lower->pointer, entry, "");
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_UNINITIALIZED_ELEMENT);
-    LLVMValueRef number = lower_i32(lower, program_type_number(lower->program, lower->instance, op->index));
+    LLVMValueRef number = lower_i32(lower, lower->instance->type_numbers[op->index]);
     LLVMValueRef is_other = LLVMBuildICmp(lower->builder, LLVMIntNE, function_type_number(lower, function), number, "");
     lower_trap_if(lower, is_other, TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     const struct function_type *type = &lower->module->types[op->index];

@@ -46,7 +46,7 @@ static void add_type_number(struct lowering *lower, LLVMValueRef function, const
                             uint32_t type)
 {
     LLVMValueRef words[4] = {lower_i32(lower, 0), lower_i32(lower, 0), lower_i32(lower, 0),
-                             lower_i32(lower, program_type_number(lower->program, instance, type))};
+                             lower_i32(lower, instance->type_numbers[type])};
     LLVMSetPrefixData(function, LLVMConstArray2(lower->i32, words, 4));
     LLVMSetAlignment(function, 16);
 }
