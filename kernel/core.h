@@ -35,6 +35,7 @@ struct core {
     bool reschedule;     /* the running thread may no longer be the right one */
     bool deadline_dirty; /* what the timer is set to may be too late */
     bool fp_enabled;
+    bool is_charged; /* time was charged during this entry into the kernel */
 
     /* Time is charged to `charged` from charge_start; both change together (sched/sched_context.c). */
     struct sched_context *charged;

@@ -33,7 +33,7 @@ enum error irq_control_get(struct call *call)
     if (error != ERROR_NONE)
         return error;
     if (kernel.irq_in_use[irq])
-        return ERROR_REVOKE_FIRST;
+        return ERROR_DELETE_FIRST;
     handler_create(call, slot, irq);
     return ERROR_NONE;
 }

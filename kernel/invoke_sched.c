@@ -13,6 +13,8 @@ enum error sched_control_configure(struct call *call)
     if (error != ERROR_NONE)
         return error;
     uint64_t budget = clock_ticks(budget_ns), period = clock_ticks(period_ns);
+    if (period_ns >= CLOCK_FOREVER)
+        return call_fail_range(call, budget_ns, CLOCK_FOREVER - 1);
     if (budget < kernel.min_budget || budget > period)
         return call_fail_range(call, clock_ns(kernel.min_budget) + 1, period_ns);
     if (refills > REFILLS_MAX - 2)

@@ -58,15 +58,17 @@ static void refill_start(struct sched_context *sc, uint64_t now)
 
 static void refill_use_sporadic(struct sched_context *sc, uint64_t used)
 {
-    /* Overrun beyond all refills is paid by the last one's delay. */
+    bool is_overrun = false;
     for (unsigned left = sc->refill_count; left > 0 && used >= refill_at(sc, 0)->amount; left--) {
         struct refill spent = refill_pop(sc);
         used -= spent.amount;
         spent.time += sc->period;
         refill_push(sc, spent);
+        is_overrun = true;
     }
     struct refill *head = refill_at(sc, 0);
-    if (used >= head->amount) {
+    if (is_overrun || used >= head->amount) {
+        /* The interrupt that ends a budget is always a little late: paid with delay, not with a crumb of a refill. */
         head->time += used;
     } else if (used > 0) {
         struct refill spent = {head->time + sc->period, used};
@@ -225,6 +227,7 @@ bool sched_charge(struct core *core, uint64_t now)
     struct sched_context *sc = core->charged;
     uint64_t used = now - core->charge_start;
     core->charge_start = now;
+    core->is_charged = true;
     if (!sc)
         return false;
     sc->consumed += used;
@@ -244,7 +247,8 @@ void sched_charge_now(struct core *core)
 
 void sched_switch_context(struct core *core, struct sched_context *next)
 {
-    (void)sched_charge(core, arch_timer_now());
+    if (!core->is_charged) /* else this entry into the kernel has read the clock already */
+        (void)sched_charge(core, arch_timer_now());
     core->charged = next;
     core->deadline_dirty = true;
 }

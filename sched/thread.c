@@ -264,6 +264,7 @@ void schedule(struct core *core)
         if (next->sched_context != core->charged)
             sched_switch_context(core, next->sched_context);
     }
+    core->is_charged = false;
     if (core->deadline_dirty)
         sched_set_deadline(core);
 }

@@ -168,8 +168,8 @@ CASE(registers_round_trip, "Written registers are read back; privileged flags ar
     EQUAL(out.rflags & 0x200, 0x200); /* interrupts stay on */
     in.rflags = out.rflags;
 #else
-    EQUAL(out.spsr & 0x1f, 0);  /* EL0t, AArch64 */
-    EQUAL(out.spsr & 0x3c0, 0); /* no interrupt masked */
+    EQUAL(out.spsr & 0x1f, 0); /* EL0t, AArch64 */
+    EQUAL(out.spsr & 0x80, 0); /* interrupts stay on */
     in.spsr = out.spsr;
 #endif
     for (size_t i = 0; i < USER_REGISTERS_WORDS; i++)
