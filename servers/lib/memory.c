@@ -1,4 +1,5 @@
-/* The four functions that the compiler calls by itself. Bytes are moved by words where both sides allow it. */
+/* The functions that the compiler calls by itself (memcmp is in text.c: programs have the other three from the
+ * translator's run-time support). Bytes are moved by words where both sides allow it. */
 #include "tessera/text.h"
 
 #if defined(__x86_64__)
@@ -76,13 +77,4 @@ void *memmove(void *to, const void *from, size_t bytes)
         __asm__ volatile("" : : : "memory");
     }
     return to;
-}
-
-int memcmp(const void *a, const void *b, size_t bytes)
-{
-    const uint8_t *left = a, *right = b;
-    for (size_t i = 0; i < bytes; i++)
-        if (left[i] != right[i])
-            return left[i] < right[i] ? -1 : 1;
-    return 0;
 }

@@ -1,6 +1,15 @@
 /* See tessera/text.h. */
 #include "tessera/text.h"
 
+int memcmp(const void *a, const void *b, size_t bytes)
+{
+    const uint8_t *left = a, *right = b;
+    for (size_t i = 0; i < bytes; i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
+}
+
 size_t text_length(const char *text)
 {
     size_t length = 0;

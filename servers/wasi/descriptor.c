@@ -1,0 +1,284 @@
+/* The descriptor table, and the calls that concern descriptors as such. */
+#include "imports.h"
+#include "tessera/text.h"
+
+struct descriptor descriptors[DESCRIPTORS];
+
+#define RIGHTS_ALL    0x3ffffffful
+#define RIGHT_TELL    (1ul << 5)
+#define RIGHT_FD_SEEK (1ul << 2)
+#define RIGHT_FD_READ (1ul << 1)
+#define RIGHT_FD_WRITE (1ul << 6)
+
+enum filetype { FILETYPE_UNKNOWN = 0, FILETYPE_CHARACTER = 2, FILETYPE_REGULAR = 4, FILETYPE_SOCKET = 6 };
+
+struct descriptor *descriptor_get(uint32_t fd)
+{
+    return fd < DESCRIPTORS && descriptors[fd].kind != FD_FREE ? &descriptors[fd] : NULL;
+}
+
+uint32_t descriptor_take(uint32_t *fd)
+{
+    for (uint32_t i = 0; i < DESCRIPTORS; i++) {
+        if (descriptors[i].kind == FD_FREE) {
+            memset(&descriptors[i], 0, sizeof(descriptors[i]));
+            descriptors[i].rights = RIGHTS_ALL;
+            *fd = i;
+            return ESUCCESS;
+        }
+    }
+    return EMFILE;
+}
+
+void descriptor_open_stream(struct descriptor *descriptor, const struct process_stream *stream)
+{
+    struct session_control *control = (struct session_control *)stream->session_address;
+    uint32_t side = stream->side_generation & 1;
+    descriptor->kind = FD_STREAM;
+    descriptor->session = (uint16_t)stream->session;
+    descriptor->signal_cap = (uint32_t)stream->signal_cap;
+    stream_open(&descriptor->ends, control, (uint32_t)stream->stream, side, (void *)stream->ring_address,
+                (uint32_t)stream->ring_bytes);
+    session_note(descriptor->session, (uint32_t)stream->stream, control, side, (uint32_t)(descriptor - descriptors));
+}
+
+uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd)
+{
+    uint32_t error = descriptor_take(fd);
+    if (error) {
+        struct message m = {0, {stream->session, stream->stream}};
+        (void)process_call(PROCESS_STREAM_CLOSE, &m, 2);
+        return error;
+    }
+    descriptor_open_stream(&descriptors[*fd], stream);
+    return ESUCCESS;
+}
+
+void descriptors_init(void)
+{
+    for (uint32_t i = 0; i < START_DESCRIPTORS; i++) {
+        const struct start_descriptor *start = &start_page->descriptors[i];
+        struct descriptor *descriptor = &descriptors[i];
+        descriptor->rights = RIGHTS_ALL;
+        if (start->kind == START_DESCRIPTOR_CONSOLE) {
+            descriptor->kind = FD_CONSOLE;
+            descriptor->stream = (uint8_t)start->stream;
+        } else if (start->kind == START_DESCRIPTOR_NULL) {
+            descriptor->kind = FD_NULL;
+        } else if (start->kind == START_DESCRIPTOR_FILE) {
+            descriptor->kind = FD_FILE;
+            descriptor->file.bytes = (const uint8_t *)start->address;
+            descriptor->file.size = start->bytes;
+        } else if (start->kind == START_DESCRIPTOR_STREAM) {
+            struct process_stream stream = {
+                .session = start->session,
+                .side_generation = (uint64_t)start->generation << 1 | start->side,
+                .stream = start->stream,
+                .session_address = start->session_address,
+                .ring_address = start->address,
+                .ring_bytes = start->bytes,
+                .signal_cap = start->signal_cap,
+            };
+            descriptor_open_stream(descriptor, &stream);
+        }
+    }
+}
+
+void descriptor_close(uint32_t fd)
+{
+    struct descriptor *descriptor = &descriptors[fd];
+    if (descriptor->kind == FD_STREAM) {
+        struct message m = {0, {descriptor->session, descriptor->ends.index}};
+        stream_close(&descriptor->ends, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
+        stream_signal(descriptor);
+        session_forget(descriptor->session, descriptor->ends.index);
+        (void)process_call(PROCESS_STREAM_CLOSE, &m, 2);
+    } else if (descriptor->kind == FD_LISTENER) {
+        struct message m = {0, {descriptor->listener}};
+        (void)process_call(PROCESS_UNLISTEN, &m, 1);
+    }
+    descriptor->kind = FD_FREE;
+}
+
+uint32_t WASI(fd_close)(uint32_t fd)
+{
+    if (!descriptor_get(fd))
+        return EBADF;
+    descriptor_close(fd);
+    return ESUCCESS;
+}
+
+uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
+{
+    if (!descriptor_get(from) || !descriptor_get(to))
+        return EBADF;
+    if (from == to)
+        return ESUCCESS;
+    descriptor_close(to);
+    descriptors[to] = descriptors[from];
+    descriptors[from].kind = FD_FREE;
+    if (descriptors[to].kind == FD_STREAM) {
+        const struct stream *stream = &descriptors[to].ends;
+        session_rename(descriptors[to].session, stream->index, to);
+    }
+    return ESUCCESS;
+}
+
+static enum filetype filetype_of(const struct descriptor *descriptor)
+{
+    switch ((enum descriptor_kind)descriptor->kind) {
+    case FD_CONSOLE:
+    case FD_NULL:
+        return FILETYPE_CHARACTER;
+    case FD_FILE:
+        return FILETYPE_REGULAR;
+    case FD_STREAM:
+    case FD_LISTENER:
+        return FILETYPE_SOCKET;
+    case FD_FREE:
+        break;
+    }
+    return FILETYPE_UNKNOWN;
+}
+
+static uint64_t rights_of(const struct descriptor *descriptor)
+{
+    uint64_t rights = RIGHTS_ALL;
+    if (descriptor->kind != FD_FILE)
+        rights &= ~(RIGHT_TELL | RIGHT_FD_SEEK);
+    else
+        rights &= ~RIGHT_FD_WRITE;
+    return rights & descriptor->rights;
+}
+
+uint32_t WASI(fd_fdstat_get)(uint32_t fd, uint32_t stat)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    if (!in_memory(stat, 24))
+        return EFAULT;
+    struct {
+        uint8_t filetype, pad;
+        uint16_t flags;
+        uint32_t pad2;
+        uint64_t base, inheriting;
+    } out = {(uint8_t)filetype_of(descriptor), 0, descriptor->flags, 0, rights_of(descriptor), 0};
+    memcpy(at(stat), &out, sizeof(out));
+    return ESUCCESS;
+}
+
+uint32_t WASI(fd_fdstat_set_flags)(uint32_t fd, uint32_t flags)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    if (flags & ~0x1fu)
+        return EINVAL;
+    descriptor->flags = (uint16_t)flags;
+    return ESUCCESS;
+}
+
+/* Rights only shrink. */
+uint32_t WASI(fd_fdstat_set_rights)(uint32_t fd, uint64_t base, uint64_t inheriting)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    if ((base & ~rights_of(descriptor)) || inheriting)
+        return ENOTCAPABLE;
+    descriptor->rights = base;
+    return ESUCCESS;
+}
+
+uint32_t WASI(fd_filestat_get)(uint32_t fd, uint32_t stat)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    if (!in_memory(stat, 64))
+        return EFAULT;
+    uint64_t out[8] = {0, fd, filetype_of(descriptor), 1, descriptor->kind == FD_FILE ? descriptor->file.size : 0};
+    memcpy(at(stat), out, sizeof(out));
+    return ESUCCESS;
+}
+
+uint32_t WASI(fd_advise)(uint32_t fd, uint64_t offset, uint64_t length, uint32_t advice)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    (void)offset;
+    (void)length;
+    if (!descriptor)
+        return EBADF;
+    if (advice > 5)
+        return EINVAL;
+    return descriptor->kind == FD_FILE ? ESUCCESS : ESPIPE;
+}
+
+/* Nothing here can be changed in size or time: files are read-only, the rest has neither. */
+static uint32_t unchangeable(uint32_t fd)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    return descriptor->kind == FD_FILE ? EROFS : EINVAL;
+}
+
+uint32_t WASI(fd_allocate)(uint32_t fd, uint64_t offset, uint64_t length)
+{
+    (void)offset;
+    (void)length;
+    return unchangeable(fd);
+}
+
+uint32_t WASI(fd_filestat_set_size)(uint32_t fd, uint64_t size)
+{
+    (void)size;
+    return unchangeable(fd);
+}
+
+uint32_t WASI(fd_filestat_set_times)(uint32_t fd, uint64_t accessed, uint64_t modified, uint32_t flags)
+{
+    (void)accessed;
+    (void)modified;
+    (void)flags;
+    return unchangeable(fd);
+}
+
+uint32_t WASI(fd_sync)(uint32_t fd)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    return descriptor->kind == FD_FILE ? ESUCCESS : EINVAL;
+}
+
+uint32_t WASI(fd_datasync)(uint32_t fd)
+{
+    return WASI(fd_sync)(fd);
+}
+
+uint32_t WASI(fd_seek)(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t result)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
+        return EBADF;
+    if (descriptor->kind != FD_FILE)
+        return ESPIPE;
+    if (!in_memory(result, 8))
+        return EFAULT;
+    if (whence > 2)
+        return EINVAL;
+    uint64_t base = whence == 0 ? 0 : whence == 1 ? descriptor->file.offset : descriptor->file.size;
+    int64_t target;
+    if (__builtin_add_overflow((int64_t)base, (int64_t)offset, &target) || target < 0)
+        return EINVAL;
+    descriptor->file.offset = (uint64_t)target;
+    memcpy(at(result), &target, sizeof(target));
+    return ESUCCESS;
+}
+
+uint32_t WASI(fd_tell)(uint32_t fd, uint32_t offset)
+{
+    return WASI(fd_seek)(fd, 0, 1, offset);
+}

@@ -1,0 +1,236 @@
+/* Reading and writing: console, files of the archive, streams. */
+#include "imports.h"
+#include "proto/console.h"
+#include "tessera/text.h"
+
+#define VECTORS_MAX 1024u
+
+struct vector {
+    uint32_t address, length;
+};
+
+static struct vector vector_at(uint32_t iovs, uint32_t i)
+{
+    struct vector vector;
+    memcpy(&vector, at(iovs + i * 8), sizeof(vector));
+    return vector;
+}
+
+uint32_t vectors_check(uint32_t iovs, uint32_t count, uint32_t *total)
+{
+    uint64_t sum = 0;
+    if (count > VECTORS_MAX)
+        return EINVAL;
+    if (!in_memory(iovs, (uint64_t)count * 8))
+        return EFAULT;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vector vector = vector_at(iovs, i);
+        if (!in_memory(vector.address, vector.length))
+            return EFAULT;
+        sum += vector.length;
+    }
+    if (sum > 0x7fffffff)
+        return EINVAL;
+    *total = (uint32_t)sum;
+    return ESUCCESS;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------- */
+
+/* Takes what is there into the vectors; blocks first when nothing is, unless the descriptor must not. */
+uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done)
+{
+    struct stream *stream = &descriptor->ends;
+    bool signal = false;
+    *done = 0;
+    while (stream_readable(stream) == 0 && !stream_at_end(stream)) {
+        if (descriptor->flags & FDFLAG_NONBLOCK)
+            return EAGAIN;
+        stream_wait(descriptor, false);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct vector vector = vector_at(iovs, i);
+        if (!in_memory(vector.address, vector.length)) /* an earlier vector may have overwritten this one */
+            break;
+        uint32_t part = peek ? stream_peek(stream, at(vector.address), vector.length)
+                             : stream_read(stream, at(vector.address), vector.length, &signal);
+        *done += part;
+        if (part < vector.length || peek)
+            break;
+    }
+    if (signal)
+        stream_signal(descriptor);
+    return ESUCCESS;
+}
+
+/* All of it when blocking; what fits, at least one byte, when not. */
+uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done)
+{
+    struct stream *stream = &descriptor->ends;
+    *done = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vector vector = vector_at(iovs, i);
+        uint32_t sent = 0;
+        while (sent < vector.length) {
+            bool signal = false;
+            if (stream_is_refused(stream))
+                return *done ? ESUCCESS : EPIPE;
+            uint32_t part = stream_write(stream, at(vector.address + sent), vector.length - sent, &signal);
+            if (signal)
+                stream_signal(descriptor);
+            sent += part;
+            *done += part;
+            if (part > 0)
+                continue;
+            if (descriptor->flags & FDFLAG_NONBLOCK)
+                return *done ? ESUCCESS : EAGAIN;
+            stream_wait(descriptor, true);
+        }
+    }
+    return stream_is_refused(stream) && *done == 0 ? EPIPE : ESUCCESS;
+}
+
+/* ---- console and files --------------------------------------------------------------------------------------- */
+
+/* Bytes gathered up to one message: a line that comes in several vectors costs one call. */
+struct gather {
+    uint8_t bytes[CONSOLE_WRITE_BYTES];
+    uint32_t used;
+};
+
+static void gather_flush(struct gather *gather, uint32_t stream)
+{
+    if (gather->used > 0)
+        log_write(stream, (const char *)gather->bytes, gather->used);
+    gather->used = 0;
+}
+
+static void console_write(uint32_t stream, uint32_t iovs, uint32_t count)
+{
+    struct gather gather;
+    gather.used = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vector vector = vector_at(iovs, i);
+        for (uint32_t from = 0; from < vector.length;) {
+            uint32_t part = (uint32_t)sizeof(gather.bytes) - gather.used;
+            if (part > vector.length - from)
+                part = vector.length - from;
+            memcpy(gather.bytes + gather.used, at(vector.address + from), part);
+            gather.used += part;
+            from += part;
+            if (gather.used == sizeof(gather.bytes))
+                gather_flush(&gather, stream);
+        }
+    }
+    gather_flush(&gather, stream);
+}
+
+static uint32_t file_read(const struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count)
+{
+    uint32_t done = 0;
+    for (uint32_t i = 0; i < count && offset < descriptor->file.size; i++) {
+        struct vector vector = vector_at(iovs, i);
+        uint64_t left = descriptor->file.size - offset;
+        uint32_t part = vector.length < left ? vector.length : (uint32_t)left;
+        if (!in_memory(vector.address, part))
+            break;
+        memcpy(at(vector.address), descriptor->file.bytes + offset, part);
+        offset += part;
+        done += part;
+    }
+    return done;
+}
+
+static uint32_t check(uint32_t fd, uint64_t right, uint32_t iovs, uint32_t count, uint32_t done,
+                      struct descriptor **descriptor, uint32_t *total)
+{
+    *descriptor = descriptor_get(fd);
+    if (!*descriptor)
+        return EBADF;
+    if (!((*descriptor)->rights & right))
+        return ENOTCAPABLE;
+    if (!in_memory(done, 4))
+        return EFAULT;
+    return vectors_check(iovs, count, total);
+}
+
+static uint32_t finish(uint32_t error, uint32_t value, uint32_t done)
+{
+    if (error == ESUCCESS)
+        memcpy(at(done), &value, sizeof(value));
+    return error;
+}
+
+#define RIGHT_FD_READ  (1ul << 1)
+#define RIGHT_FD_WRITE (1ul << 6)
+
+uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done)
+{
+    struct descriptor *descriptor;
+    uint32_t total, moved = 0;
+    uint32_t error = check(fd, RIGHT_FD_READ, iovs, count, done, &descriptor, &total);
+    if (error)
+        return error;
+    switch ((enum descriptor_kind)descriptor->kind) {
+    case FD_FILE:
+        moved = file_read(descriptor, descriptor->file.offset, iovs, count);
+        descriptor->file.offset += moved;
+        break;
+    case FD_STREAM:
+        if (total > 0)
+            error = stream_transfer_in(descriptor, iovs, count, false, &moved);
+        break;
+    case FD_NULL:
+        break;
+    default:
+        error = EBADF; /* the console's output side, a listener */
+    }
+    return finish(error, moved, done);
+}
+
+uint32_t WASI(fd_write)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done)
+{
+    struct descriptor *descriptor;
+    uint32_t total, moved = 0;
+    uint32_t error = check(fd, RIGHT_FD_WRITE, iovs, count, done, &descriptor, &total);
+    if (error)
+        return error;
+    switch ((enum descriptor_kind)descriptor->kind) {
+    case FD_CONSOLE:
+        console_write(descriptor->stream, iovs, count);
+        moved = total;
+        break;
+    case FD_NULL:
+        moved = total;
+        break;
+    case FD_STREAM:
+        error = stream_transfer_out(descriptor, iovs, count, &moved);
+        break;
+    default:
+        error = EBADF; /* read-only */
+    }
+    return finish(error, moved, done);
+}
+
+uint32_t WASI(fd_pread)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t offset, uint32_t done)
+{
+    struct descriptor *descriptor;
+    uint32_t total;
+    uint32_t error = check(fd, RIGHT_FD_READ, iovs, count, done, &descriptor, &total);
+    if (error)
+        return error;
+    if (descriptor->kind != FD_FILE)
+        return ESPIPE;
+    return finish(ESUCCESS, file_read(descriptor, offset, iovs, count), done);
+}
+
+uint32_t WASI(fd_pwrite)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t offset, uint32_t done)
+{
+    struct descriptor *descriptor;
+    uint32_t total;
+    (void)offset;
+    uint32_t error = check(fd, RIGHT_FD_WRITE, iovs, count, done, &descriptor, &total);
+    if (error)
+        return error;
+    return descriptor->kind == FD_FILE ? EBADF : ESPIPE;
+}

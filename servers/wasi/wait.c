@@ -1,0 +1,96 @@
+/* Blocking: one notification for everything that a process can wait for.
+ *
+ *   notification bit i  ->  session i: its ready bitmap  ->  stream  ->  descriptor
+ *
+ * A signal may come late or for nothing; who waits looks again and decides.
+ */
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "wasi.h"
+
+static struct session {
+    struct session_control *control;
+    uint8_t side;
+    uint8_t streams; /* open here */
+    uint8_t descriptors[SESSION_STREAMS]; /* of each stream, + 1 */
+} sessions[SESSIONS];
+
+static bool has_timer;
+
+void session_note(uint16_t number, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd)
+{
+    struct session *session = &sessions[number];
+    session->control = control;
+    session->side = (uint8_t)side;
+    session->streams++;
+    session->descriptors[stream] = (uint8_t)(fd + 1);
+}
+
+void session_forget(uint16_t number, uint32_t stream)
+{
+    struct session *session = &sessions[number];
+    session->descriptors[stream] = 0;
+    if (--session->streams == 0)
+        session->control = NULL;
+}
+
+void session_rename(uint16_t number, uint32_t stream, uint32_t fd)
+{
+    sessions[number].descriptors[stream] = (uint8_t)(fd + 1);
+}
+
+static void session_drain(struct session *session)
+{
+    uint64_t words[SESSION_READY_WORDS];
+    if (!session->control)
+        return;
+    session_take_ready(&session->control->ready[session->side], words);
+    for (uint32_t i = 0; i < SESSION_STREAMS; i++)
+        if ((words[i / 64] >> i % 64 & 1) && session->descriptors[i])
+            descriptors[session->descriptors[i] - 1].is_ready = true;
+}
+
+static void note(word signals)
+{
+    if (signals & PROCESS_SIGNAL_EVENT) {
+        for (uint32_t i = 0; i < SESSIONS; i++)
+            session_drain(&sessions[i]);
+        return;
+    }
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        if (signals >> i % PROCESS_SIGNAL_SESSIONS & 1)
+            session_drain(&sessions[i]);
+}
+
+bool deadline_possible(void)
+{
+    struct message m = {0};
+    if (!has_timer)
+        has_timer = process_call(PROCESS_TIMER, &m, 0) == ESUCCESS;
+    return has_timer;
+}
+
+void wait_for_signal(uint64_t deadline_ticks)
+{
+    if (deadline_ticks && timer_set(PROCESS_CAP_TIMER, deadline_ticks) != ERROR_NONE)
+        return;
+    word signals = notification_wait(PROCESS_CAP_NOTIFICATION);
+    if (deadline_ticks && !(signals & PROCESS_SIGNAL_TIMER))
+        (void)timer_cancel(PROCESS_CAP_TIMER);
+    note(signals);
+}
+
+void stream_signal(const struct descriptor *descriptor)
+{
+    notification_signal(descriptor->signal_cap);
+}
+
+void stream_wait(struct descriptor *descriptor, bool space)
+{
+    struct stream *stream = &descriptor->ends;
+    descriptor->is_ready = false;
+    if (space ? stream_ask_space(stream) : stream_ask_data(stream))
+        return;
+    while (!descriptor->is_ready)
+        wait_for_signal(0);
+}
