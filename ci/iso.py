@@ -109,7 +109,7 @@ def make_x86_64(kernel, archive, out, scratch):
     os.makedirs(os.path.dirname(bios))
     grub_image("i386-pc", GRUB_SERIAL + GRUB_CONFIG, ["biosdisk", *GRUB_MODULES], bios, scratch)
     efi = os.path.join(scratch, "bootx64.efi")
-    grub_image("x86_64-efi", GRUB_CONFIG, GRUB_MODULES, efi, scratch)
+    grub_image("x86_64-efi", GRUB_CONFIG, ["efi_gop", *GRUB_MODULES], efi, scratch)
     for path in (bios, efi):
         os.utime(path, (SOURCE_DATE, SOURCE_DATE))
     esp = os.path.join(scratch, "esp.img")

@@ -132,6 +132,8 @@ def boot_options(options, scratch):
     boot = ["-drive", f"if=none,id=boot,format=raw,{access},file={qemu_path(iso)}"]
     if options.firmware == "uefi":
         boot += firmware_options(options.arch, scratch)
+        if options.arch == "x86_64":
+            boot += ["-vga", "std"]  # GRUB on UEFI complains of a machine without any screen
     if options.arch == "arm64":
         device = "scsi-hd" if options.as_disk else "scsi-cd"
         # Without the two boot options AAVMF waits five seconds for a key.
