@@ -125,7 +125,7 @@ static void account(void)
 
 /* ---- what comes ---- */
 
-static bool is_control(struct mqtt_text topic, const char *prefix)
+static bool topic_begins(struct mqtt_text topic, const char *prefix)
 {
     size_t len = strlen(prefix);
     return topic.len > len && memcmp(topic.bytes, prefix, len) == 0;
@@ -201,9 +201,9 @@ static bool receive(struct client *from, const struct mqtt_frame *frame)
         return false;
     if (mqtt_publish_parse(frame, &publish) != MQTT_OK)
         return false;
-    if (is_control(publish.topic, "control/done/"))
+    if (topic_begins(publish.topic, "control/done/"))
         take_done(&publish);
-    else if (!is_control(publish.topic, "control/"))
+    else if (!topic_begins(publish.topic, "control/") && !topic_begins(publish.topic, "recorded/")) /* not the plan's */
         take_message(&publish);
     if (publish.qos == 0 || !acknowledges())
         return true;
