@@ -182,7 +182,7 @@ uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes)
     for (uint32_t i = 0; i < task->memory_count; i++) {
         const struct task_memory *part = &task->memory[i];
         uint64_t offset = address - part->address;
-        if (part->memory.view != task->pages.view && offset < part->memory.bytes) {
+        if (offset < part->memory.bytes) {
             *bytes = part->memory.bytes - offset;
             return part->memory.view + offset;
         }
@@ -295,11 +295,11 @@ static bool thread_prepare(struct task *task, const struct task_options *options
 {
     cptr self = task->pool->cnode, buffer_slot, cspace;
     struct user_registers registers;
-    /* The IPC buffer needs a frame of its own, mapped writable at the address given. */
+    /* The kernel finds an IPC buffer at its address modulo the frame's size: a frame of its own, not a part of one. */
     if (!task_slot(task, &cspace) ||
         cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - task->cnode_bits)) != ERROR_NONE ||
-        !task_map(task, task->pages.frame, task->pages.first, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE,
-                  &buffer_slot))
+        !task_object(task, OBJECT_FRAME, PAGE_BITS, &buffer_slot) || !tables_ensure(task, PROCESS_IPC_BUFFER, 1) ||
+        !map_range(task, buffer_slot, 0, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE, 0))
         return false;
     registers_set(&registers, options);
     return tcb_configure(task->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, buffer_slot, options->fault_endpoint) ==
@@ -314,15 +314,8 @@ static bool thread_prepare(struct task *task, const struct task_options *options
 
 bool task_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer)
 {
-    cptr slot;
     uint64_t stack_bytes = options->stack_bytes;
-    /* One piece of memory: the IPC buffer's page, then the start page's; the process sees them apart. */
-    if (task->memory_count == TASK_MEMORY || !memory_take(task->pool, PAGE_BYTES + options->start_bytes, &task->pages))
-        return false;
-    task->memory[task->memory_count++] = (struct task_memory){task->pages, 0};
-    task->memory_bytes += task->pages.bytes;
-    return task_map(task, task->pages.frame, task->pages.first + PAGE_BYTES, task->pages.bytes - PAGE_BYTES,
-                    PROCESS_START_PAGE, RIGHT_READ, &slot) &&
+    return task_memory(task, options->start_bytes, PROCESS_START_PAGE, RIGHT_READ, &task->pages) &&
            task_memory(task, stack_bytes, PROCESS_STACK_TOP - stack_bytes, RIGHT_READ | RIGHT_WRITE, &task->stack) &&
            thread_prepare(task, options, buffer);
 }

@@ -65,7 +65,7 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
         return error;
     *count = 1;
     results[0] = child->index;
-    const struct start_page *start = (const struct start_page *)(const void *)(child->task.pages.view + PAGE_BYTES);
+    const struct start_page *start = (const struct start_page *)(const void *)child->task.pages.view;
     for (uint32_t i = 0; i < 3; i++) {
         if (start->descriptors[i].kind != START_DESCRIPTOR_STREAM)
             continue;

@@ -330,7 +330,7 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
 static uint32_t start_fill(struct process *process, const struct process_options *options)
 {
     struct start_writer writer;
-    start_begin(&writer, process->task.pages.view + PAGE_BYTES, process->task.pages.bytes - PAGE_BYTES);
+    start_begin(&writer, process->task.pages.view, process->task.pages.bytes);
     struct start_page *page = writer.page;
     start_string(&writer, &page->name, process->name, (uint32_t)text_length(process->name));
     arguments_add(process, options, &writer);
@@ -364,11 +364,10 @@ static uint64_t start_bytes(const struct process *process, const struct process_
                      list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment);
     if (request)
         bytes += list_bytes(request, request->arguments) + list_bytes(request, request->environment);
-    bytes += PAGE_BYTES; /* the IPC buffer's page lies before it */
-    uint64_t rounded = 2 * PAGE_BYTES;
+    uint64_t rounded = PAGE_BYTES;
     while (rounded < bytes)
         rounded *= 2;
-    return rounded - PAGE_BYTES;
+    return rounded;
 }
 
 static uint32_t thread_make(struct process *process, const struct process_options *options)
@@ -461,8 +460,9 @@ void process_forget(struct process *process)
     struct process *parent = process_find(process->parent, process->parent_generation);
     if (parent)
         parent->children--;
+    struct memory self = process->self; /* the struct itself is cleared */
     server.processes[process->index] = NULL;
-    memory_return(&server.pool, &process->self);
+    memory_return(&server.pool, &self);
 }
 
 uint32_t process_create(const struct process_options *options, struct process **made)

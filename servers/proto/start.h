@@ -23,7 +23,7 @@
 #define PROCESS_STACK_FLOOR  0x480000000ul
 #define PROCESS_STACK_TOP    0x4bffe0000ul
 #define PROCESS_START_PAGE   0x4bffe1000ul
-#define PROCESS_START_BYTES  0x7000ul /* start page and strings: with the IPC buffer's page a power of two */
+#define PROCESS_START_BYTES  0x8000ul /* start page and strings, at most */
 #define PROCESS_IPC_BUFFER   0x4bffff000ul
 #define PROCESS_WINDOW_BASE  0x4c0000000ul
 #define PROCESS_WINDOW_END   0x8c0000000ul

@@ -28,14 +28,14 @@ static const struct {
 
 static struct start_page *start_of(struct task *task)
 {
-    return (struct start_page *)(task->pages.view + PAGE_BYTES);
+    return (struct start_page *)(void *)task->pages.view;
 }
 
 static void start_page_fill(struct root *root, enum server which)
 {
     struct task *task = &root->tasks[which];
     struct start_writer writer;
-    start_begin(&writer, start_of(task), task->pages.bytes - PAGE_BYTES);
+    start_begin(&writer, start_of(task), task->pages.bytes);
     start_string(&writer, &writer.page->name, plan[which].member, (uint32_t)text_length(plan[which].member));
     start_string(&writer, &writer.page->arguments, plan[which].member, (uint32_t)text_length(plan[which].member));
     writer.page->timer_hz = root->boot->timer_hz;

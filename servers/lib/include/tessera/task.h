@@ -56,13 +56,13 @@ struct task {
     uint32_t free_slot_count;
     struct task_memory {
         struct memory memory;
-        uint64_t address; /* 0 where it is mapped in parts: the pages of IPC buffer and start page */
+        uint64_t address;
     } memory[TASK_MEMORY];
     uint32_t memory_count;
     uint64_t memory_bytes; /* sum of the above */
     uint32_t cnode_bits;
     cptr cnode, vspace, tcb, sched_context, notification, timer;
-    struct memory pages; /* IPC buffer, then start page */
+    struct memory pages; /* start page and its strings */
     struct memory stack; /* the topmost part */
 };
 
@@ -114,7 +114,7 @@ bool task_grant(struct task *task, cptr index, cptr slot, uint32_t rights, uint6
 struct task_options {
     uint64_t entry;
     uint64_t stack_bytes; /* mapped at once */
-    uint64_t start_bytes; /* of the start page and its strings, at most PROCESS_START_BYTES */
+    uint64_t start_bytes; /* of the start page and its strings, a power of two, at most PROCESS_START_BYTES */
     cptr fault_endpoint;  /* capability in this server's slot, badged by the caller */
     cptr authority;       /* TCB whose MCP covers the priority */
     cptr sched_control;
@@ -124,7 +124,7 @@ struct task_options {
     bool is_bound; /* the notification is bound to the thread: servers */
 };
 /* Stack, start page, IPC buffer and thread set-up; the start page's content is the caller's to write through
- * task->pages.view + PAGE_BYTES before task_start. `buffer` is this server's own IPC buffer. */
+ * task->pages.view before task_start. `buffer` is this server's own IPC buffer. */
 bool task_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer);
 bool task_start(struct task *task);
 
