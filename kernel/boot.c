@@ -105,18 +105,12 @@ static void segment_load(struct boot *boot, const struct elf_segment *segment)
     vaddr page = segment->address & ~(PAGE_BYTES - 1), end = segment->address + segment->memory_bytes;
     for (; page < end; page += PAGE_BYTES) {
         uint8_t *memory = memory_take(boot, PAGE_BITS);
-        for (word i = 0; i < PAGE_BYTES; i += 8) {
-            /* whole words inside of the segment's file part, else byte by byte */
-            word offset = page + i - segment->address;
-            if (page + i >= segment->address && offset + 8 <= segment->file_bytes &&
-                ((uintptr_t)(segment->data + offset) & 7) == 0) {
-                *(word *)(memory + i) = *(const word *)(segment->data + offset);
-                continue;
-            }
-            for (word j = 0; j < 8; j++)
-                if (page + i + j >= segment->address && offset + j < segment->file_bytes)
-                    memory[i + j] = segment->data[offset + j];
-        }
+        vaddr first = page > segment->address ? page : segment->address;
+        vaddr last = segment->address + segment->file_bytes;
+        if (last > page + PAGE_BYTES)
+            last = page + PAGE_BYTES;
+        if (first < last)
+            __builtin_memcpy(memory + (first - page), segment->data + (first - segment->address), last - first);
         if (segment->rights & RIGHT_EXEC)
             arch_cache_sync_code(memory, PAGE_BYTES);
         root_map(boot, page, kernel_to_paddr(memory), 1, segment->rights);
