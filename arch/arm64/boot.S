@@ -162,7 +162,11 @@ at_el1:
     adrp x22, image                     /* where the image lies */
     adrp x23, boot_tables
 
-    /* Four tables: root, the top GiBs' table, the kernel's 2 MiB table, its pages. */
+    /* Four tables: root, the top GiBs' table, the kernel's 2 MiB table, its pages. They are written past the caches, so
+     * no line of an earlier owner may be written back over them later, nor be found in place of them. (The image itself
+     * is clean to the point of coherency: the boot protocol says so, and efi.c does it. Everything else is written
+     * through the caches.) */
+    bl tables_invalidate
     mov x0, x23
     add x1, x23, #(4 * PAGE)
 1:  stp xzr, xzr, [x0], #16
@@ -196,27 +200,8 @@ at_el1:
     adrp x6, image_end
     bl map_pages
 
-    /* They were written past the caches; nothing older may be found in those. (The image itself is clean to the point
-     * of coherency: the boot protocol says so, and efi.c does it.) */
     dsb sy
-    mov x0, x23
-    mrs x1, ctr_el0
-    ubfx x1, x1, #16, #4
-    mov x2, #4
-    lsl x1, x2, x1                      /* the smallest data cache line */
-    add x2, x23, #(4 * PAGE)
-1:  dc ivac, x0
-    add x0, x0, x1
-    cmp x0, x2
-    b.lo 1b
-    /* Likewise what boot_high clears through the caches: no dirty line of an earlier owner may come later. */
-    adrp x0, bss_start
-    adrp x2, image_end
-1:  dc ivac, x0
-    add x0, x0, x1
-    cmp x0, x2
-    b.lo 1b
-    dsb sy
+    bl tables_invalidate
 
     /* TCR_EL1 (Arm ARM, D19.2.139): 48-bit halves of 4 KiB pages, walks through write-back caches, TTBR0 off for now. */
     ldr x0, =(16 | 1 << 7 | 1 << 8 | 1 << 10 | 3 << 12 | 16 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30)
@@ -261,6 +246,20 @@ map_pages:
     add x5, x5, #PAGE
     b 1b
 2:  ret
+
+tables_invalidate:
+    mov x0, x23
+    mrs x1, ctr_el0
+    ubfx x1, x1, #16, #4
+    mov x2, #4
+    lsl x1, x2, x1                      /* the smallest data cache line */
+    add x2, x23, #(4 * PAGE)
+1:  dc ivac, x0
+    add x0, x0, x1
+    cmp x0, x2
+    b.lo 1b
+    dsb sy
+    ret
 
     .ltorg
     .org image + PAGE

@@ -63,9 +63,8 @@ static void read_direct(paddr dtb)
     struct fdt fdt;
     if (!fdt_map(&fdt, dtb))
         kernel_stop("the boot loader gave no device tree");
-    platform_read_fdt(&machine, &fdt);
+    platform_read_fdt(&machine, &fdt, true);
     console_start();
-    platform_read_fdt_memory(&machine, &fdt);
     platform.name = "arm64, device tree";
 }
 
@@ -142,7 +141,7 @@ static void read_efi(paddr address)
         platform.name = "arm64, EFI, device tree";
         if (!fdt_map(&fdt, record->dtb))
             kernel_stop("the firmware has neither usable ACPI tables nor a device tree");
-        platform_read_fdt(&machine, &fdt);
+        platform_read_fdt(&machine, &fdt, false);
     }
     console_start();
     efi_record_take(record);

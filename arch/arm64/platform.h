@@ -17,13 +17,11 @@ struct machine {
     const char *problem; /* a damaged table, for the console; NULL = none */
 };
 
-/* Everything but memory: controller, timer, console, clock, PCI, cores, command line, archive. */
-void platform_read_fdt(struct machine *machine, const struct fdt *fdt);
+/* Controller, timer, console, clock, PCI, cores, command line, archive; with memory (else firmware tells it otherwise):
+ * RAM, which is mapped as well, and what is reserved in it. */
+void platform_read_fdt(struct machine *machine, const struct fdt *fdt, bool with_memory);
 
-/* RAM and what is reserved in it: also maps it. */
-void platform_read_fdt_memory(struct machine *machine, const struct fdt *fdt);
-
-/* The same from the tables at `rsdp`, which are direct-mapped; false when there is no usable root. */
+/* The same but memory from the tables at `rsdp`, which are direct-mapped; false when there is no usable root. */
 bool platform_read_acpi(struct machine *machine, paddr rsdp);
 
 /* For the readers: RAM into the record and the direct map; stops the machine when there is too much of it to describe.

@@ -26,27 +26,38 @@
 #define PCI_SPACE_MEMORY64 3
 #define PCI_DEVICE(high)   ((high) >> 11 & 31)
 
-/* The way from the root to the node at hand, with the cells that each node prescribes for its children. */
+/* The way from the root to the node at hand. A node's cells are those that it prescribes for its children; they are
+ * looked up when first needed, as most nodes have no children. */
 struct path {
     struct fdt_node node[DEPTH_LIMIT];
     uint32_t address_cells[DEPTH_LIMIT], size_cells[DEPTH_LIMIT];
+    uint32_t depth;
 };
+#define CELLS_UNKNOWN UINT32_MAX
 
-/* False for nodes that lie too deep or say something that we do not understand. */
-static bool path_enter(struct path *path, const struct fdt *fdt, const struct fdt_node *node)
+/* False for nodes that lie too deep. */
+static bool path_enter(struct path *path, const struct fdt_node *node)
 {
     if (node->depth >= DEPTH_LIMIT)
         return false;
-    uint32_t address_cells = fdt_get_cell(fdt, node, "#address-cells", 2);
-    uint32_t size_cells = fdt_get_cell(fdt, node, "#size-cells", 1);
     path->node[node->depth] = *node;
-    path->address_cells[node->depth] = address_cells <= CELLS_LIMIT ? address_cells : CELLS_LIMIT;
-    path->size_cells[node->depth] = size_cells <= CELLS_LIMIT ? size_cells : CELLS_LIMIT;
-    return node->depth > 0;
+    path->address_cells[node->depth] = CELLS_UNKNOWN;
+    path->depth = node->depth;
+    return true;
+}
+
+static void path_cells(struct path *path, const struct fdt *fdt, uint32_t depth)
+{
+    if (path->address_cells[depth] != CELLS_UNKNOWN)
+        return;
+    uint32_t address_cells = fdt_get_cell(fdt, &path->node[depth], "#address-cells", 2);
+    uint32_t size_cells = fdt_get_cell(fdt, &path->node[depth], "#size-cells", 1);
+    path->address_cells[depth] = address_cells <= CELLS_LIMIT ? address_cells : CELLS_LIMIT;
+    path->size_cells[depth] = size_cells <= CELLS_LIMIT ? size_cells : CELLS_LIMIT;
 }
 
 /* One step towards the root: the bus's "ranges" (2.3.8). Empty = same addresses; absent = not visible. */
-static bool bus_translate(const struct path *path, const struct fdt *fdt, uint32_t depth, uint64_t *address)
+static bool bus_translate(struct path *path, const struct fdt *fdt, uint32_t depth, uint64_t *address)
 {
     struct fdt_value ranges;
     if (!fdt_get(fdt, &path->node[depth], "ranges", &ranges))
@@ -54,6 +65,8 @@ static bool bus_translate(const struct path *path, const struct fdt *fdt, uint32
     if (ranges.bytes == 0)
         return true;
     uint64_t child, parent, bytes;
+    path_cells(path, fdt, depth);
+    path_cells(path, fdt, depth - 1);
     while (fdt_take(&ranges, path->address_cells[depth], &child) &&
            fdt_take(&ranges, path->address_cells[depth - 1], &parent) &&
            fdt_take(&ranges, path->size_cells[depth], &bytes)) {
@@ -66,10 +79,11 @@ static bool bus_translate(const struct path *path, const struct fdt *fdt, uint32
 }
 
 /* The next region of a "reg" value as the CPU sees it; `depth` is that of the node. */
-static bool region_take(const struct path *path, const struct fdt *fdt, uint32_t depth, struct fdt_value *reg,
+static bool region_take(struct path *path, const struct fdt *fdt, uint32_t depth, struct fdt_value *reg,
                         struct range *region)
 {
     uint64_t address, bytes;
+    path_cells(path, fdt, depth - 1);
     if (!fdt_take(reg, path->address_cells[depth - 1], &address) || !fdt_take(reg, path->size_cells[depth - 1], &bytes))
         return false;
     for (uint32_t bus = depth - 1; bus > 0; bus--)
@@ -82,7 +96,7 @@ static bool region_take(const struct path *path, const struct fdt *fdt, uint32_t
 }
 
 /* Region number n of the node's registers; an empty one when there is none. */
-static struct range region_get(const struct path *path, const struct fdt *fdt, uint32_t depth, unsigned n)
+static struct range region_get(struct path *path, const struct fdt *fdt, uint32_t depth, unsigned n)
 {
     struct range region = {0, 0};
     struct fdt_value reg;
@@ -130,16 +144,16 @@ static void device_add(struct machine *machine, struct range region)
 
 /* ---- one function for each kind of node ---- */
 
-typedef void node_reader(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth);
+typedef void node_reader(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth);
 
-static void gic_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void gic_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     machine->gic.version = 2;
     machine->gic.distributor = region_get(path, fdt, depth, 0).start;
     machine->gic.cpu_interface = region_get(path, fdt, depth, 1).start;
 }
 
-static void gic_v3_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void gic_v3_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct gic *gic = &machine->gic;
     gic->version = 3;
@@ -153,14 +167,14 @@ static void gic_v3_read(struct machine *machine, const struct fdt *fdt, const st
     }
 }
 
-static void timer_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void timer_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     uint32_t intid, flags;
     if (interrupt_get(fdt, &path->node[depth], TIMER_VIRTUAL, &intid, &flags))
         machine->gic.timer_interrupt = intid;
 }
 
-static void psci_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void psci_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct fdt_value method;
     if (!fdt_get(fdt, &path->node[depth], "method", &method))
@@ -168,7 +182,7 @@ static void psci_read(struct machine *machine, const struct fdt *fdt, const stru
     machine->psci = fdt_has_string(&method, "hvc") ? PSCI_HVC : fdt_has_string(&method, "smc") ? PSCI_SMC : PSCI_NONE;
 }
 
-static void uart_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void uart_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct boot_info *info = &machine->platform->boot_info;
     struct range region = region_get(path, fdt, depth, 0);
@@ -181,7 +195,7 @@ static void uart_read(struct machine *machine, const struct fdt *fdt, const stru
 }
 
 /* EFI firmware disables it while its own runtime services use it; those are never called here. */
-static void rtc_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void rtc_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct range region = region_get(path, fdt, depth, 0);
     if (machine->platform->boot_info.rtc_address != 0 || region.end == 0)
@@ -191,7 +205,7 @@ static void rtc_read(struct machine *machine, const struct fdt *fdt, const struc
 }
 
 /* Neighbours become one region: QEMU has 32 of them, of 512 bytes each. */
-static void virtio_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void virtio_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct ranges *device = &machine->platform->device;
     struct range region = region_get(path, fdt, depth, 0);
@@ -203,13 +217,14 @@ static void virtio_read(struct machine *machine, const struct fdt *fdt, const st
         device_add(machine, region);
 }
 
-static void pci_windows_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void pci_windows_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct boot_info *info = &machine->platform->boot_info;
     struct fdt_value ranges;
     if (!fdt_get(fdt, &path->node[depth], "ranges", &ranges))
         return;
     uint64_t high, child, parent, bytes;
+    path_cells(path, fdt, depth - 1);
     while (fdt_take(&ranges, 1, &high) && fdt_take(&ranges, PCI_ADDRESS_CELLS - 1, &child) &&
            fdt_take(&ranges, path->address_cells[depth - 1], &parent) && fdt_take(&ranges, 2, &bytes)) {
         if (child != parent || bytes > DIRECT_END - DIRECT_BASE || parent > DIRECT_END - DIRECT_BASE - bytes)
@@ -258,7 +273,7 @@ static void pci_interrupts_read(struct machine *machine, const struct fdt *fdt, 
     }
 }
 
-static void pci_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void pci_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct boot_info *info = &machine->platform->boot_info;
     struct range ecam = region_get(path, fdt, depth, 0);
@@ -281,7 +296,7 @@ static const struct {
     {"pci-host-ecam-generic", pci_read},
 };
 
-static void compatible_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth)
+static void compatible_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
     struct fdt_value compatible;
     if (!fdt_get(fdt, &path->node[depth], "compatible", &compatible))
@@ -326,22 +341,6 @@ static bool is_device_type(const struct fdt *fdt, const struct fdt_node *node, c
     return fdt_get(fdt, node, "device_type", &value) && fdt_has_string(&value, type);
 }
 
-void platform_read_fdt(struct machine *machine, const struct fdt *fdt)
-{
-    struct path path;
-    struct fdt_node node;
-    for (bool more = fdt_first(fdt, &node); more; more = fdt_next(fdt, &node)) {
-        if (!path_enter(&path, fdt, &node))
-            continue;
-        if (node.depth == 1 && fdt_is_named(&node, "chosen"))
-            chosen_read(machine, fdt, &node);
-        else if (fdt_is_named(&path.node[node.depth - 1], "cpus") && is_device_type(fdt, &node, "cpu"))
-            machine->platform->boot_info.core_count++;
-        else
-            compatible_read(machine, fdt, &path, node.depth);
-    }
-}
-
 /* ---- memory ---- */
 
 static void reserved_read(struct machine *machine, const struct fdt *fdt)
@@ -352,8 +351,7 @@ static void reserved_read(struct machine *machine, const struct fdt *fdt)
             kernel_stop("the device tree reserves too many regions");
 }
 
-static void regions_read(struct machine *machine, const struct fdt *fdt, const struct path *path, uint32_t depth,
-                         bool is_ram)
+static void regions_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth, bool is_ram)
 {
     struct fdt_value reg;
     struct range region;
@@ -368,17 +366,37 @@ static void regions_read(struct machine *machine, const struct fdt *fdt, const s
 }
 
 /* Memory that must not even be mapped ("no-map") is reserved, but lies in the direct map: nothing reads it there. */
-void platform_read_fdt_memory(struct machine *machine, const struct fdt *fdt)
+static void memory_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
+{
+    if (is_enabled(fdt, &path->node[depth]))
+        regions_read(machine, fdt, path, depth, true);
+}
+
+/* ---- all nodes ---- */
+
+static void child_read(struct machine *machine, const struct fdt *fdt, struct path *path, bool with_memory)
+{
+    const struct fdt_node *node = &path->node[path->depth], *parent = &path->node[path->depth - 1];
+    bool is_top = path->depth == 1;
+    if (is_top && fdt_is_named(node, "chosen"))
+        chosen_read(machine, fdt, node);
+    else if (is_top && with_memory && fdt_is_named(node, "memory"))
+        memory_read(machine, fdt, path, path->depth);
+    else if (with_memory && path->depth == 2 && fdt_is_named(parent, "reserved-memory"))
+        regions_read(machine, fdt, path, path->depth, false);
+    else if (fdt_is_named(parent, "cpus") && is_device_type(fdt, node, "cpu"))
+        machine->platform->boot_info.core_count++;
+    else
+        compatible_read(machine, fdt, path, path->depth);
+}
+
+void platform_read_fdt(struct machine *machine, const struct fdt *fdt, bool with_memory)
 {
     struct path path;
     struct fdt_node node;
-    reserved_read(machine, fdt);
-    for (bool more = fdt_first(fdt, &node); more; more = fdt_next(fdt, &node)) {
-        if (node.depth > 2 || !path_enter(&path, fdt, &node))
-            continue;
-        if (node.depth == 1 && is_device_type(fdt, &node, "memory") && is_enabled(fdt, &node))
-            regions_read(machine, fdt, &path, node.depth, true);
-        else if (node.depth == 2 && fdt_is_named(&path.node[1], "reserved-memory"))
-            regions_read(machine, fdt, &path, node.depth, false);
-    }
+    if (with_memory)
+        reserved_read(machine, fdt);
+    for (bool more = fdt_first(fdt, &node); more; more = fdt_next(fdt, &node))
+        if (path_enter(&path, &node) && node.depth > 0)
+            child_read(machine, fdt, &path, with_memory);
 }

@@ -46,8 +46,7 @@ static void machine_read(struct machine *machine, struct platform *platform, con
     *platform = (struct platform){.name = ""};
     *machine = (struct machine){.platform = platform};
     if (setjmp(stopped) == 0) {
-        platform_read_fdt(machine, fdt);
-        platform_read_fdt_memory(machine, fdt);
+        platform_read_fdt(machine, fdt, true);
     }
 }
 
