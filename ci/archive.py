@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The system archive: writer, reader and checker. The format is docs/archive.md.
 
-    archive.py write OUT NAME=FILE ...     pack files; the first should be root=...
+    archive.py write OUT NAME=FILE ...     pack files, native programs without debug data; the first should be root=...
     archive.py list ARCHIVE                show the members after checking everything
     archive.py check ARCHIVE               say nothing when all is right
     archive.py extract ARCHIVE NAME OUT    copy one member out
@@ -217,6 +217,25 @@ def write_file(path, data):
         raise
 
 
+def without_debug_data(elf):
+    """An ELF64 executable cut after its last segment and without section headers; anything else as it is.
+
+    What no segment holds is never loaded, but the kernel would sum it and the boot loader read it.
+    """
+    if len(elf) < 64 or elf[:6] != b"\x7fELF\x02\x01" or elf[16:18] != b"\x02\x00":
+        return elf
+    (headers_at,) = struct.unpack_from("<Q", elf, 0x20)
+    header_bytes, header_count = struct.unpack_from("<HH", elf, 0x36)
+    end = headers_at + header_bytes * header_count
+    if header_bytes < 56 or end > len(elf):
+        return elf
+    for index in range(header_count):
+        offset, _, _, file_bytes = struct.unpack_from("<QQQQ", elf, headers_at + index * header_bytes + 8)
+        end = max(end, offset + file_bytes)
+    # e_shoff, e_shnum and e_shstrndx become zero: no section headers.
+    return elf[:0x28] + bytes(8) + elf[0x30:0x3C] + bytes(4) + elf[0x40:end]
+
+
 def read_file(path):
     with open(path, "rb") as source:
         return source.read()
@@ -226,7 +245,7 @@ def main(arguments):
     command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if command == "write" and len(rest) >= 2 and all("=" in pair for pair in rest[1:]):
         pairs = (pair.split("=", 1) for pair in rest[1:])
-        write_file(rest[0], pack([(name, read_file(path)) for name, path in pairs]))
+        write_file(rest[0], pack([(name, without_debug_data(read_file(path))) for name, path in pairs]))
     elif command == "list" and len(rest) == 1:
         for member in read(read_file(rest[0])):
             print(f"{member.offset:10} {len(member.data):10} {member.name}")

@@ -72,7 +72,8 @@ class Packer:
         if "root" not in names:
             raise PackError(f"{self.build_dir} has no root task: './tessera build' makes it")
         names.sort(key=lambda name: name != "root")
-        return [(name, self.read(os.path.join(self.build_dir, "programs", name))) for name in names]
+        programs = [(name, self.read(os.path.join(self.build_dir, "programs", name))) for name in names]
+        return [(name, archive.without_debug_data(content)) for name, content in programs]
 
     def described(self, description):
         """The compiled description and what it names, as archive members."""

@@ -57,6 +57,30 @@ class Layout(unittest.TestCase):
         self.assertEqual(archive.checksum(data), (a, b))
 
 
+class DebugData(unittest.TestCase):
+    def test_segments_stay_and_the_rest_goes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, full = os.path.join(folder, "a.c"), os.path.join(folder, "a")
+            with open(source, "w", encoding="ascii") as file:
+                file.write("int data[3000] = {1}; void _start(void) { for (;;) data[1]++; }\n")
+            subprocess.run(["gcc", "-g", "-nostdlib", "-static", "-no-pie", source, "-o", full], check=True)
+            whole = archive.read_file(full)
+            cut = archive.without_debug_data(whole)
+            self.assertLess(len(cut), len(whole))
+            with open(os.path.join(folder, "cut"), "wb") as file:
+                file.write(cut)
+            listed = [subprocess.run(["readelf", "-lW", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+                      for path in (full, os.path.join(folder, "cut"))]
+            loads = [[line for line in text.splitlines() if "LOAD" in line] for text in listed]
+            self.assertEqual(loads[0], loads[1])
+            self.assertTrue(loads[0])
+            self.assertEqual(cut[0x40:], whole[0x40 : len(cut)])
+
+    def test_others_are_left_alone(self):
+        for data in (b"", b"\x7fELF", b"\0asm" + bytes(100), b"\x7fELF\x02\x01" + bytes(10) + b"\x02\0" + b"\xff" * 60):
+            self.assertEqual(archive.without_debug_data(data), data)
+
+
 class Refusal(unittest.TestCase):
     def test_bad_names(self):
         for name in ["", "/x", "a//b", "../x", "a/./b", "sp ace", "umlaut\u00e4", "x" * 256, "tessera.manifest", "TRAILER!!!"]:
