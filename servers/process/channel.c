@@ -300,10 +300,14 @@ static void session_peer_died(uint32_t index, const struct process *dead)
         if (!stream->is_open[1 - which])
             stream_free(session, i);
     }
-    if (!peer || session->stream_count == 0)
+    if (!peer || session->stream_count == 0) {
         session_free(index);
-    else
-        process_signal_event(peer);
+        return;
+    }
+    /* The dead one's notification goes away: who signals it from now on signals nobody, rather than fault. */
+    (void)cnode_delete(peer->task.cnode, other->signal_cap);
+    (void)task_grant(&peer->task, other->signal_cap, server.nobody, RIGHT_SEND, 1);
+    process_signal_event(peer);
 }
 
 /* ---- channels ------------------------------------------------------------------------------------------------ */

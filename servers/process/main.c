@@ -279,7 +279,7 @@ static bool objects_make(void)
 {
     cptr signal;
     server.reply = SERVER_CAP_REPLY;
-    return server_object(OBJECT_TIMER, &server.timer) && server_slot(&signal) &&
+    return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) && server_slot(&signal) &&
            cnode_mint(SERVER_CAP_CNODE, signal, SERVER_CAP_CNODE, SERVER_CAP_NOTIFICATION, RIGHT_SEND, BADGE_NOTIFY) ==
                ERROR_NONE &&
            timer_bind(server.timer, signal, SERVER_CAP_SCHED_CONTEXT) == ERROR_NONE;

@@ -150,6 +150,7 @@ struct server {
     cptr free_replies[PROCESSES + 2];
     uint32_t free_reply_count;
     cptr timer;
+    cptr nobody; /* a notification that nobody waits for */
     uint64_t next_deadline;
 };
 extern struct server server;
