@@ -18,6 +18,9 @@
 #include "options.h"
 #include "program.h"
 
+/* The language that is translated. */
+#define FEATURES_TRANSLATED (FEATURES_WASM_2 | FEATURE_RELAXED_SIMD)
+
 /* What a program's stack gets unless it is told otherwise. */
 #define STACK_BYTES (1024ull * 1024)
 
@@ -283,7 +286,7 @@ static bool translate(struct translation *translation)
     char *output = output_name(options);
     pass_begin(translation, "load", options->input);
     bool is_done = build_program(options, &translation->program) &&
-                   program_load(&translation->program, FEATURES_WASM_2 & ~FEATURE_SIMD) &&
+                   program_load(&translation->program, FEATURES_TRANSLATED) &&
                    program_link(&translation->program);
     pass_end(translation, "load", options->input);
     if (is_done && codegen_open(&translation->codegen, options->target, options->level)) {

@@ -1,8 +1,10 @@
 /* Constant expressions become LLVM constants: every global that one may read is immutable, and its
  * value is known in the whole program. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lower/lower.h"
+#include "memory.h"
 
 /* The value of global `index` as seen by `instance`. */
 static LLVMValueRef global_value(struct lowering *lower, const struct instance *instance, uint32_t index)
@@ -27,16 +29,32 @@ static LLVMValueRef float_bits(LLVMTypeRef integer, LLVMTypeRef type, uint64_t b
     return LLVMConstBitCast(LLVMConstInt(integer, bits, false), type);
 }
 
+static LLVMValueRef vector_value(const struct lowering *lower, const uint8_t bytes[16])
+{
+    LLVMValueRef lanes[16];
+    for (unsigned i = 0; i < 16; i++)
+        lanes[i] = LLVMConstInt(lower->i8, bytes[i], false);
+    return LLVMConstVector(lanes, 16);
+}
+
+/* The extended constant expressions: of two integers of one width. */
+static LLVMValueRef arithmetic_value(uint16_t code, LLVMValueRef left, LLVMValueRef right)
+{
+    uint64_t a = LLVMConstIntGetZExtValue(left), b = LLVMConstIntGetZExtValue(right);
+    bool adds = code == OP_I32_ADD || code == OP_I64_ADD, subtracts = code == OP_I32_SUB || code == OP_I64_SUB;
+    return LLVMConstInt(LLVMTypeOf(left), adds ? a + b : subtracts ? a - b : a * b, false);
+}
+
 LLVMValueRef lower_constant_expression(struct lowering *lower, const struct instance *instance,
                                        struct expression expression)
 {
     struct operator_reader reader;
     struct operation op;
     struct module_error error;
-    LLVMValueRef values[CONSTANT_STACK], result = NULL;
+    LLVMValueRef *values = allocate(expression.size, sizeof *values), result = NULL; /* a byte pushes one at most */
     unsigned count = 0;
     operator_reader_open_expression(&reader, &instance->module, expression);
-    while (!operator_reader_at_end(&reader) && operator_read(&reader, &op, &error) && count < CONSTANT_STACK) {
+    while (!operator_reader_at_end(&reader) && operator_read(&reader, &op, &error)) {
         switch (op.code) {
         case OP_I32_CONST:
             values[count++] = lower_i32(lower, (uint32_t)op.constant);
@@ -49,6 +67,18 @@ LLVMValueRef lower_constant_expression(struct lowering *lower, const struct inst
             break;
         case OP_F64_CONST:
             values[count++] = float_bits(lower->i64, lower->f64, op.constant);
+            break;
+        case OP_V128_CONST:
+            values[count++] = vector_value(lower, op.vector);
+            break;
+        case OP_I32_ADD:
+        case OP_I32_SUB:
+        case OP_I32_MUL:
+        case OP_I64_ADD:
+        case OP_I64_SUB:
+        case OP_I64_MUL:
+            values[count - 2] = arithmetic_value(op.code, values[count - 2], values[count - 1]);
+            count--;
             break;
         case OP_REF_NULL:
             values[count++] = LLVMConstNull(lower->pointer);
@@ -72,5 +102,6 @@ LLVMValueRef lower_constant_expression(struct lowering *lower, const struct inst
         }
     }
     operator_reader_close(&reader);
+    free(values);
     return result;
 }

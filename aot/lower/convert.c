@@ -1,6 +1,5 @@
 /* Conversions between types. The row's kind is LLVM's cast, or the result's bits for truncations. */
 #include <math.h>
-#include <string.h>
 
 #include "lower/lower.h"
 
@@ -30,17 +29,11 @@ void lower_reinterpret(struct lowering *lower, const struct operation *op, const
     lower_push(lower, LLVMBuildBitCast(lower->builder, lower_pop(lower), result_type(lower, op->code), ""));
 }
 
-/* LLVM folds a demotion of a promotion to nothing, and with it the quieting of a signalling NaN: an
- * empty piece of assembly hides where the value comes from. */
+/* LLVM folds a demotion of a promotion to nothing, and with it the quieting of a signalling NaN. */
 void lower_demote(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op, (void)row;
-    const char *constraints = lower->target == TARGET_ARM64 ? "=w,0" : "=x,0";
-    LLVMTypeRef type = LLVMFunctionType(lower->f64, &lower->f64, 1, false);
-    LLVMValueRef code =
-        LLVMGetInlineAsm(type, "", 0, constraints, strlen(constraints), false, false, LLVMInlineAsmDialectATT, false);
-    LLVMValueRef value = lower_pop(lower);
-    value = LLVMBuildCall2(lower->builder, type, code, &value, 1, "");
+    LLVMValueRef value = lower_hide(lower, lower_pop(lower));
     lower_push(lower, LLVMBuildFPTrunc(lower->builder, value, lower->f32, ""));
 }
 

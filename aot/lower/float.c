@@ -42,6 +42,16 @@ LLVMValueRef lower_float_constant(struct lowering *lower, uint64_t bits, bool is
     return LLVMBuildLoad2(lower->builder, type, place, "");
 }
 
+/* An empty piece of assembly: LLVM does not know the value that comes out of it. */
+LLVMValueRef lower_hide(struct lowering *lower, LLVMValueRef value)
+{
+    const char *constraints = lower->target == TARGET_ARM64 ? "=w,0" : "=x,0";
+    LLVMTypeRef type = LLVMTypeOf(value), function = LLVMFunctionType(type, &type, 1, false);
+    LLVMValueRef code = LLVMGetInlineAsm(function, "", 0, constraints, strlen(constraints), false, false,
+                                         LLVMInlineAsmDialectATT, false);
+    return LLVMBuildCall2(lower->builder, function, code, &value, 1, "");
+}
+
 void lower_const_float(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     lower_push(lower, lower_float_constant(lower, op->constant, row->kind == 64));
@@ -74,12 +84,18 @@ void lower_float_copysign(struct lowering *lower, const struct operation *op, co
 static LLVMValueRef minmax_arm64(struct lowering *lower, const char *instruction, LLVMTypeRef type,
                                  LLVMValueRef *operands)
 {
-    char text[40], constraints[] = "=w,w,w";
-    const char *size = type == lower->f64 ? "d" : "s";
-    int length = snprintf(text, sizeof text, "%s ${0:%s}, ${1:%s}, ${2:%s}", instruction, size, size, size);
+    char text[64];
+    const char *scalar = type == lower->f64 ? "d" : "s", *lanes = "";
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind) {
+        scalar = "v";
+        lanes = LLVMGetVectorSize(type) == 2 ? ".2d" : ".4s";
+    }
+    int length = scalar[0] == 'v'
+                     ? snprintf(text, sizeof text, "%s $0%s, $1%s, $2%s", instruction, lanes, lanes, lanes)
+                     : snprintf(text, sizeof text, "%s ${0:%s}, ${1:%s}, ${2:%s}", instruction, scalar, scalar, scalar);
     LLVMTypeRef types[] = {type, type};
     LLVMTypeRef function = LLVMFunctionType(type, types, 2, false);
-    LLVMValueRef code = LLVMGetInlineAsm(function, text, (size_t)length, constraints, strlen(constraints), false, false,
+    LLVMValueRef code = LLVMGetInlineAsm(function, text, (size_t)length, "=w,w,w", strlen("=w,w,w"), false, false,
                                          LLVMInlineAsmDialectATT, false);
     return LLVMBuildCall2(lower->builder, function, code, operands, 2, "");
 }
@@ -96,13 +112,18 @@ static LLVMValueRef minmax_generic(struct lowering *lower, const char *intrinsic
     return LLVMBuildSelect(lower->builder, is_nan, sum, extreme, "");
 }
 
+LLVMValueRef lower_minmax(struct lowering *lower, const char *intrinsic, LLVMValueRef left, LLVMValueRef right)
+{
+    LLVMValueRef operands[] = {left, right};
+    LLVMTypeRef type = LLVMTypeOf(left);
+    bool is_minimum = strcmp(intrinsic, "llvm.minimum") == 0;
+    return lower->target == TARGET_ARM64 ? minmax_arm64(lower, is_minimum ? "fmin" : "fmax", type, operands)
+                                         : minmax_generic(lower, intrinsic, type, operands);
+}
+
 void lower_float_minmax(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op;
     LLVMValueRef right = lower_pop(lower), left = lower_pop(lower);
-    LLVMValueRef operands[] = {left, right};
-    LLVMTypeRef type = LLVMTypeOf(left);
-    bool is_minimum = strcmp(row->intrinsic, "llvm.minimum") == 0;
-    lower_push(lower, lower->target == TARGET_ARM64 ? minmax_arm64(lower, is_minimum ? "fmin" : "fmax", type, operands)
-                                                    : minmax_generic(lower, row->intrinsic, type, operands));
+    lower_push(lower, lower_minmax(lower, row->intrinsic, left, right));
 }

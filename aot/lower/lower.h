@@ -106,11 +106,15 @@ struct lowering {
 struct lowering_row;
 typedef void lower_handler(struct lowering *lower, const struct operation *op, const struct lowering_row *row);
 
+/* The order is used: each integer shape has twice the width of the one before. */
+enum lanes { LANES_NONE, LANES_I8X16, LANES_I16X8, LANES_I32X4, LANES_I64X2, LANES_F32X4, LANES_F64X2 };
+
 struct lowering_row {
     lower_handler *handler;
     int kind;              /* the handler's own: an LLVM opcode or predicate, a bit count */
     bool is_signed;        /* loads, divisions, conversions */
     const char *intrinsic; /* LLVM's name for the operation */
+    enum lanes lanes;      /* vectors: the result's lanes, or the operand's when the result is none */
 };
 
 extern const struct lowering_row lowering_rows[OPCODE_COUNT];
@@ -134,9 +138,6 @@ LLVMValueRef lower_function_reference(struct lowering *lower, uint32_t function)
 LLVMValueRef lower_foreign_reference(struct lowering *lower, const struct instance *instance, uint32_t function);
 
 /* ---- constant.c ---- */
-
-/* Constant expressions of all proposals we read need no deeper stack in practice. */
-#define CONSTANT_STACK 64
 
 /* The value of a constant expression of any instance. */
 LLVMValueRef lower_constant_expression(struct lowering *lower, const struct instance *instance,
@@ -197,9 +198,22 @@ void lower_trap_if(struct lowering *lower, LLVMValueRef condition, enum trap_kin
 
 /* A constant that LLVM may not reason about: see float.c. */
 LLVMValueRef lower_float_constant(struct lowering *lower, uint64_t bits, bool is_double);
+/* The same floating-point or vector value, but LLVM does not know it. */
+LLVMValueRef lower_hide(struct lowering *lower, LLVMValueRef value);
+/* WebAssembly's minimum or maximum of scalars or vectors. */
+LLVMValueRef lower_minmax(struct lowering *lower, const char *intrinsic, LLVMValueRef left, LLVMValueRef right);
+
+/* ---- vector.c ---- */
+
+LLVMValueRef lower_pop_lanes(struct lowering *lower, enum lanes lanes);
+void lower_push_vector(struct lowering *lower, LLVMValueRef vector);
+LLVMValueRef lower_splat(struct lowering *lower, LLVMValueRef scalar, unsigned count);
 
 /* ---- memory.c, table.c: also used by instantiation ---- */
 
+/* One access at the index that is popped plus the operator's offset. */
+LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *op, LLVMTypeRef type);
+void lower_access_store(struct lowering *lower, const struct operation *op, LLVMValueRef value);
 void lower_memory_init(struct lowering *lower, const struct lowered_memory *memory,
                        const struct lowered_segment *segment, LLVMValueRef to, LLVMValueRef from, LLVMValueRef count);
 void lower_table_init(struct lowering *lower, const struct lowered_table *table, const struct lowered_segment *segment,
@@ -223,5 +237,15 @@ lower_handler lower_binary, lower_shift, lower_rotate, lower_count_zeros, lower_
     lower_sign_extend;
 lower_handler lower_float_unary, lower_float_negate, lower_float_copysign, lower_float_minmax;
 lower_handler lower_convert, lower_reinterpret, lower_demote, lower_truncate, lower_truncate_saturating;
+lower_handler lower_vector_const, lower_vector_shuffle, lower_vector_swizzle, lower_vector_splat, lower_vector_extract,
+    lower_vector_replace, lower_vector_not, lower_vector_andnot, lower_vector_bitselect, lower_vector_any_true,
+    lower_vector_all_true, lower_vector_bitmask, lower_vector_compare_integer, lower_vector_binary,
+    lower_vector_intrinsic1, lower_vector_intrinsic2, lower_vector_abs, lower_vector_negate, lower_vector_shift,
+    lower_vector_average, lower_vector_q15_multiply, lower_vector_extend, lower_vector_extend_multiply,
+    lower_vector_extend_add_pairs, lower_vector_dot, lower_vector_dot_add, lower_vector_narrow,
+    lower_vector_compare_float, lower_vector_minmax, lower_vector_pseudo_minmax, lower_vector_multiply_add,
+    lower_vector_convert, lower_vector_convert_low, lower_vector_demote, lower_vector_truncate;
+lower_handler lower_vector_load, lower_vector_store, lower_vector_load_extend, lower_vector_load_splat,
+    lower_vector_load_zero, lower_vector_load_lane, lower_vector_store_lane;
 
 #endif

@@ -27,6 +27,21 @@ static LLVMValueRef pop_address(struct lowering *lower, const struct operation *
     return op->memory.offset ? LLVMBuildInBoundsGEP2(lower->builder, lower->i8, address, &offset, 1, "") : address;
 }
 
+LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *op, LLVMTypeRef type)
+{
+    LLVMValueRef value = LLVMBuildLoad2(lower->builder, type, pop_address(lower, op), "");
+    LLVMSetVolatile(value, true);
+    LLVMSetAlignment(value, 1);
+    return value;
+}
+
+void lower_access_store(struct lowering *lower, const struct operation *op, LLVMValueRef value)
+{
+    LLVMValueRef store = LLVMBuildStore(lower->builder, value, pop_address(lower, op));
+    LLVMSetVolatile(store, true);
+    LLVMSetAlignment(store, 1);
+}
+
 static LLVMTypeRef type_of_letter(const struct lowering *lower, char letter)
 {
     return letter == 'i' ? lower->i32 : letter == 'I' ? lower->i64 : letter == 'f' ? lower->f32 : lower->f64;
@@ -39,9 +54,7 @@ void lower_load(struct lowering *lower, const struct operation *op, const struct
     LLVMTypeRef result = type_of_letter(lower, info->signature[2]);
     bool is_integer = result == lower->i32 || result == lower->i64;
     LLVMTypeRef type = is_integer ? integer_of_width(lower, info->width) : result;
-    LLVMValueRef value = LLVMBuildLoad2(lower->builder, type, pop_address(lower, op), "");
-    LLVMSetVolatile(value, true);
-    LLVMSetAlignment(value, 1);
+    LLVMValueRef value = lower_access_load(lower, op, type);
     if (type != result)
         value = row->is_signed ? LLVMBuildSExt(lower->builder, value, result, "")
                                : LLVMBuildZExt(lower->builder, value, result, "");
@@ -56,9 +69,7 @@ void lower_store(struct lowering *lower, const struct operation *op, const struc
     LLVMValueRef value = lower_pop(lower);
     if (LLVMGetTypeKind(LLVMTypeOf(value)) == LLVMIntegerTypeKind)
         value = LLVMBuildTrunc(lower->builder, value, integer_of_width(lower, info->width), "");
-    LLVMValueRef store = LLVMBuildStore(lower->builder, value, pop_address(lower, op));
-    LLVMSetVolatile(store, true);
-    LLVMSetAlignment(store, 1);
+    lower_access_store(lower, op, value);
 }
 
 static LLVMValueRef memory_pages(struct lowering *lower, const struct lowered_memory *memory)

@@ -268,52 +268,75 @@ static bool matches(char type, uint64_t bits, enum match match, uint64_t wanted)
     return false;
 }
 
-/* Compares one result with its alternatives; reports when none fits. */
-static bool check_result(uint32_t index, uint64_t bits)
+/* The lanes of a v128 as the blob names them: bits of a lane, and whether it is compared as a float. */
+static unsigned lane_bits(char type)
+{
+    return type == 'b' ? 8 : type == 'w' ? 16 : type == 'i' || type == 'f' ? 32 : 64;
+}
+
+/* One alternative of a v128: the letter of its lanes, then each lane's match and bits. */
+static bool vector_matches(const uint64_t slots[2])
 {
     char type = (char)take8();
-    uint32_t alternatives = take8();
-    bool fits = false;
-    uint64_t wanted = 0;
-    enum match match = MATCH_BITS;
-    bits = is_narrow(type) ? (uint32_t)bits : bits;
-    for (uint32_t i = 0; i < alternatives; i++) {
-        match = (enum match)take8();
-        wanted = take64();
-        fits |= matches(type, bits, match, wanted);
+    unsigned bits = lane_bits(type);
+    bool fits = true;
+    for (unsigned lane = 0; lane < 128 / bits; lane++) {
+        enum match match = (enum match)take8();
+        uint64_t wanted = take64(), word = slots[lane * bits / 64] >> (lane * bits % 64);
+        fits &= matches(type, bits == 64 ? word : word & ((1ull << bits) - 1), match, wanted);
     }
-    if (fits)
-        return true;
-    static const char *const names[] = {"", "a canonical NaN", "an arithmetic NaN", "null", "a reference"};
+    return fits;
+}
+
+static void fail_result(uint32_t index, const char *wanted, uint64_t bits, const uint64_t *slots, unsigned count)
+{
     begin_failure();
     add("result ");
     add_number(index, 10);
     add(": expected ");
-    add(names[match]);
-    if (match == MATCH_BITS)
-        add("0x"), add_number(wanted, 16);
-    add(", got 0x");
-    add_number(bits, 16);
+    add(wanted);
+    if (!wanted[0])
+        add("0x"), add_number(bits, 16);
+    add(", got");
+    while (count > 0)
+        add(" 0x"), add_number(slots[--count], 16);
     print_output();
-    return false;
+}
+
+/* Compares one result, in one slot or two, with its alternatives; reports when none fits and `reports`. Steps the
+ * cursor over them in any case. The number of slots. */
+static unsigned check_result(uint32_t index, const uint64_t *slots, bool reports)
+{
+    static const char *const names[] = {"", "a canonical NaN", "an arithmetic NaN", "null", "a reference"};
+    char type = (char)take8();
+    uint32_t alternatives = take8();
+    unsigned count = type == 'v' ? 2 : 1;
+    bool fits = false;
+    uint64_t wanted = 0, bits = is_narrow(type) ? (uint32_t)slots[0] : slots[0];
+    enum match match = MATCH_BITS;
+    for (uint32_t i = 0; i < alternatives; i++) {
+        if (type == 'v') {
+            fits |= vector_matches(slots);
+            continue;
+        }
+        match = (enum match)take8();
+        wanted = take64();
+        fits |= matches(type, bits, match, wanted);
+    }
+    if (!fits && reports)
+        fail_result(index, type == 'v' ? "another vector" : names[match], wanted, slots, count);
+    return count;
 }
 
 static void command_return(bool is_assertion)
 {
     static struct action action;
     enum trap_kind kind = TRAP_NONE;
-    bool has_run = run_action(&action, &kind), fits = has_run && kind == TRAP_NONE;
-    uint32_t before = failed;
+    bool has_run = run_action(&action, &kind), has_results = has_run && kind == TRAP_NONE;
+    uint32_t before = failed, slot = 0;
     uint32_t results = is_assertion ? take8() : 0;
-    for (uint32_t i = 0; i < results; i++) {
-        if (fits) {
-            fits = check_result(i, action.slots[i]);
-        } else { /* step over it */
-            take8();
-            for (uint32_t alternatives = take8(); alternatives > 0; alternatives--)
-                cursor += 9;
-        }
-    }
+    for (uint32_t i = 0; i < results; i++)
+        slot += check_result(i, action.slots + slot, has_results && failed == before);
     if (!has_run)
         fail("no such export");
     else if (kind != TRAP_NONE)
