@@ -31,7 +31,7 @@ static void sleep_ns(word ns)
     (void)notification_wait(ntfn);
 }
 
-CASE(round_robin, "Equal priorities share the processor by turns of their budgets")
+CASE_TIMED(round_robin, "Equal priorities share the processor by turns of their budgets")
 {
     stop = false;
     counters[0] = counters[1] = 0;
@@ -46,7 +46,7 @@ CASE(round_robin, "Equal priorities share the processor by turns of their budget
     CHECK(counters[0] < 2 * counters[1] && counters[1] < 2 * counters[0]);
 }
 
-CASE(budget_holds, "A thread with 20 % of the time gets 20 %, and leaves the rest to a lower priority")
+CASE_TIMED(budget_holds, "A thread with 20 % of the time gets 20 %, and leaves the rest to a lower priority")
 {
     stop = false;
     counters[0] = counters[1] = 0;
@@ -78,7 +78,7 @@ static void yielder(word which)
     }
 }
 
-CASE(yield_alternates, "Yield lets the other thread of the same priority run")
+CASE_TIMED(yield_alternates, "Yield lets the other thread of the same priority run")
 {
     stop = false;
     counters[0] = counters[1] = 0;
@@ -109,7 +109,7 @@ CASE(suspend_resume, "A suspended thread does not run until it is resumed")
     stop = true;
 }
 
-CASE(consumed, "A scheduling context says how much time was used")
+CASE_TIMED(consumed, "A scheduling context says how much time was used")
 {
     stop = false;
     struct thread *t = thread_new(counting, 0, PRIORITY_LOW, 0);
