@@ -33,8 +33,9 @@ function(tessera_wasm name)
         list(APPEND objects "${object}")
     endforeach()
     set(module "${CMAKE_BINARY_DIR}/wasm/${name}.wasm")
+    # No -O for the link: with it clang runs wasm-opt, which drops the names that trap reports need.
     add_custom_command(OUTPUT "${module}"
-        COMMAND ${TESSERA_CLANG} --target=wasm32-wasi -O2 ${objects} ${arg_LINK_OPTIONS} -o "${module}"
+        COMMAND ${TESSERA_CLANG} --target=wasm32-wasi -Wl,-O2 ${objects} ${arg_LINK_OPTIONS} -o "${module}"
         DEPENDS ${objects} VERBATIM
         COMMENT "Linking module ${name}.wasm")
     add_custom_target(wasm-${name} ALL DEPENDS "${module}")
