@@ -202,11 +202,11 @@ class Program:
                          if key not in keys or keys[key].boolean())
         self.expect, self.expect_status, self.expect_text = self.expectation()
         self.image_path = description.find_image(keys["image"])
-        self.is_module = open(self.image_path, "rb").read(4) == b"\0asm"
+        self.is_module, is_program = kind_of(self.image_path)
         self.manifest_path = self.find_manifest()
         self.request = b""
         if not self.is_module:
-            self.flags |= NATIVE
+            self.flags |= 0 if is_program else NATIVE
             self.request = self.native_request()
         self.check_request()
 
@@ -272,6 +272,21 @@ class Program:
     def member(self):
         """Archive member: one for each pair of image and manifest."""
         return self.description.member_of(self.image_path, self.manifest_path if self.is_module else None)
+
+
+def kind_of(path):
+    """(is a module, is an image that tessera-aot made: an ELF file with notes)"""
+    with open(path, "rb") as file:
+        head = file.read(64)
+        if head[:4] == b"\0asm":
+            return True, True
+        if head[:6] != b"\x7fELF\2\1" or len(head) < 64:
+            raise DescriptionError(f"{path}: neither a WebAssembly module nor a program image")
+        offset, = struct.unpack_from("<Q", head, 32)
+        size, count = struct.unpack_from("<HH", head, 54)
+        file.seek(offset)
+        table = file.read(size * count)
+        return False, any(table[i * size:i * size + 4] == struct.pack("<I", 4) for i in range(count))
 
 
 def load(path):

@@ -301,6 +301,7 @@ static bool thread_prepare(struct task *task, const struct task_options *options
         !task_object(task, OBJECT_FRAME, PAGE_BITS, &buffer_slot) || !tables_ensure(task, PROCESS_IPC_BUFFER, 1) ||
         !map_range(task, buffer_slot, 0, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE, 0))
         return false;
+    task->ipc_buffer = buffer_slot;
     registers_set(&registers, options);
     return tcb_configure(task->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, buffer_slot, options->fault_endpoint) ==
                ERROR_NONE &&

@@ -129,6 +129,7 @@ struct process {
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal;
+    bool has_trap_thread;
     uint16_t sessions[PROCESS_SESSIONS];    /* number -> session, 0 = none */
     enum waiting waiting;
     cptr reply;
@@ -179,6 +180,8 @@ void process_forget(struct process *process);
 struct process *process_find(uint32_t index, uint32_t generation);
 uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, uint64_t delta);
 bool process_stack_grow(struct process *process, uint64_t address);
+/* A second thread that receives the first one's faults. */
+uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t sp);
 /* Bytes that it may still use. */
 uint64_t process_memory_left(const struct process *process);
 /* A free slot of its CNode. */

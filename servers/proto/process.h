@@ -29,6 +29,8 @@ enum process_operation {
     PROCESS_SPAWN,          /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes, then the bytes
                                -> w0 pid, then for each piped stream a struct process_stream */
     PROCESS_JOIN,           /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
+    PROCESS_TRAP_THREAD,    /* w0 entry point, w1 stack pointer: starts the process's second thread, which receives the
+                               first one's faults at PROCESS_CAP_TRAP_ENDPOINT. ENOTCAPABLE without trap_thread */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
 };
 

@@ -37,8 +37,8 @@ enum process_capability {
     PROCESS_CAP_CONSOLE,      /* the console server: Call */
     PROCESS_CAP_NOTIFICATION, /* its own notification: wait */
     PROCESS_CAP_TIMER,        /* after PROCESS_TIMER: signals its notification with PROCESS_SIGNAL_TIMER */
-    PROCESS_CAP_TRAP_ENDPOINT, /* with permission trap_thread: its faults arrive here */
-    PROCESS_CAP_TRAP_TCB,     /* with permission trap_thread: its main thread */
+    PROCESS_CAP_TRAP_ENDPOINT, /* after PROCESS_TRAP_THREAD: the main thread's faults arrive here */
+    PROCESS_CAP_TRAP_REPLY,
     PROCESS_CAP_FIRST_FREE = 8 /* sessions and services; servers: what their creator gave them, see their protocol */
 };
 #define PROCESS_CNODE_BITS 6

@@ -15,7 +15,12 @@ struct message {
     word words[MESSAGE_REGISTERS];
 };
 
-#if defined(__x86_64__)
+#if defined(TESSERA_SYSCALL_MODEL)
+
+/* The host model of the kernel (tests/host-kernel) takes the place of the trap. */
+enum error syscall_trap(enum syscall number, word *destination, struct message *m);
+
+#elif defined(__x86_64__)
 
 /* One trap: message in and out, `destination` with the reply object's cptr in its upper half, badge out. */
 static inline __attribute__((always_inline)) enum error syscall_trap(enum syscall number, word *destination,

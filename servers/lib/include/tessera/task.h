@@ -61,7 +61,7 @@ struct task {
     uint32_t memory_count;
     uint64_t memory_bytes; /* sum of the above */
     uint32_t cnode_bits;
-    cptr cnode, vspace, tcb, sched_context, notification, timer;
+    cptr cnode, vspace, tcb, sched_context, notification, timer, ipc_buffer;
     struct memory pages; /* start page and its strings */
     struct memory stack; /* the topmost part */
 };
