@@ -1,7 +1,7 @@
 /* Ending a wait before its time, and the end of threads. Nobody waits for the dead. */
 #include <ipc/ipc.h>
 
-static void wait_leave(struct core *core, struct tcb *tcb)
+static void wait_leave(struct tcb *tcb)
 {
     switch ((enum thread_state)tcb->state) {
     case THREAD_BLOCKED_SEND:
@@ -17,7 +17,7 @@ static void wait_leave(struct core *core, struct tcb *tcb)
         queue_remove(&tcb->notification->queue, tcb);
         break;
     case THREAD_BLOCKED_REPLY:
-        reply_unlink(core, tcb->reply);
+        reply_unlink(tcb->reply);
         break;
     default:
         break;
@@ -26,7 +26,9 @@ static void wait_leave(struct core *core, struct tcb *tcb)
 
 void thread_cancel(struct core *core, struct tcb *tcb, enum cancel how)
 {
-    wait_leave(core, tcb);
+    wait_leave(tcb);
+    if (how == CANCEL_ABORT && tcb->borrower)
+        sched_context_return(core, tcb->borrower);
     if (tcb->fault == FAULT_NONE && how == CANCEL_ABORT) {
         message_complete(tcb, ERROR_ABORTED, 0);
     } else if (tcb->fault == FAULT_NONE || tcb->fault == FAULT_UNKNOWN_SYSCALL) {

@@ -36,7 +36,7 @@ _Static_assert(sizeof(struct reply) <= 1u << OBJECT_BITS_REPLY, "a reply object 
 enum timer_slot { TIMER_SLOT_NOTIFICATION = 0, TIMER_SLOT_SCHED_CONTEXT, TIMER_SLOT_COUNT };
 struct timer {
     struct heap_node node; /* in core->timers while armed; key = deadline */
-    struct slot slots[TIMER_SLOT_COUNT] __attribute__((aligned(32)));
+    struct slot slots[TIMER_SLOT_COUNT];
 };
 _Static_assert(sizeof(struct timer) <= 1u << OBJECT_BITS_TIMER, "a timer takes 128 bytes");
 
@@ -82,16 +82,17 @@ void thread_give_back(struct core *core, struct tcb *tcb);
 void reply_link(struct core *core, struct reply *reply, struct tcb *caller, struct tcb *server);
 /* Answers with the registers of `sender`; nothing if nobody waits. */
 void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool can_grant);
-/* The caller will not be answered by it any more: both are free; contexts go back. The caller's state is the matter of
- * who calls. */
-void reply_unlink(struct core *core, struct reply *reply);
+/* The caller will not be answered by it any more: both are free. The caller's state and context are the matter of who
+ * calls. */
+void reply_unlink(struct reply *reply);
 bool reply_destroy(struct core *core, struct cap cap);
 
 /* --- cancel.c --- */
 
 enum cancel {
-    CANCEL_RESTART, /* the interrupted system call will start anew when the thread runs again */
-    CANCEL_ABORT    /* it ends with ERROR_ABORTED */
+    CANCEL_RESTART, /* the interrupted system call will start anew when the thread runs again; a context that it has
+                       lent stays where it works until its borrower waits for something new */
+    CANCEL_ABORT    /* it ends with ERROR_ABORTED; the context comes back at once, if its borrower has not lent it on */
 };
 /* Takes a blocked thread out of what it waits for. CANCEL_RESTART leaves it INACTIVE; CANCEL_ABORT makes it ready. */
 void thread_cancel(struct core *core, struct tcb *tcb, enum cancel how);

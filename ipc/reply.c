@@ -15,7 +15,7 @@ void reply_link(struct core *core, struct reply *reply, struct tcb *caller, stru
         sched_context_lend(core, caller, server);
 }
 
-void reply_unlink(struct core *core, struct reply *reply)
+void reply_unlink(struct reply *reply)
 {
     struct tcb *caller = reply->caller;
     if (reply->prev)
@@ -26,8 +26,6 @@ void reply_unlink(struct core *core, struct reply *reply)
         reply->next->prev = reply->prev;
     *reply = (struct reply){0};
     caller->reply = NULL;
-    if (caller->borrower)
-        sched_context_return(core, caller->borrower);
 }
 
 /* The handler's answer to a fault: see abi/fault.h. */
@@ -51,7 +49,9 @@ void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool
     struct tcb *caller = reply->caller;
     if (!caller)
         return;
-    reply_unlink(core, reply);
+    reply_unlink(reply);
+    if (caller->borrower)
+        sched_context_return(core, caller->borrower);
     if (caller->fault) {
         fault_answer(core, caller, sender);
         return;

@@ -52,7 +52,7 @@ void slot_move(struct slot *source, struct slot *slot, struct cap cap)
 void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct cap b_cap)
 {
     /* By way of a third slot, so that neighbours need no case of their own. */
-    struct slot third __attribute__((aligned(32)));
+    struct slot third;
     slot_move(a, &third, a_cap);
     slot_move(b, a, b_cap);
     slot_move(&third, b, a_cap);

@@ -26,7 +26,7 @@ struct slot {
     struct cap cap;
     word prev_and_flags;
     struct slot *next;
-};
+} __attribute__((aligned(32))); /* the low bits of its address carry flags */
 _Static_assert(sizeof(struct slot) == 1u << OBJECT_BITS_CNODE_SLOT, "32 bytes a slot");
 
 #define SLOT_ORIGINAL    1u /* copies of it are its children */

@@ -76,7 +76,7 @@ struct tcb {
     struct core *core;
     word fault_words[3];
 
-    struct slot slots[TCB_SLOT_COUNT] __attribute__((aligned(32)));
+    struct slot slots[TCB_SLOT_COUNT];
     struct arch_fpu fpu;
 };
 _Static_assert(sizeof(struct tcb) <= 1u << OBJECT_BITS_TCB, "a TCB takes 2 KiB");

@@ -1,0 +1,404 @@
+/* The model machine. See model.h. */
+#include "model.h"
+
+#include <arch/machine.h>
+#include <arch/mmu.h>
+#include <arch/timer.h>
+#include <kernel/lookup.h>
+#include <kernel/object.h>
+
+char *model_memory;
+word model_tls, model_fpu;
+bool model_fpu_on, model_has_1g;
+uint64_t model_now, model_deadline;
+struct arch_space *model_space;
+unsigned model_publishes, model_tlb_pages, model_tlb_spaces, model_tlb_alls;
+bool model_interrupt_waits;
+unsigned model_patience, model_irq_masked, model_irq_released;
+jmp_buf model_end;
+int model_status;
+char model_output[8192];
+struct platform model_platform;
+static size_t output_length;
+static struct arch_space empty_space = {.is_live = 1};
+static cptr next_slot;
+
+#define ARCHIVE_ADDRESS 0x1000000ul
+
+/* --- the arch contract --- */
+
+void arch_context_init(struct arch_context *c)
+{
+    *c = (struct arch_context){0};
+}
+void arch_context_init_idle(struct arch_context *c)
+{
+    *c = (struct arch_context){0};
+}
+unsigned arch_context_read(const struct arch_context *c, word *registers)
+{
+    const word all[] = {c->pc,    c->sp,    c->flags, c->number_status, c->destination_badge, c->info,
+                        c->mr[0], c->mr[1], c->mr[2], c->mr[3],         c->mr[4],             c->mr[5],
+                        c->mr[6], c->mr[7], 0,        0,                0,                    0,
+                        c->tls,   0};
+    memcpy(registers, all, sizeof(all));
+    return sizeof(all) / sizeof(word);
+}
+void arch_context_write(struct arch_context *c, const word *registers, unsigned count)
+{
+    word all[ARCH_USER_REGISTERS_MAX];
+    unsigned total = arch_context_read(c, all);
+    for (unsigned i = 0; i < count && i < total; i++)
+        all[i] = registers[i];
+    c->pc = all[0];
+    c->sp = all[1];
+    c->flags = all[2] & 0xff;
+    c->number_status = all[3];
+    c->destination_badge = all[4];
+    c->info = all[5];
+    memcpy(c->mr, all + 6, sizeof(c->mr));
+    c->tls = all[18];
+}
+void arch_fpu_save(struct arch_fpu *fpu)
+{
+    CHECK(model_fpu_on);
+    fpu->live = model_fpu;
+}
+void arch_fpu_restore(const struct arch_fpu *fpu)
+{
+    CHECK(model_fpu_on);
+    model_fpu = fpu->live;
+}
+void arch_space_init(struct arch_space *space, arch_entry *root)
+{
+    (void)root;
+    space->is_live = 1;
+}
+void arch_space_release(struct arch_space *space)
+{
+    CHECK(space->is_live && model_space != space);
+    space->is_live = 0;
+    space->releases++;
+}
+struct arch_space *arch_space_empty(void)
+{
+    return &empty_space;
+}
+void arch_tlb_page(struct arch_space *space, vaddr address)
+{
+    (void)address;
+    CHECK(space->is_live);
+    model_tlb_pages++;
+}
+void arch_tlb_space(struct arch_space *space)
+{
+    CHECK(space->is_live);
+    model_tlb_spaces++;
+}
+void arch_tlb_all(void)
+{
+    model_tlb_alls++;
+}
+enum error arch_irq_configure(word number, word flags, unsigned *irq)
+{
+    (void)flags;
+    if (number >= 16)
+        return ERROR_RANGE;
+    *irq = (unsigned)number;
+    return ERROR_NONE;
+}
+word arch_irq_limit(void)
+{
+    return 15;
+}
+enum error arch_irq_allocate_msi(unsigned *irq, word *address, word *data)
+{
+    for (unsigned i = 16; i < ARCH_IRQ_COUNT; i++) {
+        if (!kernel.irq_in_use[i]) {
+            *irq = i;
+            *address = 0xfee00000;
+            *data = i;
+            return ERROR_NONE;
+        }
+    }
+    return ERROR_NOT_ENOUGH_MEMORY;
+}
+void arch_irq_release(unsigned irq)
+{
+    (void)irq;
+    model_irq_released++;
+}
+void arch_irq_mask(unsigned irq)
+{
+    model_irq_masked |= 1u << irq;
+}
+void arch_irq_unmask(unsigned irq)
+{
+    model_irq_masked &= ~(1u << irq);
+}
+bool arch_irq_pending(struct core *core)
+{
+    (void)core;
+    if (model_interrupt_waits && model_patience > 0) {
+        model_patience--;
+        return false;
+    }
+    return model_interrupt_waits;
+}
+void arch_timer_set(struct core *core, uint64_t deadline)
+{
+    (void)core;
+    model_deadline = deadline;
+}
+void arch_console_put(char c)
+{
+    if (output_length + 1 < sizeof(model_output))
+        model_output[output_length++] = c;
+    model_output[output_length] = 0;
+}
+_Noreturn void arch_power_off(unsigned status)
+{
+    model_status = (int)status;
+    longjmp(model_end, 1);
+}
+_Noreturn void arch_power_reset(void)
+{
+    model_status = -1;
+    longjmp(model_end, 1);
+}
+void arch_cache_clean(const void *start, size_t bytes)
+{
+    CHECK((const char *)start >= model_memory && (const char *)start + bytes <= model_memory + MODEL_MEMORY_BYTES);
+}
+void arch_cache_sync_code(const void *start, size_t bytes)
+{
+    arch_cache_clean(start, bytes);
+}
+enum error arch_port_in(uint16_t port, unsigned bytes, uint32_t *value)
+{
+    *value = port + bytes;
+    return ERROR_NONE;
+}
+enum error arch_port_out(uint16_t port, unsigned bytes, uint32_t value)
+{
+    (void)port, (void)bytes, (void)value;
+    return ERROR_NONE;
+}
+bool arch_has_ports(void)
+{
+    return true;
+}
+void arch_random(uint64_t seed[4])
+{
+    memset(seed, 0, 32);
+}
+
+/* --- booting --- */
+
+void model_start(void)
+{
+    if (!model_memory)
+        model_memory = aligned_alloc(MODEL_MEMORY_BYTES, MODEL_MEMORY_BYTES);
+    memset(model_memory, 0xa5, MODEL_MEMORY_BYTES); /* memory comes dirty */
+    memset(&kernel, 0, sizeof(kernel));
+    memset(kernel_cores, 0, sizeof(kernel_cores));
+    model_now = 1000;
+    model_deadline = UINT64_MAX;
+    model_interrupt_waits = false;
+    model_space = &empty_space;
+    model_fpu_on = true;
+    output_length = 0;
+    model_output[0] = 0;
+    model_platform = (struct platform){.name = "model"};
+    model_platform.boot_info.timer_hz = 1000000000;
+    model_platform.boot_info.timer_multiplier = 1;
+    ranges_add(&model_platform.ram, 0x1000, MODEL_MEMORY_BYTES);
+    ranges_add(&model_platform.reserved, 0x100000, 0x200000);
+    ranges_add(&model_platform.device, 0x100000000, 0x100010000);
+}
+
+void model_archive(const void *archive, size_t bytes)
+{
+    memcpy(model_memory + ARCHIVE_ADDRESS, archive, bytes);
+    model_platform.archive = (struct range){ARCHIVE_ADDRESS, ARCHIVE_ADDRESS + bytes};
+}
+
+void model_boot(const char *archive_path)
+{
+    static char buffer[1 << 20];
+    FILE *file = fopen(archive_path, "rb");
+    if (!file) {
+        perror(archive_path);
+        exit(2);
+    }
+    size_t bytes = fread(buffer, 1, sizeof(buffer), file);
+    fclose(file);
+    model_start();
+    model_archive(buffer, bytes);
+    if (setjmp(model_end)) {
+        fprintf(stderr, "the kernel ended: %s", model_output);
+        exit(1);
+    }
+    kernel_boot(&kernel_cores[0], &model_platform);
+    next_slot = model_boot_info()->empty_first;
+    model_check();
+}
+
+struct core *model_core(void)
+{
+    return &kernel_cores[0];
+}
+struct tcb *model_current(void)
+{
+    return kernel_cores[0].current;
+}
+
+static struct tcb *root_task(void)
+{
+    static struct tcb *root;
+    if (kernel_cores[0].current->context.argument != 0)
+        root = kernel_cores[0].current;
+    return root;
+}
+
+struct slot *model_slot(cptr address)
+{
+    struct slot *slot;
+    OK(lookup_slot(tcb_cspace(root_task()), address, &slot));
+    return slot;
+}
+void *model_object(cptr address)
+{
+    CHECK(!slot_is_empty(model_slot(address)));
+    return cap_object(model_slot(address)->cap);
+}
+struct tcb *model_tcb(cptr address)
+{
+    CHECK(cap_type(model_slot(address)->cap) == OBJECT_TCB);
+    return model_object(address);
+}
+const struct boot_info *model_boot_info(void)
+{
+    return paddr_to_kernel(cap_frame_address(model_slot(ROOT_BOOT_INFO)->cap));
+}
+struct ipc_buffer *model_buffer(const struct tcb *tcb)
+{
+    return tcb->buffer;
+}
+
+/* --- driving --- */
+
+enum error syscall_trap(enum syscall number, word *destination, struct message *m)
+{
+    struct core *core = model_core();
+    struct tcb *caller = core->current;
+    CHECK(caller != core->idle);
+    struct arch_context *c = &caller->context;
+    unsigned repeats = 0;
+    bool waits = model_interrupt_waits;
+    unsigned patience = model_patience;
+    word pc = c->pc;
+    c->pc += MODEL_TRAP_BYTES;
+    c->destination_badge = *destination;
+    c->number_status = number;
+    c->info = m->info;
+    memcpy(c->mr, m->words, sizeof(c->mr));
+    kernel_syscall(core, number);
+    /* Preempted: as a machine would, take the interrupt and execute the trap instruction again. */
+    while (core->current == caller && c->pc == pc && caller->state == THREAD_RUNNING) {
+        CHECK(waits && ++repeats < 1000000);
+        model_check();
+        model_patience = patience;
+        c->pc += MODEL_TRAP_BYTES;
+        kernel_syscall(core, number);
+    }
+    model_check();
+    if (core->current != caller || caller->state != THREAD_RUNNING)
+        return MODEL_SWITCHED;
+    *destination = c->destination_badge;
+    m->info = c->info;
+    memcpy(m->words, c->mr, sizeof(c->mr));
+    return (enum error)c->number_status;
+}
+
+void model_timer(uint64_t limit)
+{
+    uint64_t end = model_now + limit;
+    if (model_deadline > end) {
+        model_now = end;
+        return;
+    }
+    if (model_deadline > model_now)
+        model_now = model_deadline;
+    model_deadline = UINT64_MAX;
+    kernel_timer(model_core());
+    model_check();
+}
+
+void model_interrupt(unsigned irq)
+{
+    arch_irq_mask(irq);
+    kernel_interrupt(model_core(), irq);
+    model_check();
+}
+
+void model_fault(enum fault kind, word w2, word w3, word w4)
+{
+    kernel_fault(model_core(), kind, w2, w3, w4);
+    model_check();
+}
+
+/* --- conveniences --- */
+
+cptr new_slots(word count)
+{
+    cptr first = next_slot;
+    next_slot += (cptr)count;
+    return first;
+}
+
+cptr new_untyped(unsigned bits)
+{
+    const struct boot_info *info = model_boot_info();
+    for (uint32_t i = 0; i < info->untyped_count; i++) {
+        struct untyped_description d;
+        cptr slot = next_slot;
+        if (info->untypeds[i].kind != BOOT_UNTYPED_MEMORY)
+            continue;
+        OK(untyped_describe(info->untyped_first + i, &d));
+        if (d.free_bytes >= 2ul << bits &&
+            untyped_retype_all(info->untyped_first + i, OBJECT_UNTYPED, bits, ROOT_CNODE, slot, 1) == ERROR_NONE)
+            return new_slots(1);
+    }
+    CHECK(!"memory for the test");
+    return 0;
+}
+
+cptr new_objects(enum object_type type, word size_bits, word count)
+{
+    unsigned bits;
+    OK(object_size(type, size_bits, &bits));
+    unsigned total = bits;
+    while (1ul << (total - bits) < count)
+        total++;
+    cptr untyped = new_untyped(total), first = new_slots(count);
+    OK(untyped_retype_all(untyped, type, size_bits, ROOT_CNODE, first, count));
+    return first;
+}
+
+cptr new_object(enum object_type type, word size_bits)
+{
+    return new_objects(type, size_bits, 1);
+}
+
+cptr new_thread(uint8_t priority, bool is_passive, cptr fault_endpoint)
+{
+    cptr tcb = new_object(OBJECT_TCB, 0), frame = new_object(OBJECT_FRAME, PAGE_BITS), sc = 0;
+    OK(tcb_configure(tcb, ROOT_CNODE, ROOT_VSPACE, 0x400, frame, fault_endpoint));
+    if (!is_passive) {
+        sc = new_object(OBJECT_SCHED_CONTEXT, 0);
+        OK(sched_control_configure(ROOT_SCHED_CONTROL, sc, 1000000, 1000000, 0, 0));
+    }
+    OK(tcb_set_sched_params(tcb, ROOT_TCB, 255, priority, sc));
+    return tcb;
+}

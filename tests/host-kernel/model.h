@@ -1,0 +1,88 @@
+/* The portable kernel on the host: a model of the machine under it, and threads that are driven by hand.
+ *
+ * model_boot() boots the kernel with the given archive and makes the root task current. Then the test speaks for
+ * whichever thread is current: syscall_trap() (so all of tessera/invoke.h) is a system call of core->current. When the
+ * call blocks or another thread takes over, syscall_trap returns MODEL_SWITCHED and the test looks at model_core()->current
+ * and at the registers of the threads that it cares for (model_received). After each entry into the kernel the invariants
+ * of check.c are verified.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ipc/ipc.h>
+#include <arch/timer.h>
+#include <kernel/core.h>
+
+/* User level's stubs whose names the kernel has too. */
+#define notification_signal  user_notification_signal
+#define sched_context_bind   user_sched_context_bind
+#define sched_context_unbind user_sched_context_unbind
+#define frame_map            user_frame_map
+#define page_table_map       user_page_table_map
+#include <tessera/invoke.h>
+#undef notification_signal
+#undef sched_context_bind
+#undef sched_context_unbind
+#undef frame_map
+#undef page_table_map
+
+#define MODEL_SWITCHED ((enum error)99)
+
+/* Model switches: how the machine behaves. */
+extern bool model_interrupt_waits; /* what arch_irq_pending says, once model_patience preemption points have passed */
+extern unsigned model_patience;
+extern uint64_t model_deadline; /* what the timer is set to */
+extern unsigned model_irq_masked, model_irq_released;
+
+/* arch_power_off and arch_power_reset end up here. */
+extern jmp_buf model_end;
+extern int model_status; /* status, or -1 for a reset */
+extern char model_output[8192]; /* the kernel's console */
+
+void model_start(void);              /* memory and platform, before kernel_boot; 64 MiB of RAM */
+extern struct platform model_platform;
+void model_archive(const void *archive, size_t bytes);
+void model_boot(const char *archive_path); /* all of it; ends the test program when the kernel refuses */
+
+struct core *model_core(void);
+struct tcb *model_current(void);
+struct tcb *model_tcb(cptr cptr_in_root); /* objects by the root task's cptrs */
+void *model_object(cptr cptr_in_root);
+struct slot *model_slot(cptr cptr_in_root);
+const struct boot_info *model_boot_info(void);
+struct ipc_buffer *model_buffer(const struct tcb *tcb);
+
+/* Timer interrupt at the time that the kernel asked for (at most `limit` later than now). */
+void model_timer(uint64_t limit);
+void model_interrupt(unsigned irq);
+void model_fault(enum fault kind, word w2, word w3, word w4);
+
+/* Aborts the test program with a message when an invariant does not hold. */
+void model_check(void);
+
+/* Cases. */
+#define CHECK(condition)                                                                                               \
+    ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
+#define EQUAL(a, b)                                                                                                    \
+    do {                                                                                                               \
+        word a_ = (word)(a), b_ = (word)(b);                                                                           \
+        if (a_ != b_) {                                                                                                \
+            fprintf(stderr, "%s:%d: %s is 0x%lx, not 0x%lx\n", __FILE__, __LINE__, #a, a_, b_);                        \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+#define OK(call) EQUAL(call, ERROR_NONE)
+
+/* --- conveniences of the tests: everything lives in the root task's CNode --- */
+
+cptr new_slots(word count);
+cptr new_objects(enum object_type type, word size_bits, word count);
+cptr new_object(enum object_type type, word size_bits);
+cptr new_untyped(unsigned bits);
+/* A thread in the root task's spaces with a context of its own (unless passive), not started. */
+cptr new_thread(uint8_t priority, bool is_passive, cptr fault_endpoint);
+
+#endif
