@@ -18,9 +18,6 @@
 #include "options.h"
 #include "program.h"
 
-/* The language that is translated. */
-#define FEATURES_TRANSLATED (FEATURES_WASM_2 | FEATURE_RELAXED_SIMD)
-
 /* What a program's stack gets unless it is told otherwise. */
 #define STACK_BYTES (1024ull * 1024)
 
@@ -193,10 +190,9 @@ static struct image_memory *list_memories(const struct program *program)
         for (uint32_t memory = instance->module.imported_memory_count; memory < instance->module.memory_count;
              memory++) {
             const struct limits *limits = &instance->module.memories[memory].limits;
-            memories[count++] = (struct image_memory){
-                .base = instance->memory_bases[memory],
-                .initial_pages = limits->minimum,
-                .max_pages = limits->has_maximum && limits->maximum < 65536 ? limits->maximum : 65536};
+            memories[count++] = (struct image_memory){.base = instance->memory_bases[memory],
+                                                      .initial_pages = limits->minimum,
+                                                      .max_pages = memory_maximum_pages(limits)};
         }
     }
     return memories;
@@ -286,8 +282,7 @@ static bool translate(struct translation *translation)
     char *output = output_name(options);
     pass_begin(translation, "load", options->input);
     bool is_done = build_program(options, &translation->program) &&
-                   program_load(&translation->program, FEATURES_TRANSLATED) &&
-                   program_link(&translation->program);
+                   program_load(&translation->program, options->features) && program_link(&translation->program);
     pass_end(translation, "load", options->input);
     if (is_done && codegen_open(&translation->codegen, options->target, options->level)) {
         is_done = options->emit == EMIT_IMAGE
@@ -329,7 +324,7 @@ static bool check_modules(const struct options *options)
             is_valid = false;
             continue;
         }
-        if (module_load(bytes, size, FEATURES_WASM_2, &module, &error)) {
+        if (module_load(bytes, size, options->features, &module, &error)) {
             printf("%s: ok\n", options->inputs[i]);
         } else {
             char text[1024];

@@ -24,6 +24,7 @@ static const char help[] =
     "  --set                       the input describes a set of instances (docs/aot.md)\n"
     "  --export-tables             let native code look instances and exports up at run time\n"
     "  --no-page-zero              put the first memory above the program: for hosts that protect page 0\n"
+    "  --wasm 2.0|3.0              accept this version of the language only (default: all that can be translated)\n"
     "  --check                     only read and validate; any number of modules\n"
     "  -v, --verbose               show the passes with their times\n"
     "  --help, --version\n";
@@ -39,6 +40,7 @@ enum long_option {
     LONG_EXPORT_TABLES,
     LONG_NO_PAGE_ZERO,
     LONG_CHECK,
+    LONG_WASM,
     LONG_HELP,
     LONG_VERSION,
 };
@@ -54,6 +56,7 @@ static const struct option long_options[] = {
     {"export-tables", no_argument, NULL, LONG_EXPORT_TABLES},
     {"no-page-zero", no_argument, NULL, LONG_NO_PAGE_ZERO},
     {"check", no_argument, NULL, LONG_CHECK},
+    {"wasm", required_argument, NULL, LONG_WASM},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -100,6 +103,17 @@ static enum options_result set_level(struct options *options, const char *word)
     int level = choice(word, words, 4);
     options->level = (unsigned)level;
     return level < 0 ? wrong("-O goes from 0 to 3, not \"%s\"", word) : OPTIONS_RUN;
+}
+
+static enum options_result set_features(struct options *options, const char *word)
+{
+    static const char *const words[] = {"2.0", "3.0"};
+    static const unsigned features[] = {FEATURES_WASM_2, FEATURES_WASM_3};
+    int version = choice(word, words, 2);
+    if (version < 0)
+        return wrong("--wasm is 2.0 or 3.0, not \"%s\"", word);
+    options->features = features[version];
+    return OPTIONS_RUN;
 }
 
 static enum options_result add_link(struct options *options, const char *word)
@@ -157,6 +171,8 @@ static enum options_result take(struct options *options, int option)
     case LONG_CHECK:
         options->is_check = true;
         return OPTIONS_RUN;
+    case LONG_WASM:
+        return set_features(options, optarg);
     case LONG_HELP:
         fputs(help, stdout);
         return OPTIONS_DONE;
@@ -170,7 +186,7 @@ static enum options_result take(struct options *options, int option)
 
 enum options_result options_read(struct options *options, int count, char **arguments)
 {
-    *options = (struct options){.level = 2};
+    *options = (struct options){.level = 2, .features = FEATURES_TRANSLATED};
     int option;
     while ((option = getopt_long(count, arguments, "o:O:v", long_options, NULL)) != -1) {
         enum options_result result = take(options, option);

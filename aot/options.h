@@ -6,6 +6,9 @@
 
 #include "codegen.h"
 
+/* The language that is translated. */
+#define FEATURES_TRANSLATED FEATURES_WASM_3
+
 struct link_option {
     char *name, *file;
 };
@@ -17,6 +20,7 @@ struct options {
     enum target target;
     enum emit emit;
     unsigned level;
+    unsigned features; /* enum feature */
     bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero;
     struct link_option *links; /* --link NAME=FILE */
     unsigned link_count;

@@ -402,6 +402,12 @@ static const struct module_export *module_export_find(const struct module *modul
 
 /* "Import matching" of the core specification. When native code instantiates one by one, memories and tables may have
  * grown by then: their size is checked at run time instead of the minimum here. */
+uint64_t memory_maximum_pages(const struct limits *limits)
+{
+    uint64_t largest = limits->is_64 ? IMAGE_MAX_PAGES_64 : IMAGE_MAX_PAGES;
+    return limits->has_maximum && limits->maximum < largest ? limits->maximum : largest;
+}
+
 static bool limits_match(const struct limits *provided, const struct limits *wanted, bool checks_minimum)
 {
     if (checks_minimum && provided->minimum < wanted->minimum)
@@ -431,7 +437,8 @@ static bool entity_matches(const struct instance *provider, uint32_t provided, c
                (wanted->is_mutable ? type_equals(provider, global->type, instance, wanted->type)
                                    : type_matches(provider, global->type, instance, wanted->type));
     case EXTERNAL_TAG:
-        return provider->type_numbers[from->tags[provided].type] == instance->type_numbers[to->tags[import->index].type];
+        return provider->type_numbers[from->tags[provided].type] ==
+               instance->type_numbers[to->tags[import->index].type];
     }
     return false;
 }
@@ -508,25 +515,40 @@ static bool number_types(struct program *program)
     return is_done;
 }
 
-static void place_memories(struct program *program)
+/* Places one memory. False: it is too large, which has been said. */
+static bool place_memory(struct program *program, struct instance *instance, uint32_t memory, uint64_t *regions)
+{
+    const struct memory *source = &instance->module.memories[memory];
+    bool is_first = !program->first_memory_instance;
+    if (source->limits.minimum > memory_maximum_pages(&source->limits)) {
+        fprintf(stderr, "%s: 0x%" PRIx64 ": a memory of %" PRIu64 " pages; at most %llu can be had\n", instance->file,
+                source->offset, source->limits.minimum, IMAGE_MAX_PAGES_64);
+        return false;
+    }
+    if (is_first) {
+        program->first_memory_instance = instance;
+        program->first_memory = memory;
+    }
+    if (!is_first || program->is_without_page_zero)
+        instance->memory_bases[memory] = IMAGE_REGION_BASE + (*regions)++ * IMAGE_REGION_STRIDE;
+    program->memory_count++;
+    return true;
+}
+
+static bool place_memories(struct program *program)
 {
     uint64_t regions = 0;
     for (uint32_t i = 0; i < program->instance_count; i++) {
         struct instance *instance = program->instances[i];
-        if (instance->is_dropped)
-            continue;
-        for (uint32_t memory = instance->module.imported_memory_count; memory < instance->module.memory_count;
-             memory++) {
-            bool is_first = !program->first_memory_instance;
-            if (is_first) {
-                program->first_memory_instance = instance;
-                program->first_memory = memory;
-            }
-            if (!is_first || program->is_without_page_zero)
-                instance->memory_bases[memory] = IMAGE_REGION_BASE + regions++ * IMAGE_REGION_STRIDE;
-            program->memory_count++;
-        }
+        for (uint32_t memory = instance->module.imported_memory_count;
+             !instance->is_dropped && memory < instance->module.memory_count; memory++)
+            if (!place_memory(program, instance, memory, &regions))
+                return false;
     }
+    if (program->memory_count <= IMAGE_MAX_MEMORIES)
+        return true;
+    fprintf(stderr, "%s: more than %u memories in one program\n", program->instances[0]->file, IMAGE_MAX_MEMORIES);
+    return false;
 }
 
 bool program_link(struct program *program)
@@ -552,12 +574,7 @@ bool program_link(struct program *program)
         fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", program->instances[i]->file, error.offset, error.text);
         return false;
     }
-    place_memories(program);
-    if (program->memory_count > IMAGE_MAX_MEMORIES) {
-        fprintf(stderr, "%s: more than %u memories in one program\n", program->instances[0]->file, IMAGE_MAX_MEMORIES);
-        return false;
-    }
-    return true;
+    return place_memories(program);
 }
 
 char *symbol_mangle(const char *text, size_t length)

@@ -85,6 +85,9 @@ bool program_definition(const struct instance *instance, enum external_kind kind
 /* The import that provides entity `index` of its kind; `index` must be an imported one. */
 uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index);
 
+/* The most pages that a memory can ever have. */
+uint64_t memory_maximum_pages(const struct limits *limits);
+
 /* `text` with every byte outside [A-Za-z0-9_] as $hh. The caller frees it. */
 char *symbol_mangle(const char *text, size_t length);
 

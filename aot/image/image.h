@@ -27,6 +27,8 @@
 #define WASM_MEMORY_SPAN    (0x200000000ull + 0x10000ull) /* a memory and its guard: 2^32 index + 2^32 offset + width */
 #define IMAGE_REGION_BASE   0x10000000000ull              /* 1 TiB: memories other than the one at 0, one per stride */
 #define IMAGE_REGION_STRIDE 0x400000000ull
+#define IMAGE_MAX_PAGES     65536ull  /* of a memory with 32-bit indices */
+#define IMAGE_MAX_PAGES_64  131072ull /* with 64-bit indices: what fits below the next region */
 #define IMAGE_MAX_MEMORIES  4096u
 #define IMAGE_MAX_SEGMENTS  8u
 
@@ -55,7 +57,7 @@ struct image_program {
 struct image_memory {
     uint64_t base;          /* 0 for the first memory, else IMAGE_REGION_BASE + k * IMAGE_REGION_STRIDE */
     uint64_t initial_pages; /* of 64 KiB */
-    uint64_t max_pages;     /* at most 65536 */
+    uint64_t max_pages;     /* at most IMAGE_MAX_PAGES_64 */
 };
 
 /* Function names for backtraces, sorted by address; a function reaches to the next one's start. */

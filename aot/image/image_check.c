@@ -170,7 +170,8 @@ static enum image_error check_program_note(const struct check *check, uint64_t o
                                    (memories[i].base - IMAGE_REGION_BASE) % IMAGE_REGION_STRIDE == 0 &&
                                    (memories[i].base - IMAGE_REGION_BASE) / IMAGE_REGION_STRIDE < IMAGE_MAX_MEMORIES &&
                                    (i == 0 || memories[i].base > memories[i - 1].base);
-        if (!is_placed || memories[i].max_pages > 65536 || memories[i].initial_pages > memories[i].max_pages)
+        if (!is_placed || memories[i].max_pages > IMAGE_MAX_PAGES_64 ||
+            memories[i].initial_pages > memories[i].max_pages)
             return refuse(check, IMAGE_BAD_PROGRAM, place);
     }
     check->image->program = program;

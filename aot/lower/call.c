@@ -38,12 +38,7 @@ void lower_call_indirect(struct lowering *lower, const struct operation *op, con
 {
     (void)row;
     const struct lowered_table *table = &lower->tables[op->index2];
-    LLVMValueRef index = lower_pop(lower);
-    LLVMValueRef size = LLVMBuildLoad2(lower->builder, lower->i32, table->size, "");
-    lower_trap_if(lower, LLVMBuildICmp(lower->builder, LLVMIntUGE, index, size, ""), TRAP_UNDEFINED_ELEMENT);
-    LLVMValueRef wide = LLVMBuildZExt(lower->builder, index, lower->i64, "");
-    LLVMValueRef entry = LLVMBuildInBoundsGEP2(lower->builder, lower->pointer, table->entries, &wide, 1, "");
-    LLVMValueRef function = LLVMBuildLoad2(lower->builder, lower->pointer, entry, "");
+    LLVMValueRef function = lower_table_entry(lower, table, lower_pop(lower), TRAP_UNDEFINED_ELEMENT);
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_UNINITIALIZED_ELEMENT);
     LLVMValueRef number = lower_i32(lower, lower->instance->type_numbers[op->index]);
     LLVMValueRef is_other = LLVMBuildICmp(lower->builder, LLVMIntNE, function_type_number(lower, function), number, "");

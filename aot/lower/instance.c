@@ -155,11 +155,6 @@ LLVMValueRef lower_foreign_reference(struct lowering *lower, const struct instan
 
 /* ---- memories, tables, globals ---- */
 
-static uint64_t maximum_pages(const struct limits *limits)
-{
-    return limits->has_maximum && limits->maximum < 65536 ? limits->maximum : 65536;
-}
-
 /* The first memory's size is `wasm_memory_pages` to native code. */
 static char *pages_symbol(const struct program *program, const struct instance *definer, uint32_t memory)
 {
@@ -179,7 +174,8 @@ static void declare_memories(struct lowering *lower)
         bool own = is_own(lower, EXTERNAL_MEMORY, i, &definer, &defined);
         const struct limits *limits = &definer->module.memories[defined].limits;
         memory->base = definer->memory_bases[defined];
-        memory->maximum_pages = maximum_pages(limits);
+        memory->maximum_pages = memory_maximum_pages(limits);
+        memory->is_64 = limits->is_64;
         memory->is_first = definer == lower->program->first_memory_instance && defined == lower->program->first_memory;
         char *pages = pages_symbol(lower->program, definer, defined);
         memory->pages = lower_external_global(lower, pages, lower->i64);
@@ -224,6 +220,7 @@ static void declare_tables(struct lowering *lower)
         uint32_t defined;
         bool own = is_own(lower, EXTERNAL_TABLE, i, &definer, &defined);
         const struct limits *limits = &definer->module.tables[defined].limits;
+        table->is_64 = limits->is_64;
         table->capacity = table_capacity(lower->program, limits);
         char *entries = symbol_entity(definer, "table", defined), *size = symbol_entity(definer, "size", defined);
         table->entries = lower_external_global(lower, entries, LLVMArrayType2(lower->pointer, table->capacity));

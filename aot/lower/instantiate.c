@@ -13,7 +13,7 @@ static bool is_own_table(const struct lowering *lower, uint32_t table)
     return table >= lower->module->imported_table_count;
 }
 
-/* The place of an active segment: constant expressions are constants (i32). */
+/* The place of an active segment: an i32, or an i64 when the memory or table has such indices. */
 static LLVMValueRef segment_place(struct lowering *lower, struct expression place)
 {
     return lower_constant_expression(lower, lower->instance, place);
@@ -27,7 +27,8 @@ static bool is_static(struct lowering *lower, const struct element_segment *segm
     if (!is_own_table(lower, segment->table))
         return false;
     uint64_t place = LLVMConstIntGetZExtValue(segment_place(lower, segment->place));
-    return place + segment->count <= lower->module->tables[segment->table].limits.minimum;
+    uint64_t minimum = lower->module->tables[segment->table].limits.minimum;
+    return place <= minimum && segment->count <= minimum - place;
 }
 
 static uint32_t static_segment_count(struct lowering *lower)
@@ -45,6 +46,13 @@ static void fill_table(struct lowering *lower, uint32_t index, uint32_t static_s
     LLVMValueRef null = LLVMConstNull(lower->pointer);
     LLVMValueRef first =
         source->initial.size > 0 ? lower_constant_expression(lower, lower->instance, source->initial) : null;
+    bool is_empty = source->initial.size == 0; /* no need to list ten million nulls */
+    for (uint32_t i = 0; i < static_segments; i++)
+        is_empty &= lower->module->elements[i].table != index || lower->module->elements[i].mode != SEGMENT_ACTIVE;
+    if (is_empty) {
+        LLVMSetInitializer(table->entries, LLVMConstNull(LLVMGlobalGetValueType(table->entries)));
+        return;
+    }
     LLVMValueRef *entries = allocate(table->capacity, sizeof *entries);
     for (uint64_t i = 0; i < table->capacity; i++)
         entries[i] = i < source->limits.minimum ? first : null;
@@ -66,8 +74,8 @@ static void fill_table(struct lowering *lower, uint32_t index, uint32_t static_s
 /* Leaves with 1 when what `size` points to is below `minimum`. */
 static void return_if_small(struct lowering *lower, LLVMTypeRef type, LLVMValueRef size, uint64_t minimum)
 {
-    LLVMValueRef now = LLVMBuildLoad2(lower->builder, type, size, "");
-    LLVMValueRef is_small = LLVMBuildICmp(lower->builder, LLVMIntULT, now, LLVMConstInt(type, minimum, false), "");
+    LLVMValueRef now = lower_widen(lower, LLVMBuildLoad2(lower->builder, type, size, ""));
+    LLVMValueRef is_small = LLVMBuildICmp(lower->builder, LLVMIntULT, now, lower_i64(lower, minimum), "");
     LLVMBasicBlockRef leave = lower_block_append(lower, ""), go_on = lower_block_append(lower, "");
     LLVMBuildCondBr(lower->builder, is_small, leave, go_on);
     LLVMPositionBuilderAtEnd(lower->builder, leave);

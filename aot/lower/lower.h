@@ -37,6 +37,7 @@ struct lowered_memory {
     LLVMValueRef pages; /* i64: current size */
     uint64_t base;
     uint64_t maximum_pages;
+    bool is_64;    /* indices are i64 and checked */
     bool is_first; /* the one that native code knows as the memory */
 };
 
@@ -44,6 +45,7 @@ struct lowered_table {
     LLVMValueRef entries; /* array of pointers */
     LLVMValueRef size;    /* i32 */
     uint64_t capacity;
+    bool is_64; /* indices are i64 */
 };
 
 struct lowered_global {
@@ -182,6 +184,7 @@ LLVMValueRef lower_external_global(struct lowering *lower, const char *name, LLV
 
 void lower_push(struct lowering *lower, LLVMValueRef value);
 LLVMValueRef lower_pop(struct lowering *lower);
+LLVMValueRef lower_widen(struct lowering *lower, LLVMValueRef index);
 LLVMBasicBlockRef lower_block_append(struct lowering *lower, const char *name);
 LLVMValueRef lower_call_intrinsic(struct lowering *lower, const char *name, LLVMTypeRef *overloads, uint32_t count,
                                   LLVMValueRef *arguments, uint32_t argument_count);
@@ -209,7 +212,11 @@ LLVMValueRef lower_pop_lanes(struct lowering *lower, enum lanes lanes);
 void lower_push_vector(struct lowering *lower, LLVMValueRef vector);
 LLVMValueRef lower_splat(struct lowering *lower, LLVMValueRef scalar, unsigned count);
 
-/* ---- memory.c, table.c: also used by instantiation ---- */
+/* ---- memory.c, table.c: also used by instantiation and calls ---- */
+
+/* The reference at an index; traps with `kind` when there is none. */
+LLVMValueRef lower_table_entry(struct lowering *lower, const struct lowered_table *table, LLVMValueRef index,
+                               enum trap_kind kind);
 
 /* One access at the index that is popped plus the operator's offset. */
 LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *op, LLVMTypeRef type);

@@ -15,14 +15,44 @@ static LLVMTypeRef integer_of_width(const struct lowering *lower, unsigned log2_
 
 static LLVMValueRef byte_at(struct lowering *lower, const struct lowered_memory *memory, LLVMValueRef index)
 {
-    LLVMValueRef wide = LLVMBuildZExt(lower->builder, index, lower->i64, "");
+    LLVMValueRef wide = lower_widen(lower, index);
     return LLVMBuildInBoundsGEP2(lower->builder, lower->i8, memory->bytes, &wide, 1, "");
 }
 
-/* Pops the index and adds the operator's offset: at most 2^33 - 2, within the region and its guard. */
+static LLVMValueRef memory_pages(struct lowering *lower, const struct lowered_memory *memory)
+{
+    return LLVMBuildLoad2(lower->builder, lower->i64, memory->pages, "");
+}
+
+static LLVMValueRef memory_size_bytes(struct lowering *lower, const struct lowered_memory *memory)
+{
+    return LLVMBuildShl(lower->builder, memory_pages(lower, memory), lower_i64(lower, 16), "");
+}
+
+/* A 64-bit index reaches beyond any guard: the access must end within the memory's size. */
+static void check_index64(struct lowering *lower, const struct lowered_memory *memory, LLVMValueRef index,
+                          uint64_t offset, uint64_t bytes)
+{
+    if (offset > UINT64_MAX - bytes) {
+        lower_trap_if(lower, LLVMConstInt(lower->i1, 1, false), TRAP_MEMORY_OUT_OF_BOUNDS);
+        return;
+    }
+    LLVMValueRef size = memory_size_bytes(lower, memory), needed = lower_i64(lower, offset + bytes);
+    LLVMValueRef is_small = LLVMBuildICmp(lower->builder, LLVMIntULT, size, needed, "");
+    LLVMValueRef last = LLVMBuildSub(lower->builder, size, needed, "");
+    LLVMValueRef is_beyond = LLVMBuildICmp(lower->builder, LLVMIntUGT, index, last, "");
+    lower_trap_if(lower, LLVMBuildOr(lower->builder, is_small, is_beyond, ""), TRAP_MEMORY_OUT_OF_BOUNDS);
+}
+
+/* Pops the index and adds the operator's offset: of a 32-bit index at most 2^33 - 2, within the region and its guard.
+ */
 static LLVMValueRef pop_address(struct lowering *lower, const struct operation *op)
 {
-    LLVMValueRef address = byte_at(lower, &lower->memories[op->memory.memory], lower_pop(lower));
+    const struct lowered_memory *memory = &lower->memories[op->memory.memory];
+    LLVMValueRef index = lower_pop(lower);
+    if (memory->is_64)
+        check_index64(lower, memory, index, op->memory.offset, 1ull << opcode_table[op->code].width);
+    LLVMValueRef address = byte_at(lower, memory, index);
     LLVMValueRef offset = lower_i64(lower, op->memory.offset);
     return op->memory.offset ? LLVMBuildInBoundsGEP2(lower->builder, lower->i8, address, &offset, 1, "") : address;
 }
@@ -72,52 +102,53 @@ void lower_store(struct lowering *lower, const struct operation *op, const struc
     lower_access_store(lower, op, value);
 }
 
-static LLVMValueRef memory_pages(struct lowering *lower, const struct lowered_memory *memory)
+/* A size as the memory's index type. */
+static LLVMValueRef as_index(struct lowering *lower, const struct lowered_memory *memory, LLVMValueRef wide)
 {
-    return LLVMBuildLoad2(lower->builder, lower->i64, memory->pages, "");
+    return memory->is_64 ? wide : LLVMBuildTrunc(lower->builder, wide, lower->i32, "");
 }
 
 void lower_memory_size(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    LLVMValueRef pages = memory_pages(lower, &lower->memories[op->memory.memory]);
-    lower_push(lower, LLVMBuildTrunc(lower->builder, pages, lower->i32, ""));
+    const struct lowered_memory *memory = &lower->memories[op->memory.memory];
+    lower_push(lower, as_index(lower, memory, memory_pages(lower, memory)));
 }
 
-/* int32_t wasm_memory_grow(uint32_t delta, uint64_t maximum) for the first memory,
- * int32_t wasm_region_grow(uint32_t delta, uint64_t maximum, uint64_t *pages, uint64_t base) for others. */
+/* int64_t wasm_memory_grow(uint64_t delta, uint64_t maximum) for the first memory,
+ * int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base) for others. */
 void lower_memory_grow(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
     const struct lowered_memory *memory = &lower->memories[op->memory.memory];
-    bool is_first = memory->is_first;
-    LLVMTypeRef types[] = {lower->i32, lower->i64, lower->pointer, lower->i64};
-    LLVMTypeRef type = LLVMFunctionType(lower->i32, types, is_first ? 2 : 4, false);
-    LLVMValueRef function = lower_external_function(lower, is_first ? "wasm_memory_grow" : "wasm_region_grow", type);
-    LLVMValueRef arguments[] = {lower_pop(lower), lower_i64(lower, memory->maximum_pages), memory->pages,
-                                lower_i64(lower, memory->base)};
-    lower_push(lower, lower_call(lower, type, function, arguments, is_first ? 2 : 4));
+    unsigned count = memory->is_first ? 2 : 4;
+    LLVMTypeRef types[] = {lower->i64, lower->i64, lower->pointer, lower->i64};
+    LLVMTypeRef type = LLVMFunctionType(lower->i64, types, count, false);
+    LLVMValueRef function =
+        lower_external_function(lower, memory->is_first ? "wasm_memory_grow" : "wasm_region_grow", type);
+    LLVMValueRef arguments[] = {lower_widen(lower, lower_pop(lower)), lower_i64(lower, memory->maximum_pages),
+                                memory->pages, lower_i64(lower, memory->base)};
+    lower_push(lower, as_index(lower, memory, lower_call(lower, type, function, arguments, count)));
 }
 
 /* Bulk operations check first and then cannot fail: nothing is written when anything is out of bounds. */
 static void trap_unless_within(struct lowering *lower, LLVMValueRef start, LLVMValueRef count, LLVMValueRef size)
 {
-    LLVMValueRef end = LLVMBuildNUWAdd(lower->builder, LLVMBuildZExt(lower->builder, start, lower->i64, ""),
-                                       LLVMBuildZExt(lower->builder, count, lower->i64, ""), "");
-    lower_trap_if(lower, LLVMBuildICmp(lower->builder, LLVMIntUGT, end, size, ""), TRAP_MEMORY_OUT_OF_BOUNDS);
-}
-
-static LLVMValueRef memory_size_bytes(struct lowering *lower, const struct lowered_memory *memory)
-{
-    return LLVMBuildShl(lower->builder, memory_pages(lower, memory), lower_i64(lower, 16), "");
+    bool may_wrap = LLVMTypeOf(start) == lower->i64 || LLVMTypeOf(count) == lower->i64;
+    LLVMValueRef from = lower_widen(lower, start);
+    LLVMValueRef end = LLVMBuildAdd(lower->builder, from, lower_widen(lower, count), "");
+    LLVMValueRef is_beyond = LLVMBuildICmp(lower->builder, LLVMIntUGT, end, size, "");
+    if (may_wrap)
+        is_beyond =
+            LLVMBuildOr(lower->builder, is_beyond, LLVMBuildICmp(lower->builder, LLVMIntULT, end, from, ""), "");
+    lower_trap_if(lower, is_beyond, TRAP_MEMORY_OUT_OF_BOUNDS);
 }
 
 static void move_bytes(struct lowering *lower, const char *intrinsic, LLVMValueRef to, LLVMValueRef from,
                        LLVMValueRef count)
 {
     LLVMTypeRef overloads[] = {lower->pointer, lower->pointer, lower->i64};
-    LLVMValueRef arguments[] = {to, from, LLVMBuildZExt(lower->builder, count, lower->i64, ""),
-                                LLVMConstInt(lower->i1, 1, false)};
+    LLVMValueRef arguments[] = {to, from, lower_widen(lower, count), LLVMConstInt(lower->i1, 1, false)};
     lower_call_intrinsic(lower, intrinsic, overloads, 3, arguments, 4);
 }
 
@@ -138,9 +169,9 @@ void lower_memory_fill(struct lowering *lower, const struct operation *op, const
     LLVMValueRef count = lower_pop(lower), value = lower_pop(lower), destination = lower_pop(lower);
     trap_unless_within(lower, destination, count, memory_size_bytes(lower, memory));
     LLVMTypeRef overloads[] = {lower->pointer, lower->i64};
-    LLVMValueRef arguments[] = {
-        byte_at(lower, memory, destination), LLVMBuildTrunc(lower->builder, value, lower->i8, ""),
-        LLVMBuildZExt(lower->builder, count, lower->i64, ""), LLVMConstInt(lower->i1, 1, false)};
+    LLVMValueRef arguments[] = {byte_at(lower, memory, destination),
+                                LLVMBuildTrunc(lower->builder, value, lower->i8, ""), lower_widen(lower, count),
+                                LLVMConstInt(lower->i1, 1, false)};
     lower_call_intrinsic(lower, "llvm.memset", overloads, 2, arguments, 4);
 }
 
@@ -150,7 +181,7 @@ void lower_memory_init(struct lowering *lower, const struct lowered_memory *memo
     LLVMValueRef length = LLVMBuildLoad2(lower->builder, lower->i32, segment->length, "");
     trap_unless_within(lower, from, count, LLVMBuildZExt(lower->builder, length, lower->i64, ""));
     trap_unless_within(lower, to, count, memory_size_bytes(lower, memory));
-    LLVMValueRef wide = LLVMBuildZExt(lower->builder, from, lower->i64, "");
+    LLVMValueRef wide = lower_widen(lower, from);
     LLVMValueRef source = LLVMBuildGEP2(lower->builder, lower->i8, segment->bytes, &wide, 1, "");
     move_bytes(lower, "llvm.memcpy", byte_at(lower, memory, to), source, count);
 }

@@ -13,6 +13,12 @@ LLVMValueRef lower_pop(struct lowering *lower)
     return lower->values[--lower->value_count];
 }
 
+/* An index of either width as i64. */
+LLVMValueRef lower_widen(struct lowering *lower, LLVMValueRef index)
+{
+    return LLVMTypeOf(index) == lower->i64 ? index : LLVMBuildZExt(lower->builder, index, lower->i64, "");
+}
+
 LLVMBasicBlockRef lower_block_append(struct lowering *lower, const char *name)
 {
     return LLVMAppendBasicBlockInContext(lower->context, lower->llvm_function, name);

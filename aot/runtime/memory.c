@@ -3,7 +3,7 @@
 #include "runtime.h"
 #include "wasm_runtime.h"
 
-int32_t wasm_memory_grow(uint32_t delta, uint64_t maximum)
+int64_t wasm_memory_grow(uint64_t delta, uint64_t maximum)
 {
     uint64_t pages = wasm_memory_pages;
     if (delta > maximum - pages)
@@ -11,5 +11,5 @@ int32_t wasm_memory_grow(uint32_t delta, uint64_t maximum)
     if (delta > 0 && wasm_platform_memory_grow(delta) < 0)
         return -1;
     wasm_memory_pages = pages + delta;
-    return (int32_t)(uint32_t)pages;
+    return (int64_t)pages;
 }

@@ -3,7 +3,7 @@
 #include "runtime.h"
 #include "wasm_runtime.h"
 
-int32_t wasm_region_grow(uint32_t delta, uint64_t maximum, uint64_t *pages, uint64_t base)
+int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base)
 {
     uint64_t before = *pages;
     if (delta > maximum - before)
@@ -11,5 +11,5 @@ int32_t wasm_region_grow(uint32_t delta, uint64_t maximum, uint64_t *pages, uint
     if (delta > 0 && wasm_platform_region_grow(base, before, delta) < 0)
         return -1;
     *pages = before + delta;
-    return (int32_t)(uint32_t)before;
+    return (int64_t)before;
 }

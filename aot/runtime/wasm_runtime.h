@@ -6,15 +6,15 @@
 #include <stdint.h>
 
 /* The old size in pages, or -1. */
-int32_t wasm_memory_grow(uint32_t delta, uint64_t maximum);
-int32_t wasm_region_grow(uint32_t delta, uint64_t maximum, uint64_t *pages, uint64_t base);
+int64_t wasm_memory_grow(uint64_t delta, uint64_t maximum);
+int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base);
 
 /* The old size in entries, or -1; new entries are `value`. */
-int32_t wasm_table_grow(void **entries, uint32_t *size, uint64_t capacity, void *value, uint32_t delta);
+int64_t wasm_table_grow(void **entries, uint32_t *size, uint64_t capacity, void *value, uint64_t delta);
 /* 0: out of bounds, and nothing was written. */
-uint32_t wasm_table_fill(void **entries, void *value, uint32_t size, uint32_t to, uint32_t count);
-uint32_t wasm_table_copy(void **entries, void *const *source, uint32_t size, uint32_t source_size, uint32_t to,
-                         uint32_t from, uint32_t count);
+uint32_t wasm_table_fill(void **entries, void *value, uint64_t size, uint64_t to, uint64_t count);
+uint32_t wasm_table_copy(void **entries, void *const *source, uint64_t size, uint64_t source_size, uint64_t to,
+                         uint64_t from, uint64_t count);
 
 /* 0, -0, 1, -1: constants that LLVM must not see (aot/lower/float.c). */
 extern const float wasm_float_constants[4];

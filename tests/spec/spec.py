@@ -22,13 +22,16 @@ import sys
 import tarfile
 import tempfile
 
+from spectest import spectest_module
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 MODULE, UNLINKABLE, UNINSTANTIABLE, ACTION, RETURN, TRAP = range(1, 7)
 BITS, CANONICAL_NAN, ARITHMETIC_NAN, NULL, NOT_NULL = range(5)
 LANES = {"i8": ("b", 1), "i16": ("w", 2), "i32": ("i", 4), "i64": ("I", 8), "f32": ("f", 4), "f64": ("F", 8)}
-LETTERS = {"i32": "i", "i64": "I", "f32": "f", "f64": "F", "funcref": "r", "externref": "x"}
+LETTERS = {"i32": "i", "i64": "I", "f32": "f", "f64": "F", "funcref": "r", "externref": "x", "exnref": "r",
+           "refnull": "r", "nullfuncref": "r", "nullexternref": "x", "nullexnref": "r"}
 
 # enum trap_kind of aot/image/image.h, by the suite's words.
 TRAPS = {
@@ -45,15 +48,15 @@ TRAPS = {
 }
 
 
+class Skip(Exception):
+    """A command that this runner does not take, with the reason."""
+
+
 def trap_kind(text):
     for words, kind in TRAPS.items():
         if text.startswith(words):
             return kind
-    raise ValueError(f"unknown trap '{text}'")
-
-
-class Skip(Exception):
-    """A command that this runner does not take, with the reason."""
+    raise Skip(f"the trap '{text}' is of a kind that is not translated")
 
 
 # ---- the commands of a script as the driver's blob ----
@@ -83,7 +86,7 @@ def match_bytes(kind, text):
         return struct.pack("<BQ", CANONICAL_NAN, 0)
     if text == "nan:arithmetic":
         return struct.pack("<BQ", ARITHMETIC_NAN, 0)
-    if text == "null":
+    if text == "null" or kind.startswith(("null", "refnull")):
         return struct.pack("<BQ", NULL, 0)
     if text is None or kind == "funcref":
         return struct.pack("<BQ", NOT_NULL, 0)
@@ -109,9 +112,11 @@ def result_bytes(value):
 class Script:
     """One script: what to translate, what to check, and the commands for the driver."""
 
-    def __init__(self, folder, spectest):
+    def __init__(self, folder, spectest, refused):
         self.name = folder.name
         self.folder = folder
+        self.refused = refused  # files of modules that cannot be translated, with the reason
+        self.definitions = {}  # the script's "$name" of a module that is not instantiated yet -> file
         self.commands = [text_bytes(self.name)]
         self.set_lines = []
         self.names = {}  # the script's "$name" -> instance
@@ -121,7 +126,7 @@ class Script:
         self.assertions = 0  # that the driver will judge
         self.rejects = []  # (line, file) of modules that must not be accepted
         self.skips = []  # (line, reason)
-        self.registered["spectest"] = None
+        self.registered["spectest"] = "spectest"
         for command in json.loads((folder / f"{self.name}.json").read_text())["commands"]:
             try:
                 self.take(command)
@@ -130,12 +135,15 @@ class Script:
         self.set_lines.append(f"instance spectest {spectest}")  # last: the memory at 0 is the script's own
         self.commands.append(b"\0")
 
-    def add_instance(self, command, keyword):
+    def add_instance(self, filename, keyword):
+        file = str(self.folder / filename)
+        if file in self.refused:
+            raise Skip(self.refused[file])
         number = self.count
         self.count += 1
-        self.set_lines.append(f"{keyword} m{number} {self.folder / command['filename']}")
+        self.set_lines.append(f"{keyword} m{number} {file}")
         for name, provider in self.registered.items():
-            provider_name = "spectest" if provider is None else f"m{provider}"
+            provider_name = provider if provider == "spectest" else f"m{provider}"
             self.set_lines.append(f"import ={name.encode().hex()} {provider_name}")
         return number
 
@@ -144,20 +152,37 @@ class Script:
 
     def action(self, command):
         action = command["action"]
-        instance = self.names[action["module"]] if "module" in action else self.last
+        instance = self.names.get(action["module"]) if "module" in action else self.last
+        if instance is None:
+            raise Skip("its module is not translated")
         slots = [slot for value in action.get("args", []) for slot in argument_slots(value)]
         data = struct.pack("<I", instance) + text_bytes(action["field"]) + struct.pack("<B", len(slots))
         return data + struct.pack(f"<{len(slots)}Q", *slots)
 
+    def instantiate(self, command, filename, name):
+        """The current module is the one of the file, or none when it cannot be translated."""
+        self.last = None
+        if name:
+            self.names[name] = None
+        self.last = self.add_instance(filename, "instance")
+        if name:
+            self.names[name] = self.last
+        self.emit(MODULE, command, struct.pack("<I", self.last))
+
     def take(self, command):
         kind = command["type"]
         if kind == "module":
-            self.last = self.add_instance(command, "instance")
-            if "name" in command:
-                self.names[command["name"]] = self.last
-            self.emit(MODULE, command, struct.pack("<I", self.last))
+            self.definitions[command.get("name")] = command["filename"]
+            self.instantiate(command, command["filename"], command.get("name"))
+        elif kind == "module_definition":
+            self.definitions[command.get("name")] = command["filename"]
+        elif kind == "module_instance":
+            self.instantiate(command, self.definitions[command["module"]], command.get("instance"))
         elif kind == "register":
-            self.registered[command["as"]] = self.names[command["name"]] if "name" in command else self.last
+            provider = self.names.get(command["name"]) if "name" in command else self.last
+            self.registered.pop(command["as"], None)
+            if provider is not None:
+                self.registered[command["as"]] = provider
         elif kind == "action":
             self.emit(ACTION, command, self.action(command))
         elif kind == "assert_return":
@@ -169,10 +194,10 @@ class Script:
             self.emit(TRAP, command, self.action(command) + struct.pack("<B", trap_kind(command["text"])))
             self.assertions += 1
         elif kind == "assert_unlinkable":
-            self.emit(UNLINKABLE, command, struct.pack("<I", self.add_instance(command, "unlinkable")))
+            self.emit(UNLINKABLE, command, struct.pack("<I", self.add_instance(command["filename"], "unlinkable")))
             self.assertions += 1
         elif kind == "assert_uninstantiable":
-            number = self.add_instance(command, "instance")
+            number = self.add_instance(command["filename"], "instance")
             self.emit(UNINSTANTIABLE, command, struct.pack("<IB", number, trap_kind(command["text"])))
             self.assertions += 1
         elif kind in ("assert_invalid", "assert_malformed"):
@@ -206,12 +231,29 @@ def run_command(command, timeout, cwd=None):
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
+def version_options(options):
+    """The language that the suite is written for."""
+    version = re.match(r"wasm-(\d\.\d)", options.suite)
+    return ["--wasm", version[1]] if version else []
+
+
+def find_refused(options, folder):
+    """The script's modules that are valid but cannot be translated, with the reason."""
+    commands = json.loads((folder / f"{folder.name}.json").read_text())["commands"]
+    kinds = ("module", "module_definition", "assert_unlinkable", "assert_uninstantiable")
+    files = sorted({str(folder / command["filename"]) for command in commands if command["type"] in kinds})
+    if not files:
+        return {}
+    _, out, _ = run_command([options.aot, "--check", *version_options(options), *files], options.timeout)
+    return {file: text.split(": ", 2)[-1] for file, text in zip(files, out.splitlines()) if text != f"{file}: ok"}
+
+
 def check_rejects(options, script, outcome):
     """Modules that must be refused: all in one run of --check, which prints a line for each."""
     if not script.rejects:
         return
     files = [str(file) for _, file in script.rejects]
-    status, out, err = run_command([options.aot, "--check", *files], options.timeout)
+    status, out, err = run_command([options.aot, "--check", *version_options(options), *files], options.timeout)
     lines = out.splitlines()
     if status not in (0, 1) or len(lines) != len(files):
         outcome.fail(f"{script.name}.wast: --check ended with {status} after {len(lines)} modules: {err}", len(files))
@@ -226,7 +268,7 @@ def check_rejects(options, script, outcome):
 def translate(options, script, folder, image):
     (folder / "commands.blob").write_bytes(b"".join(script.commands))
     (folder / "set").write_text("\n".join(script.set_lines) + "\n")
-    command = [options.aot, "--set", "--export-tables", "--target", options.target, f"-O{options.level}", "-o", str(image)]
+    command = [options.aot, "--set", "--export-tables", *version_options(options), "--target", options.target, f"-O{options.level}", "-o", str(image)]
     for directory in options.lib_dir:
         command += ["--lib-dir", str(pathlib.Path(directory).resolve())]
     for library in options.library:
@@ -348,16 +390,18 @@ def main():
     with tempfile.TemporaryDirectory(prefix="spec-data-") as target:
         target = pathlib.Path(target)
         spectest = target / "spectest.wasm"
-        subprocess.run(["wat2wasm", str(HERE / "spectest.wat"), "-o", str(spectest)], check=True)
+        spectest.write_bytes(spectest_module(options.suite != "wasm-2.0"))
         folders = unpack(data, options.suite, target)
         if options.scripts:
             folders = [folder for folder in folders if folder.name in options.scripts]
-        scripts = [Script(folder, spectest) for folder in folders]
+        read = lambda folder: Script(folder, spectest, find_refused(options, folder))
         work = run_script if options.mode == "run" else build_script
         if options.mode == "build":
             pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
-            scripts = [script for script in scripts if script.count > 0]
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            scripts = list(pool.map(read, folders))
+            if options.mode == "build":
+                scripts = [script for script in scripts if script.count > 0]
             outcomes = list(pool.map(lambda script: work(options, script), scripts))
     if options.mode == "build":
         failures = [failure for outcome in outcomes for failure in outcome.failures]
