@@ -225,6 +225,7 @@ static void untypeds_give_all(struct boot *boot)
     struct boot_info *info = &platform->boot_info;
     word free_bytes = 0;
     boot->next_slot = info->untyped_first = ROOT_FIRST_FREE;
+    ranges_normalize(&platform->ram, true); /* the small objects left pieces of pages */
     for (unsigned i = 0; i < platform->ram.count; i++) {
         free_bytes += platform->ram.range[i].end - platform->ram.range[i].start;
         untypeds_give(boot, platform->ram.range[i], BOOT_UNTYPED_MEMORY, MEMORY_UNTYPED_BITS);

@@ -214,7 +214,7 @@ static bool extent_of(struct cap cap, paddr *start, paddr *end)
     unsigned bits;
     if (!object_address(cap, start) || cap_type(cap) == CAP_ZOMBIE || cap_type(cap) == OBJECT_UNTYPED)
         return false;
-    word size = cap_type(cap) == OBJECT_CNODE ? cap_cnode_radix(cap)
+    word size = cap_type(cap) == OBJECT_CNODE   ? cap_cnode_radix(cap)
                 : cap_type(cap) == OBJECT_FRAME ? cap_frame_size_bits(cap)
                                                 : 0;
     OK(object_size(cap_type(cap), size, &bits));

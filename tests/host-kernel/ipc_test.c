@@ -83,7 +83,8 @@ static void test_call_reply(bool is_passive)
     teardown();
 }
 
-/* The client waits for an answer; `how` removes one party; the client must run on with ERROR_ABORTED and its context. */
+/* The client waits for an answer; `how` removes one party; the client must run on with ERROR_ABORTED and its context.
+ */
 static void test_abort(bool is_passive, cptr *victim)
 {
     setup(is_passive);

@@ -37,10 +37,10 @@ void arch_context_init_idle(struct arch_context *c)
 }
 unsigned arch_context_read(const struct arch_context *c, word *registers)
 {
-    const word all[] = {c->pc,    c->sp,    c->flags, c->number_status, c->destination_badge, c->info,
-                        c->mr[0], c->mr[1], c->mr[2], c->mr[3],         c->mr[4],             c->mr[5],
-                        c->mr[6], c->mr[7], 0,        0,                0,                    0,
-                        c->tls,   0};
+    const word all[] = {c->pc,    c->sp,    c->flags, c->number_status, c->destination_badge,
+                        c->info,  c->mr[0], c->mr[1], c->mr[2],         c->mr[3],
+                        c->mr[4], c->mr[5], c->mr[6], c->mr[7],         0,
+                        0,        0,        0,        c->tls,           0};
     memcpy(registers, all, sizeof(all));
     return sizeof(all) / sizeof(word);
 }

@@ -2,9 +2,9 @@
  *
  * model_boot() boots the kernel with the given archive and makes the root task current. Then the test speaks for
  * whichever thread is current: syscall_trap() (so all of tessera/invoke.h) is a system call of core->current. When the
- * call blocks or another thread takes over, syscall_trap returns MODEL_SWITCHED and the test looks at model_core()->current
- * and at the registers of the threads that it cares for (model_received). After each entry into the kernel the invariants
- * of check.c are verified.
+ * call blocks or another thread takes over, syscall_trap returns MODEL_SWITCHED and the test looks at
+ * model_core()->current and at the registers of the threads that it cares for (model_received). After each entry into
+ * the kernel the invariants of check.c are verified.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -39,10 +39,10 @@ extern unsigned model_irq_masked, model_irq_released;
 
 /* arch_power_off and arch_power_reset end up here. */
 extern jmp_buf model_end;
-extern int model_status; /* status, or -1 for a reset */
+extern int model_status;        /* status, or -1 for a reset */
 extern char model_output[8192]; /* the kernel's console */
 
-void model_start(void);              /* memory and platform, before kernel_boot; 64 MiB of RAM */
+void model_start(void); /* memory and platform, before kernel_boot; 64 MiB of RAM */
 extern struct platform model_platform;
 void model_archive(const void *archive, size_t bytes);
 void model_boot(const char *archive_path); /* all of it; ends the test program when the kernel refuses */

@@ -84,8 +84,8 @@ static inline word arch_context_number(const struct arch_context *c)
     return c->number_status;
 }
 
-extern word model_tls;  /* the live TLS base */
-extern word model_fpu;  /* the live FP state: one word */
+extern word model_tls; /* the live TLS base */
+extern word model_fpu; /* the live FP state: one word */
 extern bool model_fpu_on;
 
 static inline void arch_context_switch(struct core *core, struct arch_context *from, struct arch_context *to)
