@@ -206,12 +206,6 @@ LLVMValueRef lower_hide(struct lowering *lower, LLVMValueRef value);
 /* WebAssembly's minimum or maximum of scalars or vectors. */
 LLVMValueRef lower_minmax(struct lowering *lower, const char *intrinsic, LLVMValueRef left, LLVMValueRef right);
 
-/* ---- vector.c ---- */
-
-LLVMValueRef lower_pop_lanes(struct lowering *lower, enum lanes lanes);
-void lower_push_vector(struct lowering *lower, LLVMValueRef vector);
-LLVMValueRef lower_splat(struct lowering *lower, LLVMValueRef scalar, unsigned count);
-
 /* ---- memory.c, table.c: also used by instantiation and calls ---- */
 
 /* The reference at an index; traps with `kind` when there is none. */
@@ -250,8 +244,9 @@ lower_handler lower_vector_const, lower_vector_shuffle, lower_vector_swizzle, lo
     lower_vector_intrinsic1, lower_vector_intrinsic2, lower_vector_abs, lower_vector_negate, lower_vector_shift,
     lower_vector_average, lower_vector_q15_multiply, lower_vector_extend, lower_vector_extend_multiply,
     lower_vector_extend_add_pairs, lower_vector_dot, lower_vector_dot_add, lower_vector_narrow,
-    lower_vector_compare_float, lower_vector_minmax, lower_vector_pseudo_minmax, lower_vector_multiply_add,
-    lower_vector_convert, lower_vector_convert_low, lower_vector_demote, lower_vector_truncate;
+    lower_vector_compare_float, lower_vector_arithmetic, lower_vector_float_negate, lower_vector_minmax,
+    lower_vector_pseudo_minmax, lower_vector_multiply_add, lower_vector_convert, lower_vector_convert_low,
+    lower_vector_demote, lower_vector_truncate;
 lower_handler lower_vector_load, lower_vector_store, lower_vector_load_extend, lower_vector_load_splat,
     lower_vector_load_zero, lower_vector_load_lane, lower_vector_store_lane;
 

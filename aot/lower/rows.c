@@ -244,7 +244,7 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_V128_LOAD64_LANE] = {.handler = lower_vector_load_lane},
     [OP_V128_STORE64_LANE] = {.handler = lower_vector_store_lane},
 
-    /* Vectors: vector.c */
+    /* Vectors: vector.c, vector_integer.c, vector_float.c */
     [OP_V128_CONST] = {.handler = lower_vector_const},
     [OP_I8X16_SHUFFLE] = {.handler = lower_vector_shuffle},
     [OP_I8X16_SWIZZLE] = {.handler = lower_vector_swizzle},
@@ -464,11 +464,11 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_F32X4_TRUNC] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.trunc", .lanes = LANES_F32X4},
     [OP_F32X4_NEAREST] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.roundeven", .lanes = LANES_F32X4},
     [OP_F32X4_SQRT] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.sqrt", .lanes = LANES_F32X4},
-    [OP_F32X4_NEG] = {.handler = lower_vector_negate, .lanes = LANES_F32X4},
-    [OP_F32X4_ADD] = {.handler = lower_vector_binary, .kind = LLVMFAdd, .lanes = LANES_F32X4},
-    [OP_F32X4_SUB] = {.handler = lower_vector_binary, .kind = LLVMFSub, .lanes = LANES_F32X4},
-    [OP_F32X4_MUL] = {.handler = lower_vector_binary, .kind = LLVMFMul, .lanes = LANES_F32X4},
-    [OP_F32X4_DIV] = {.handler = lower_vector_binary, .kind = LLVMFDiv, .lanes = LANES_F32X4},
+    [OP_F32X4_NEG] = {.handler = lower_vector_float_negate, .lanes = LANES_F32X4},
+    [OP_F32X4_ADD] = {.handler = lower_vector_arithmetic, .kind = LLVMFAdd, .lanes = LANES_F32X4},
+    [OP_F32X4_SUB] = {.handler = lower_vector_arithmetic, .kind = LLVMFSub, .lanes = LANES_F32X4},
+    [OP_F32X4_MUL] = {.handler = lower_vector_arithmetic, .kind = LLVMFMul, .lanes = LANES_F32X4},
+    [OP_F32X4_DIV] = {.handler = lower_vector_arithmetic, .kind = LLVMFDiv, .lanes = LANES_F32X4},
     [OP_F32X4_MIN] = {.handler = lower_vector_minmax, .intrinsic = "llvm.minimum", .lanes = LANES_F32X4},
     [OP_F32X4_MAX] = {.handler = lower_vector_minmax, .intrinsic = "llvm.maximum", .lanes = LANES_F32X4},
     [OP_F32X4_RELAXED_MIN] = {.handler = lower_vector_minmax, .intrinsic = "llvm.minimum", .lanes = LANES_F32X4},
@@ -492,11 +492,11 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_F64X2_TRUNC] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.trunc", .lanes = LANES_F64X2},
     [OP_F64X2_NEAREST] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.roundeven", .lanes = LANES_F64X2},
     [OP_F64X2_SQRT] = {.handler = lower_vector_intrinsic1, .intrinsic = "llvm.sqrt", .lanes = LANES_F64X2},
-    [OP_F64X2_NEG] = {.handler = lower_vector_negate, .lanes = LANES_F64X2},
-    [OP_F64X2_ADD] = {.handler = lower_vector_binary, .kind = LLVMFAdd, .lanes = LANES_F64X2},
-    [OP_F64X2_SUB] = {.handler = lower_vector_binary, .kind = LLVMFSub, .lanes = LANES_F64X2},
-    [OP_F64X2_MUL] = {.handler = lower_vector_binary, .kind = LLVMFMul, .lanes = LANES_F64X2},
-    [OP_F64X2_DIV] = {.handler = lower_vector_binary, .kind = LLVMFDiv, .lanes = LANES_F64X2},
+    [OP_F64X2_NEG] = {.handler = lower_vector_float_negate, .lanes = LANES_F64X2},
+    [OP_F64X2_ADD] = {.handler = lower_vector_arithmetic, .kind = LLVMFAdd, .lanes = LANES_F64X2},
+    [OP_F64X2_SUB] = {.handler = lower_vector_arithmetic, .kind = LLVMFSub, .lanes = LANES_F64X2},
+    [OP_F64X2_MUL] = {.handler = lower_vector_arithmetic, .kind = LLVMFMul, .lanes = LANES_F64X2},
+    [OP_F64X2_DIV] = {.handler = lower_vector_arithmetic, .kind = LLVMFDiv, .lanes = LANES_F64X2},
     [OP_F64X2_MIN] = {.handler = lower_vector_minmax, .intrinsic = "llvm.minimum", .lanes = LANES_F64X2},
     [OP_F64X2_MAX] = {.handler = lower_vector_minmax, .intrinsic = "llvm.maximum", .lanes = LANES_F64X2},
     [OP_F64X2_RELAXED_MIN] = {.handler = lower_vector_minmax, .intrinsic = "llvm.minimum", .lanes = LANES_F64X2},
@@ -506,7 +506,7 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_F64X2_RELAXED_MADD] = {.handler = lower_vector_multiply_add, .kind = 0, .lanes = LANES_F64X2},
     [OP_F64X2_RELAXED_NMADD] = {.handler = lower_vector_multiply_add, .kind = 1, .lanes = LANES_F64X2},
 
-    /* Conversions of vectors: vector.c */
+    /* Conversions of vectors: vector_float.c */
     [OP_F32X4_CONVERT_I32X4_S] = {.handler = lower_vector_convert, .kind = LLVMSIToFP},
     [OP_F64X2_CONVERT_LOW_I32X4_S] = {.handler = lower_vector_convert_low, .kind = LLVMSIToFP, .lanes = LANES_I32X4},
     [OP_I32X4_TRUNC_SAT_F32X4_S] = {.handler = lower_vector_truncate, .is_signed = true, .lanes = LANES_F32X4},
