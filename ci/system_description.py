@@ -353,6 +353,7 @@ class Description:
         for i, program in enumerate(self.programs):
             if names.index(program.name) != i:
                 program.keys["name"].fail(f"\"{program.name}\" is the name of programs[{names.index(program.name)}] too")
+        for program in self.programs:
             if program.input and program.input not in self.files:
                 program.keys["stdin"].fail(f"\"{program.input}\" is not in \"files\"")
             for child in program.grant.child_names:
@@ -361,7 +362,7 @@ class Description:
         if not any(program.flags & START and program.flags & ESSENTIAL for program in self.programs):
             place.fail("at least one program must be started and essential, or the system would never end")
         for kind in ("channel", "service"):
-            served = {name: program.name for program in self.programs for name in getattr(program.grant, kind)[0]}
+            served = {name: program.name for program in reversed(self.programs) for name in getattr(program.grant, kind)[0]}
             for program in self.programs:
                 for name in getattr(program.grant, kind)[0]:
                     both_start = program.flags & START and self.started(served[name])

@@ -216,8 +216,10 @@ static bool view_table_map(struct pool *pool, uint64_t address, word level)
     }
     cptr slot = pool->tables_next;
     if (!*block || untyped_retype_all(pool_slot(pool, *block), OBJECT_PAGE_TABLE, 0, pool->cnode, slot, 1) != ERROR_NONE) {
-        if (!pool_block_take(pool, block) ||
-            untyped_retype_all(pool_slot(pool, *block), OBJECT_PAGE_TABLE, 0, pool->cnode, slot, 1) != ERROR_NONE)
+        if (!pool_block_take(pool, block))
+            return false;
+        pool->used_bytes[0] -= 1ul << POOL_BLOCK_BITS;
+        if (untyped_retype_all(pool_slot(pool, *block), OBJECT_PAGE_TABLE, 0, pool->cnode, slot, 1) != ERROR_NONE)
             return false;
     }
     pool->tables_next++;

@@ -27,7 +27,7 @@ struct session_stream {
 };
 
 struct session {
-    bool is_used;
+    struct memory self; /* of this struct */
     uint32_t generation;
     struct session_side sides[2];
     struct memory control;
@@ -116,6 +116,13 @@ static void side_leave(struct session *session, uint32_t which)
     side->process = NO_PROCESS;
 }
 
+static void session_drop(uint32_t index)
+{
+    struct memory self = sessions[index]->self;
+    sessions[index] = NULL;
+    memory_return(&server.pool, &self);
+}
+
 /* Both sides have left, or one has died and the other has closed its last stream. */
 static void session_free(uint32_t index)
 {
@@ -123,37 +130,31 @@ static void session_free(uint32_t index)
     side_leave(session, 0);
     side_leave(session, 1);
     memory_return(&server.pool, &session->control);
-    session->is_used = false;
+    session_drop(index);
 }
 
 static struct session *session_make(struct process *a, struct process *b)
 {
     uint32_t index = 1;
-    while (index < SESSIONS && sessions[index] && sessions[index]->is_used)
+    struct memory self;
+    while (index < SESSIONS && sessions[index])
         index++;
-    if (index == SESSIONS)
+    if (index == SESSIONS || !memory_take(&server.pool, sizeof(struct session), &self))
         return NULL;
-    if (!sessions[index]) {
-        struct memory memory;
-        if (!memory_take(&server.pool, sizeof(struct session), &memory))
-            return NULL;
-        sessions[index] = (struct session *)(void *)memory.view;
-    }
-    struct session *session = sessions[index];
-    memset(session, 0, sizeof(*session));
-    if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control))
-        return NULL;
-    session->is_used = true;
+    struct session *session = (struct session *)(void *)self.view;
+    sessions[index] = session;
+    session->self = self;
     session->generation = ++session_generation;
-    if (!number_take(a, index, &session->sides[0].number)) {
-        memory_return(&server.pool, &session->control);
-        session->is_used = false;
+    if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control)) {
+        session_drop(index);
         return NULL;
     }
-    if (!number_take(b, index, &session->sides[1].number)) {
-        a->sessions[session->sides[0].number] = 0;
+    if (!number_take(a, index, &session->sides[0].number) || !number_take(b, index, &session->sides[1].number)) {
+        for (uint32_t i = 0; i < PROCESS_SESSIONS; i++)
+            if (a->sessions[i] == index)
+                a->sessions[i] = 0;
         memory_return(&server.pool, &session->control);
-        session->is_used = false;
+        session_drop(index);
         return NULL;
     }
     if (side_join(session, 0, a, b) && side_join(session, 1, b, a))

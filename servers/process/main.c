@@ -44,6 +44,7 @@ bool server_object(enum object_type type, cptr *slot)
             return true;
         if (!pool_block_take(&server.pool, &block))
             break;
+        server.own_blocks++;
     }
     return false;
 }

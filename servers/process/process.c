@@ -714,6 +714,21 @@ static void memory_settle(struct process *process)
     task_destroy(&process->task);
 }
 
+/* What processes used must be back when none is left: said each time, so that no leak stays unseen. */
+static void memory_account(void)
+{
+    uint64_t blocks = server.pool.used_bytes[0] - ((uint64_t)server.own_blocks << POOL_BLOCK_BITS);
+    uint64_t pages = server.pool.used_bytes[1];
+    for (uint32_t i = 1; i <= PROCESSES; i++)
+        if (server.processes[i])
+            return;
+    if (blocks || pages)
+        log_text("process: MEMORY NOT RETURNED: %lu bytes of objects, %lu bytes of pages\n", blocks, pages);
+    else
+        log_text("process: all memory returned, %lu KiB free, %u rows of slots\n", server.pool.free_bytes >> 10,
+                 server.pool.row_count);
+}
+
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
     bool is_essential = process->is_top && (process->description->flags & SYSTEM_ESSENTIAL);
@@ -739,6 +754,7 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
     channels_refuse_hopeless();
     services_refuse_hopeless();
     if (is_essential && --server.essential_left == 0) {
+        memory_account();
         struct message m = {message_info(ROOT_ALL_ENDED, 0, 1), {server.started}};
         (void)syscall_call(PROCESS_CAP_SERVER, &m);
     }

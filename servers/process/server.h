@@ -153,6 +153,7 @@ struct server {
     cptr timer;
     cptr nobody; /* a notification that nobody waits for */
     uint64_t next_deadline;
+    uint32_t own_blocks; /* of the pool, for the server's own objects */
 };
 extern struct server server;
 

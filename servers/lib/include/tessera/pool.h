@@ -45,7 +45,7 @@ struct pool {
     uint32_t free_nodes[POOL_LARGEST + 18]; /* by size_bits */
     uint32_t free_pairs;
     uint64_t free_bytes;    /* untyped or unused in chunks */
-    uint64_t used_bytes[2]; /* blocks, pages */
+    uint64_t used_bytes[2]; /* blocks (without those of our own tables), pages */
     cptr slots_next, slots_end; /* slots for nodes */
     uint16_t rows[POOL_ROWS];
     uint32_t row_count;

@@ -15,10 +15,10 @@
 #include "proto/start.h"
 #include "tessera/pool.h"
 
-#define TASK_BLOCKS 12
-#define TASK_TABLES 48
-#define TASK_ROWS   6
-#define TASK_MEMORY 64
+#define TASK_BLOCKS 24
+#define TASK_TABLES 144
+#define TASK_ROWS   12
+#define TASK_MEMORY 160
 
 #if defined(__x86_64__)
 #define IMAGE_MACHINE IMAGE_MACHINE_X86_64

@@ -1,0 +1,129 @@
+/* Children by the thousand: exit status, trap, kill, pipes, limits. The system checks at its end that all memory came
+ * back; the test looks for that line.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tessera.h>
+
+#include "demos/lib/check.h"
+
+#define LIMIT 3
+
+static int run(const char *args, uint32_t in, uint32_t out, struct tessera_process_handles *handles)
+{
+    return tessera_proc_spawn("child", 5, 0, args, (uint32_t)strlen(args), "", 0, in, out, TESSERA_STDIO_INHERIT, ".", 1,
+                              handles);
+}
+
+static struct tessera_join_status join(uint32_t pid)
+{
+    struct tessera_option_pid which = {1, pid};
+    struct tessera_join_status status = {0};
+    if (tessera_proc_join(&which, 0, &status) != 0)
+        status.type = 99;
+    return status;
+}
+
+static int quiet(const char *args, struct tessera_process_handles *handles)
+{
+    return run(args, TESSERA_STDIO_NULL, TESSERA_STDIO_INHERIT, handles);
+}
+
+static void endings(struct check *check)
+{
+    struct tessera_process_handles handles;
+    struct tessera_join_status status;
+    check_u64(check, "spawn a child that exits with 7", 0, (uint64_t)quiet("child\nexit\n7", &handles));
+    status = join(handles.pid);
+    check_true(check, "joined: exit 7", status.type == TESSERA_JOIN_EXIT_NORMAL && status.exit_code == 7);
+    check_u64(check, "spawn a child that traps", 0, (uint64_t)quiet("child\ntrap", &handles));
+    status = join(handles.pid);
+    check_true(check, "joined: trap", status.type == TESSERA_JOIN_EXIT_SIGNAL && status.signal == TESSERA_SIGNAL_TRAP);
+    check_u64(check, "joined twice: type", 99, join(handles.pid).type);
+    check_u64(check, "spawn a child that sleeps", 0, (uint64_t)quiet("child\nsleep", &handles));
+    struct tessera_option_pid which = {1, handles.pid};
+    check_u64(check, "join without waiting", 0,
+              (uint64_t)tessera_proc_join(&which, TESSERA_JOIN_NON_BLOCKING, &status));
+    check_u64(check, "it still runs", TESSERA_JOIN_NOTHING, status.type);
+    check_u64(check, "join waits for it", TESSERA_JOIN_EXIT_NORMAL, join(handles.pid).type);
+}
+
+static void pipes(struct check *check)
+{
+    struct tessera_process_handles handles;
+    char text[32] = {0};
+    check_u64(check, "spawn a child with pipes", 0,
+              (uint64_t)run("child\ncat", TESSERA_STDIO_PIPED, TESSERA_STDIO_PIPED, &handles));
+    check_true(check, "two pipes", handles.stdin_pipe.is_some && handles.stdout_pipe.is_some);
+    check_true(check, "write to it", write((int)handles.stdin_pipe.fd, "through the child", 17) == 17);
+    close((int)handles.stdin_pipe.fd);
+    size_t length = 0;
+    for (ssize_t part; (part = read((int)handles.stdout_pipe.fd, text + length, sizeof(text) - 1 - length)) > 0;)
+        length += (size_t)part;
+    check_true(check, "read it back to the end", strcmp(text, "through the child") == 0);
+    close((int)handles.stdout_pipe.fd);
+    check_u64(check, "it exits with 0", 0, join(handles.pid).exit_code);
+}
+
+static void limits(struct check *check)
+{
+    struct tessera_process_handles handles[LIMIT + 1];
+    for (int i = 0; i < LIMIT; i++)
+        check_u64(check, "up to the limit", 0, (uint64_t)quiet("child\nsleep", &handles[i]));
+    check_u64(check, "one more", TESSERA_EAGAIN, (uint64_t)quiet("child\nsleep", &handles[LIMIT]));
+    for (int i = 0; i < LIMIT; i++)
+        (void)join(handles[i].pid);
+    check_u64(check, "and then again", 0, (uint64_t)quiet("child\nexit\n0", &handles[0]));
+    (void)join(handles[0].pid);
+    check_u64(check, "a program that does not exist", TESSERA_ENOENT,
+              (uint64_t)tessera_proc_spawn("nobody", 6, 0, "", 0, "", 0, 2, 2, 2, ".", 1, handles));
+    check_u64(check, "one that asks for what we do not hold", TESSERA_ENOTCAPABLE,
+              (uint64_t)tessera_proc_spawn("greedy", 6, 0, "", 0, "", 0, 2, 2, 2, ".", 1, handles));
+}
+
+static void thousands(struct check *check, unsigned count)
+{
+    unsigned good = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct tessera_process_handles handles;
+        if (quiet(i % 16 == 15 ? "child\ntrap-quietly" : "child\nexit\n3", &handles) == 0 &&
+            join(handles.pid).type != 99)
+            good++;
+    }
+    check_u64(check, "children in all", count, good);
+}
+
+static int child(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    char buffer[100];
+    if (strcmp(what, "exit") == 0)
+        return argc > 2 ? atoi(argv[2]) : 0;
+    if (strcmp(what, "trap") == 0 || strcmp(what, "trap-quietly") == 0)
+        __builtin_trap();
+    if (strcmp(what, "sleep") == 0)
+        usleep(3000);
+    if (strcmp(what, "cat") == 0)
+        for (ssize_t got; (got = read(0, buffer, sizeof(buffer))) > 0;)
+            if (write(1, buffer, (size_t)got) != got)
+                return 1;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct check check = {0};
+    if (strcmp(argv[0], "child") == 0)
+        return child(argc, argv);
+    check_group(&check, "spawn");
+    endings(&check);
+    pipes(&check);
+    limits(&check);
+    thousands(&check, argc > 1 ? (unsigned)atoi(argv[1]) : 100);
+    return check_finish(&check, "spawn");
+}
