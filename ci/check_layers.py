@@ -46,6 +46,7 @@ RULES = [
     ("aot/", ()),
     ("aot/runtime/", ("aot/image/",)),
     ("demos/", ("servers/wasi/include/",)),
+    ("demos/security/native/", ("servers/proto/", "servers/lib/", ABI)),  # images that no translator made
 ]
 KERNEL_FOLDERS = ("kernel/", "arch/", "mm/", "sched/", "ipc/")
 FREESTANDING = {"stdint.h", "stdbool.h", "stddef.h", "stdarg.h", "limits.h", "stdalign.h", "stdnoreturn.h", "cpuid.h"}

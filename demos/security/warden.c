@@ -1,6 +1,6 @@
-/* Starts one hostile child after another and checks how each ends: every case of edges.wat, and each trap of
- * hostile.c, many times over, so that what a child leaves behind would be noticed. Keeps the channel "bell"
- * connected meanwhile: its end tells the neighbours that the show is over.
+/* Starts one hostile child after another and checks how each ends: every case of edges.wat, each trap of hostile.c,
+ * many times over, so that what a child leaves behind would be noticed, and every deed of the native outlaw. Keeps the
+ * channel "bell" connected meanwhile: its end tells the neighbours that the show is over.
  *
  *     warden ROUNDS
  */
@@ -13,6 +13,10 @@
 #include <tessera.h>
 
 enum { EDGE_OPERATIONS = 15, EDGES = 10, BULK_FIRST = 150, BULK_END = 154 };
+
+/* What a deed of the outlaw must come to (native/outlaw.h). */
+enum outcome { MUST_FAULT, MUST_RETURN, MAY_FAULT, NO_DEED = 100 };
+enum { ESCAPED = 99 };
 
 static unsigned contained, escaped;
 
@@ -45,6 +49,37 @@ static void expect(const char *program, const char *argument, bool traps)
            status.exit_code, status.signal);
 }
 
+static bool is_outcome(enum outcome outcome, const struct tessera_join_status *status)
+{
+    bool is_killed = status->type == TESSERA_JOIN_EXIT_SIGNAL && status->signal == TESSERA_SIGNAL_KILL;
+    bool has_ended = status->type == TESSERA_JOIN_EXIT_NORMAL && status->exit_code != ESCAPED;
+    return outcome == MUST_FAULT ? is_killed : outcome == MUST_RETURN ? has_ended : is_killed || has_ended;
+}
+
+/* One deed of the outlaw: asks what must come of it, then has it done. False: there is no such deed. */
+static bool run_deed(unsigned number)
+{
+    struct tessera_join_status status = {0};
+    char ask[32], act[32];
+    snprintf(ask, sizeof(ask), "ask\n%u", number);
+    snprintf(act, sizeof(act), "do\n%u", number);
+    int error = child_run("outlaw", ask, &status);
+    unsigned outcome = status.exit_code;
+    if (error == 0 && status.type == TESSERA_JOIN_EXIT_NORMAL && outcome == NO_DEED)
+        return false;
+    bool is_answer = error == 0 && status.type == TESSERA_JOIN_EXIT_NORMAL && outcome <= MAY_FAULT;
+    if (is_answer)
+        error = child_run("outlaw", act, &status);
+    if (is_answer && error == 0 && is_outcome((enum outcome)outcome, &status)) {
+        contained++;
+        return true;
+    }
+    escaped++;
+    printf("warden: deed %u of the outlaw: errno %d, end %u, exit status %u, signal %u\n", number, error, status.type,
+           status.exit_code, status.signal);
+    return is_answer;
+}
+
 static void run_edges(void)
 {
     char argument[16];
@@ -75,7 +110,11 @@ int main(int argc, char **argv)
     run_edges();
     for (unsigned round = 0; round < rounds; round++)
         run_traps();
+    unsigned deeds = 0;
+    while (run_deed(deeds))
+        deeds++;
+    printf("warden: the outlaw did %u deeds\n", deeds);
     close((int)bell);
     printf("warden: %u hostile children contained, %u not\n", contained, escaped);
-    return escaped == 0 && contained > 0 ? 0 : 1;
+    return escaped == 0 && contained > 0 && deeds > 0 ? 0 : 1;
 }
