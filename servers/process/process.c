@@ -340,6 +340,7 @@ static uint32_t start_fill(struct process *process, const struct process_options
     page->timer_hz = server.start->timer_hz;
     page->timer_multiplier = server.start->timer_multiplier;
     page->timer_shift = server.start->timer_shift;
+    page->boot_ticks = server.start->boot_ticks;
     page->start_ticks = clock_ticks();
     page->stack_bytes = STACK_LIMIT;
     if (authority_permits(&process->authority, IMAGE_MAY_CLOCK)) {

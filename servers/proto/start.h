@@ -93,6 +93,7 @@ struct start_page {
     uint64_t timer_hz, timer_multiplier; /* ns = ticks * multiplier >> shift, in 128 bits */
     uint32_t timer_shift;
     uint32_t bytes;       /* of start page and strings */
+    uint64_t boot_ticks;  /* at the kernel's entry: the monotonic clock begins there */
     uint64_t realtime_ns; /* wall time (UNIX) at tick 0; 0 without permission clock */
     uint64_t start_ticks; /* when the process was made */
     uint64_t stack_bytes; /* mapped at most, below PROCESS_STACK_TOP */

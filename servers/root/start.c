@@ -41,6 +41,7 @@ static void start_page_fill(struct root *root, enum server which)
     writer.page->timer_hz = root->boot->timer_hz;
     writer.page->timer_multiplier = root->boot->timer_multiplier;
     writer.page->timer_shift = root->boot->timer_shift;
+    writer.page->boot_ticks = root->boot->entry_ticks;
     writer.page->start_ticks = clock_ticks();
     writer.page->stack_bytes = task->stack.bytes;
 }

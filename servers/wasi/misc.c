@@ -87,9 +87,7 @@ uint32_t WASI(clock_time_get)(uint32_t id, uint64_t precision, uint32_t time)
         return error;
     if (!in_memory(time, 8))
         return EFAULT;
-    uint64_t ns = clock_ns(clock_ticks(), start_page->timer_multiplier, start_page->timer_shift);
-    if (id == CLOCK_REALTIME_ID)
-        ns += start_page->realtime_ns;
+    uint64_t ns = id == CLOCK_REALTIME_ID ? realtime_ns() : monotonic_ns();
     memcpy(at(time), &ns, sizeof(ns));
     return ESUCCESS;
 }

@@ -45,11 +45,6 @@ struct event {
 };
 _Static_assert(sizeof(struct event) == EVENT_BYTES, "event");
 
-static uint64_t now_ns(void)
-{
-    return clock_ns(clock_ticks(), start_page->timer_multiplier, start_page->timer_shift);
-}
-
 /* When a clock subscription is due, in monotonic ns; *error for clocks that cannot be waited for. */
 static uint64_t due_ns(const struct subscription *subscription, uint64_t entered_ns, uint16_t *error)
 {
@@ -65,7 +60,7 @@ static uint64_t due_ns(const struct subscription *subscription, uint64_t entered
         return 0;
     }
     if (subscription->clock.flags & CLOCK_IS_ABSOLUTE) {
-        uint64_t base = subscription->clock.id == CLOCK_REALTIME_ID ? start_page->realtime_ns : 0;
+        uint64_t base = subscription->clock.id == CLOCK_REALTIME_ID ? realtime_ns() - monotonic_ns() : 0;
         return timeout > base ? timeout - base : 0;
     }
     return __builtin_add_overflow(entered_ns, timeout, &due) ? UINT64_MAX : due;
@@ -141,7 +136,7 @@ static void event_put(struct poll *poll, const struct event *event)
 static bool is_due(struct poll *poll, const struct subscription *subscription, struct event *event)
 {
     uint64_t due = due_ns(subscription, poll->entered_ns, &event->error);
-    if (event->error || due <= now_ns())
+    if (event->error || due <= monotonic_ns())
         return true;
     if (due < poll->next_due_ns)
         poll->next_due_ns = due;
@@ -184,7 +179,7 @@ static bool ask(const struct poll *poll, bool only_signalled)
 
 uint32_t WASI(poll_oneoff)(uint32_t in, uint32_t out, uint32_t count, uint32_t events)
 {
-    struct poll poll = {.in = in, .out = out, .count = count, .entered_ns = now_ns()};
+    struct poll poll = {.in = in, .out = out, .count = count, .entered_ns = monotonic_ns()};
     if (count == 0 || count > SUBSCRIPTIONS_MAX)
         return EINVAL;
     if (!in_memory(in, (uint64_t)count * SUBSCRIPTION_BYTES) || !in_memory(out, (uint64_t)count * EVENT_BYTES) ||
@@ -202,7 +197,7 @@ uint32_t WASI(poll_oneoff)(uint32_t in, uint32_t out, uint32_t count, uint32_t e
         if (poll.next_due_ns != UINT64_MAX) {
             if (!deadline_possible())
                 return ENOMEM;
-            uint64_t now = now_ns();
+            uint64_t now = monotonic_ns();
             uint64_t wait_ns = poll.next_due_ns > now ? poll.next_due_ns - now : 0;
             deadline = clock_ticks() + clock_ticks_of(wait_ns, start_page->timer_hz);
         }

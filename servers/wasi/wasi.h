@@ -13,6 +13,7 @@
 #include "aot/runtime/runtime.h"
 #include "proto/process.h"
 #include "proto/start.h"
+#include "tessera/clock.h"
 #include "tessera/server.h"
 #include "tessera/stream.h"
 
@@ -83,6 +84,16 @@ static inline bool in_memory(uint32_t address, uint64_t bytes)
 static inline void *at(uint32_t address)
 {
     return (void *)(uintptr_t)address;
+}
+
+static inline uint64_t monotonic_ns(void)
+{
+    return clock_ns(clock_ticks() - start_page->boot_ticks, start_page->timer_multiplier, start_page->timer_shift);
+}
+/* Where the machine has a clock and the permission is there. */
+static inline uint64_t realtime_ns(void)
+{
+    return clock_ns(clock_ticks(), start_page->timer_multiplier, start_page->timer_shift) + start_page->realtime_ns;
 }
 
 /* A call to the process server; the answer's errno. */
