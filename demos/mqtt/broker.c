@@ -1,6 +1,8 @@
 #include "broker.h"
 
-enum { NS_PER_S = 1000000000, BUFFER_FIRST = 2048, BUFFER_BUSY = 32768, COPY_SHORT = 256 };
+#include "demos/lib/bytes.h"
+
+enum { NS_PER_S = 1000000000, BUFFER_FIRST = 2048, BUFFER_BUSY = 32768 };
 
 const struct broker_limits broker_default_limits = {
     .connections = 1100,
@@ -20,25 +22,6 @@ const struct broker_limits broker_default_limits = {
 };
 
 /* ---- buffers ---- */
-
-/* Short copies stand inline: they are the broker's main work. */
-static inline void bytes_copy(uint8_t *to, const uint8_t *from, size_t len)
-{
-    uint64_t word;
-    if (len > COPY_SHORT) {
-        memcpy(to, from, len);
-    } else if (len >= 8) {
-        for (size_t at = 0; at + 8 < len; at += 8) {
-            memcpy(&word, from + at, 8);
-            memcpy(to + at, &word, 8);
-        }
-        memcpy(&word, from + len - 8, 8);
-        memcpy(to + len - 8, &word, 8);
-    } else {
-        for (size_t i = 0; i < len; i++)
-            to[i] = from[i];
-    }
-}
 
 static uint32_t buffer_used(const struct buffer *buffer)
 {

@@ -6,6 +6,8 @@
 
 #include <tessera.h>
 
+#include "demos/lib/bytes.h"
+
 int client_open(struct client *client, const char *channel)
 {
     uint32_t fd;
@@ -64,7 +66,7 @@ bool client_send(struct client *client, const uint8_t *packet, size_t len)
     uint8_t *out = client_reserve(client, len);
     if (out == NULL)
         return false;
-    memcpy(out, packet, len);
+    bytes_copy(out, packet, len);
     client->out_len += len;
     return true;
 }

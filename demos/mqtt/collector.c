@@ -57,13 +57,13 @@ static bool gather(uint32_t expected)
 
 static void print_subscribers(void)
 {
-    printf("\n%-10s %-34s %8s %9s %5s %5s %6s %6s %-5s %-16s\n", "subscriber", "filter=QoS", "messages", "bytes",
+    printf("\n%-10s %-46s %8s %9s %5s %5s %6s %6s %-5s %-16s\n", "subscriber", "filter=QoS", "messages", "bytes",
            "lost", "dupl.", "again", "wrong", "order", "checksum");
     for (uint32_t i = 0; i < row_count; i++) {
         const struct report *report = &rows[i].report;
         if (rows[i].operation != REPORT_SUBSCRIBER)
             continue;
-        printf("%-10s %-34s %8" PRIu64 " %9" PRIu64 " %5" PRIu64 " %5" PRIu64 " %6" PRIu64 " %6" PRIu64
+        printf("%-10s %-46s %8" PRIu64 " %9" PRIu64 " %5" PRIu64 " %5" PRIu64 " %6" PRIu64 " %6" PRIu64
                " %-5s %016" PRIx64 " %s\n",
                report->name, report->filters, report->received, report->bytes, report->lost, report->duplicated,
                report->redelivered, report->unexpected + report->failures, report->out_of_order == 0 ? "kept" : "LOST",

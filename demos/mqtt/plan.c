@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demos/lib/bytes.h"
+
 /* Reads all of standard input, with a final NUL. NULL: error or no memory. */
 static char *read_all(void)
 {
@@ -83,14 +85,11 @@ const char *plan_read(struct plan *plan, uint32_t publishers, uint32_t rounds, u
             return wrong;
         plan->line_count += !line_is_skipped(at);
     }
+    for (uint32_t i = 0; i < publishers; i++)
+        plan->shares[i] = (plan->line_count - i + publishers - 1) / publishers;
     if (plan->line_count < publishers || (uint64_t)plan->line_count * rounds > PLAN_SEQUENCES_MAX)
         return "too few or too many messages";
     return NULL;
-}
-
-uint32_t plan_share(const struct plan *plan, uint32_t publisher)
-{
-    return (plan->line_count - publisher + plan->publishers - 1) / plan->publishers;
 }
 
 const struct plan_line *plan_line_of(const struct plan *plan, uint32_t publisher, uint32_t sequence)
@@ -170,12 +169,9 @@ static uint64_t checksum_bytes(uint64_t sum, const uint8_t *bytes, size_t len)
             memcpy(&word, bytes, len);
         return checksum_mix(sum, word);
     }
-    for (size_t at = 0; at + 8 < len; at += 8) {
-        memcpy(&word, bytes + at, 8);
-        sum = checksum_mix(sum, word);
-    }
-    memcpy(&word, bytes + len - 8, 8);
-    return checksum_mix(sum, word);
+    for (size_t at = 0; at + 8 < len; at += 8)
+        sum = checksum_mix(sum, bytes_load(bytes + at));
+    return checksum_mix(sum, bytes_load(bytes + len - 8));
 }
 
 uint64_t message_checksum(struct mqtt_text topic, const uint8_t *payload, uint32_t len)

@@ -25,18 +25,23 @@ struct plan {
     char *text;
     struct plan_line *lines;
     uint32_t line_count, publishers, rounds;
+    uint32_t shares[PLAN_PUBLISHERS_MAX]; /* lines of each publisher */
 };
 
 /* Reads standard input. Returns NULL, or what is wrong, with *line its line number. */
 const char *plan_read(struct plan *plan, uint32_t publishers, uint32_t rounds, uint32_t *line);
-/* How many lines a publisher has, and its n-th message's line; sequence numbers go through all rounds. */
-uint32_t plan_share(const struct plan *plan, uint32_t publisher);
+/* A publisher's n-th message's line; sequence numbers go through all rounds. */
 const struct plan_line *plan_line_of(const struct plan *plan, uint32_t publisher, uint32_t sequence);
 
 void plan_stamp_write(uint8_t stamp[PLAN_STAMP], uint32_t publisher, uint32_t sequence);
 /* False: not a stamp of this plan. */
 bool plan_stamp_parse(const struct plan *plan, const uint8_t *payload, uint32_t len, uint32_t *publisher,
                       uint32_t *sequence);
+
+static inline uint32_t plan_share(const struct plan *plan, uint32_t publisher)
+{
+    return plan->shares[publisher];
+}
 
 /* Whether a filter matches a topic (MQTT 3.1.1 section 4.7): written without the broker's tree, to check it. */
 bool filter_matches(struct mqtt_text filter, struct mqtt_text topic);

@@ -13,6 +13,7 @@
 #include <tessera.h>
 
 #include "client.h"
+#include "demos/lib/bytes.h"
 #include "demos/lib/poller.h"
 #include "plan.h"
 #include "report.h"
@@ -130,7 +131,7 @@ static bool send_one(const struct template *template)
     uint8_t *out = client_reserve(&client, template->len);
     if (out == NULL)
         return false;
-    memcpy(out, template->packet, template->len);
+    bytes_copy(out, template->packet, template->len);
     memcpy(out + template->stamp_at, publisher.stamp, PLAN_STAMP);
     if (template->qos > 0) {
         uint16_t id = client_new_id(&client);

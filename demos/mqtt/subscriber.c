@@ -18,6 +18,7 @@
 #include <tessera.h>
 
 #include "client.h"
+#include "demos/lib/bytes.h"
 #include "demos/lib/poller.h"
 #include "plan.h"
 #include "report.h"
@@ -156,8 +157,8 @@ static bool is_as_planned(const struct mqtt_publish *publish, uint32_t publisher
     const struct plan_line *line = plan_line_of(&subscriber.plan, publisher, sequence);
     return publish->qos == subscriber.line_qos[line - subscriber.plan.lines] && publish->retain == subscriber.is_late &&
            publish->topic.len == line->topic.len && publish->payload_len == PLAN_STAMP + (uint32_t)line->payload_len &&
-           memcmp(publish->topic.bytes, line->topic.bytes, line->topic.len) == 0 &&
-           memcmp(publish->payload + PLAN_STAMP, line->payload, line->payload_len) == 0;
+           bytes_equal(publish->topic.bytes, line->topic.bytes, line->topic.len) &&
+           bytes_equal(publish->payload + PLAN_STAMP, line->payload, line->payload_len);
 }
 
 static void take_message(const struct mqtt_publish *publish)

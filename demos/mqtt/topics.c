@@ -1,5 +1,6 @@
 #include "topics.h"
 
+#include "demos/lib/bytes.h"
 #include "session.h"
 
 struct topic_node {
@@ -39,13 +40,6 @@ static bool level_is(struct mqtt_text level, char character)
 
 /* ---- hashing: eight bytes at a step; quality matters little, hostile collisions are bounded by the limits ---- */
 
-static uint64_t load_u64(const uint8_t *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
 static uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
@@ -57,28 +51,12 @@ static uint64_t hash_bytes(uint64_t seed, const uint8_t *bytes, size_t len)
     uint64_t hash = hash_mix(seed, len), tail = 0;
     if (len >= 8) {
         for (size_t at = 0; at + 8 < len; at += 8)
-            hash = hash_mix(hash, load_u64(bytes + at));
-        return hash_mix(hash, load_u64(bytes + len - 8));
+            hash = hash_mix(hash, bytes_load(bytes + at));
+        return hash_mix(hash, bytes_load(bytes + len - 8));
     }
     for (size_t i = 0; i < len; i++)
         tail = tail << 8 | bytes[i];
     return hash_mix(hash, tail);
-}
-
-static bool bytes_equal(const uint8_t *a, const uint8_t *b, size_t len)
-{
-    if (len < 8) {
-        for (size_t i = 0; i < len; i++) {
-            if (a[i] != b[i])
-                return false;
-        }
-        return true;
-    }
-    for (size_t at = 0; at + 8 < len; at += 8) {
-        if (load_u64(a + at) != load_u64(b + at))
-            return false;
-    }
-    return load_u64(a + len - 8) == load_u64(b + len - 8);
 }
 
 /* ---- nodes ---- */
