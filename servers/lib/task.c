@@ -85,14 +85,28 @@ static uint64_t table_span(uint32_t level)
     return 1ul << (PAGE_BITS + 9 * level);
 }
 
+/* What was made is remembered, so that nothing is asked twice. */
 bool task_table(struct task *task, uint64_t address, uint32_t level)
 {
     cptr slot;
-    return task_object(task, OBJECT_PAGE_TABLE, 0, &slot) &&
-           page_table_map(slot, task->vspace, address & ~(table_span(level) - 1), level, 0) == ERROR_NONE;
+    uint64_t base = address & ~(table_span(level) - 1);
+    if (!task_object(task, OBJECT_PAGE_TABLE, 0, &slot))
+        return false;
+    enum error error = page_table_map(slot, task->vspace, base, level, 0);
+    if (error == ERROR_DELETE_FIRST) { /* there is one that did not fit our list */
+        task_slot_return(task, slot);
+        return true;
+    }
+    if (error != ERROR_NONE)
+        return false;
+    if (task->table_count < TASK_TABLES) {
+        task->tables[task->table_count].address = base;
+        task->tables[task->table_count++].level = level;
+    }
+    return true;
 }
 
-/* Tables down to `level` for one address. What was made is remembered, so that nothing is asked twice. */
+/* Tables down to `level` for one address. */
 static bool tables_ensure(struct task *task, uint64_t address, uint32_t lowest)
 {
     for (uint32_t level = 3; level >= lowest; level--) {
@@ -104,10 +118,6 @@ static bool tables_ensure(struct task *task, uint64_t address, uint32_t lowest)
             continue;
         if (!task_table(task, address, level))
             return false;
-        if (task->table_count < TASK_TABLES) {
-            task->tables[task->table_count].address = base;
-            task->tables[task->table_count++].level = level;
-        }
     }
     return true;
 }
