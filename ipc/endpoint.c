@@ -59,7 +59,10 @@ void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sen
         offer_withdraw(receiver);
         message_complete(sender, ERROR_NONE, 0);
     }
-    thread_make_ready(core, receiver);
+    if (receiver->lender == sender)
+        thread_make_ready_first(core, receiver);
+    else
+        thread_make_ready(core, receiver);
 }
 
 /* Takes the first sender that this receiver can serve; false when there is none. */

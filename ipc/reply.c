@@ -49,15 +49,19 @@ void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool
     struct tcb *caller = reply->caller;
     if (!caller)
         return;
+    bool was_lent = caller->borrower != NULL;
     reply_unlink(reply);
-    if (caller->borrower)
+    if (was_lent)
         sched_context_return(core, caller->borrower);
     if (caller->fault) {
         fault_answer(core, caller, sender);
         return;
     }
     message_transfer(sender, caller, 0, NULL, can_grant);
-    thread_make_ready(core, caller);
+    if (was_lent)
+        thread_make_ready_first(core, caller);
+    else
+        thread_make_ready(core, caller);
 }
 
 bool reply_destroy(struct core *core, struct cap cap)

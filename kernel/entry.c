@@ -1,6 +1,7 @@
 /* The ways into the kernel: system calls, interrupts, faults. Each ends in schedule(). */
 #include <arch/machine.h>
 #include <arch/timer.h>
+#include <ipc/fastpath.h>
 #include <ipc/ipc.h>
 #include <kernel/call.h>
 #include <kernel/delete.h>
@@ -213,6 +214,10 @@ static const system_call system_calls[] = {
 
 void kernel_syscall(struct core *core, word number)
 {
+    if (number == SYSCALL_CALL && fastpath_call(core))
+        return;
+    if (number == SYSCALL_REPLY_RECV && fastpath_reply_receive(core))
+        return;
     if (number < SYSTEM_CALL_COUNT && system_calls[number])
         system_calls[number](core);
     else

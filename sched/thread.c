@@ -49,17 +49,6 @@ void tcb_slot_cleared(struct core *core, struct slot *slot)
 
 /* --- queues --- */
 
-void queue_append(struct thread_queue *queue, struct tcb *tcb)
-{
-    tcb->queue_next = NULL;
-    tcb->queue_prev = queue->tail;
-    if (queue->tail)
-        queue->tail->queue_next = tcb;
-    else
-        queue->head = tcb;
-    queue->tail = tcb;
-}
-
 static void queue_prepend(struct thread_queue *queue, struct tcb *tcb)
 {
     tcb->queue_prev = NULL;
@@ -154,6 +143,16 @@ void thread_make_ready(struct core *core, struct tcb *tcb)
     thread_update(core, tcb);
 }
 
+void thread_make_ready_first(struct core *core, struct tcb *tcb)
+{
+    struct thread_queue *queue = &core->ready[tcb->priority];
+    thread_make_ready(core, tcb);
+    if (tcb->is_queued && queue->head != tcb) {
+        queue_remove(queue, tcb);
+        queue_prepend(queue, tcb);
+    }
+}
+
 void thread_stop(struct core *core, struct tcb *tcb, enum thread_state state)
 {
     if (tcb->is_queued)
@@ -221,16 +220,20 @@ void thread_set_flags(struct core *core, struct tcb *tcb, uint8_t flags)
         fp_load(core, tcb);
 }
 
+void thread_switch_fp(struct core *core, struct tcb *from, struct tcb *to)
+{
+    if (from->flags & TCB_FLAG_FP)
+        arch_fpu_save(&from->fpu);
+    fp_load(core, to);
+}
+
 static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
 {
     if (to->space)
         space_load(core, to->space);
     arch_context_switch(core, &from->context, &to->context);
-    if ((from->flags | to->flags) & TCB_FLAG_FP) {
-        if (from->flags & TCB_FLAG_FP)
-            arch_fpu_save(&from->fpu);
-        fp_load(core, to);
-    }
+    if ((from->flags | to->flags) & TCB_FLAG_FP)
+        thread_switch_fp(core, from, to);
     core->current = to;
 }
 

@@ -101,6 +101,8 @@ void tcb_slot_cleared(struct core *core, struct slot *slot);
 
 /* The thread becomes able to run: puts it in its ready queue if it has a context with budget. Its state is set here. */
 void thread_make_ready(struct core *core, struct tcb *tcb);
+/* The same, but in front of its equals: it goes on with a time slice that another began. */
+void thread_make_ready_first(struct core *core, struct tcb *tcb);
 /* RUNNING or not, queued or current: it will not be chosen until thread_make_ready. Sets the state. */
 void thread_stop(struct core *core, struct tcb *tcb, enum thread_state state);
 /* After a change of its sched context or the context's budget: queue or unqueue accordingly. */
@@ -115,7 +117,19 @@ void thread_set_flags(struct core *core, struct tcb *tcb, uint8_t flags);
 /* Chooses the thread to run and loads what it needs: the last step of every entry into the kernel. */
 void schedule(struct core *core);
 
-void queue_append(struct thread_queue *queue, struct tcb *tcb);
+/* FP state and its permission, between two threads of which one has any. */
+void thread_switch_fp(struct core *core, struct tcb *from, struct tcb *to);
+
+static inline void queue_append(struct thread_queue *queue, struct tcb *tcb)
+{
+    tcb->queue_next = NULL;
+    tcb->queue_prev = queue->tail;
+    if (queue->tail)
+        queue->tail->queue_next = tcb;
+    else
+        queue->head = tcb;
+    queue->tail = tcb;
+}
 void queue_remove(struct thread_queue *queue, struct tcb *tcb);
 
 #endif
