@@ -216,6 +216,17 @@ def pump(process, console, deadline):
             console.feed(data)
 
 
+def stop(process):
+    """End QEMU, gently first: it puts the terminal back as it was."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 def run(options, console):
     """Run to the end: the guest's status or one of the statuses above 121."""
     with tempfile.TemporaryDirectory(prefix="tessera-qemu-") as scratch:
@@ -226,7 +237,7 @@ def run(options, console):
             symbols = options.symbols or options.kernel or ""
             say("QEMU waits for a debugger. In another terminal:\n"
                 f"    gdb-multiarch {symbols} -ex 'set architecture {GDB_ARCHITECTURE[options.arch]}'"
-                " -ex 'target remote :1234' -ex 'hbreak kernel_main' -ex continue")
+                " -ex 'target remote :1234' -ex 'hbreak kernel_boot' -ex continue")
         limit = None if options.gdb or not options.timeout else time.monotonic() + options.timeout
         try:
             process = subprocess.Popen(command, stdin=None if options.interactive else subprocess.DEVNULL,
@@ -242,9 +253,7 @@ def run(options, console):
             say("interrupted")
             return INTERRUPTED
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            stop(process)
             process.stdout.close()
         console.finish()
         if not in_time:

@@ -218,7 +218,7 @@ def command_test(options):
     build(arches)
     step("Testing")
     command = ["ctest", "--test-dir", write_test_list(["host", *arches]), "--output-on-failure", "--no-tests=error",
-               "--parallel", str(options.jobs or os.cpu_count() or 1)]
+               "--no-label-summary", "--parallel", str(options.jobs or os.cpu_count() or 1)]
     if options.filter:
         command += ["--tests-regex", options.filter]
     try:
