@@ -6,8 +6,8 @@ commands. Malformed and invalid modules are checked by tessera-aot --check. Data
 TESSERA_WASM_SPEC, or ../shared/wasm-spec beside the repository (see the README there for the format).
 
     spec.py run   --target T --aot FILE --lib-dir DIR ...  translate, run on this host, print every failure and skip
-    spec.py build --target T --aot FILE --lib-dir DIR ... --library LIB --output DIR
-                                                           translate only: DIR/SCRIPT.image for each script
+    spec.py target --target T --aot FILE --lib-dir DIR ... --build-dir build/T
+                                                           translate, boot Tessera in QEMU with the images, the same report
 """
 import argparse
 import concurrent.futures
@@ -265,7 +265,7 @@ def check_rejects(options, script, outcome):
             outcome.passed += 1
 
 
-def translate(options, script, folder, image):
+def translate(options, script, folder, image, more=()):
     (folder / "commands.blob").write_bytes(b"".join(script.commands))
     (folder / "set").write_text("\n".join(script.set_lines) + "\n")
     command = [options.aot, "--set", "--export-tables", *version_options(options), "--target", options.target, f"-O{options.level}", "-o", str(image)]
@@ -275,8 +275,24 @@ def translate(options, script, folder, image):
         command += ["--library", library]
     if options.no_page_zero:
         command.append("--no-page-zero")
-    command += ["--library", "commands.blob", "set"]
+    command += [*more, "--library", "commands.blob", "set"]
     return run_command(command, options.timeout, cwd=folder)
+
+
+def judge(lines, script, outcome, otherwise):
+    """Counts what the driver printed; `otherwise` is what to say when its summary is missing."""
+    for line in lines:
+        if line.startswith("FAIL "):
+            outcome.fail(line[len("FAIL "):])
+    summaries = [re.fullmatch(r"spec .*: passed (\d+) failed (\d+)", line) for line in lines]
+    summary = next(filter(None, summaries), None)
+    if not summary:
+        outcome.fail(f"{script.name}.wast: {otherwise}", script.assertions)
+        return
+    outcome.passed += int(summary[1])
+    missing = script.assertions - int(summary[1]) - int(summary[2])
+    if missing > 0:
+        outcome.fail(f"{script.name}.wast: {missing} assertions are missing from '{summary[0]}'", missing)
 
 
 def run_script(options, script):
@@ -292,28 +308,79 @@ def run_script(options, script):
             outcome.fail(f"{script.name}.wast: not translated (status {status}): {err.strip()}", script.assertions)
             return outcome
         status, out, err = run_command([*options.runner, str(folder / "image")], options.timeout)
-    for line in out.splitlines():
-        if line.startswith("FAIL "):
-            outcome.fail(line[len("FAIL "):])
-    summary = re.search(r"^spec .*: passed (\d+) failed (\d+)$", out, re.MULTILINE)
-    if not summary:
-        outcome.fail(f"{script.name}.wast: the driver ended early with status {status}: {err.strip()}", script.assertions)
-        return outcome
-    outcome.passed += int(summary[1])
-    missing = script.assertions - int(summary[1]) - int(summary[2])
-    if missing > 0:
-        outcome.fail(f"{script.name}.wast: {missing} assertions are missing from '{summary[0]}'", missing)
+    judge(out.splitlines(), script, outcome, f"the driver ended early with status {status}: {err.strip()}")
     return outcome
 
 
-def build_script(options, script):
+# ---- on target ----
+
+MEMORY = "256M"  # for each program: the largest script grows a table and a few memories
+SCRIPTS_PER_BOOT = 40
+
+
+def build_image(options, script, folder):
+    """One image in `folder` for the target. False: the outcome says why not."""
     outcome = Outcome(script.name)
-    image = pathlib.Path(options.output).resolve() / f"{script.name}.image"
-    with tempfile.TemporaryDirectory(prefix="spec-") as folder:
-        status, _, err = translate(options, script, pathlib.Path(folder), image)
+    outcome.skips = [f"{script.name}.wast:{line}: {reason}" for line, reason in script.skips]
+    check_rejects(options, script, outcome)
+    if script.count == 0:
+        return outcome, False
+    manifest = folder / f"{script.name}.json"
+    manifest.write_text(json.dumps({"name": script.name, "version": "1", "memory": MEMORY,
+                                    "permissions": {"trap_thread": True}}))
+    with tempfile.TemporaryDirectory(prefix="spec-") as work:
+        status, _, err = translate(options, script, pathlib.Path(work), folder / f"{script.name}.image",
+                                   ["--manifest", str(manifest)])
     if status != 0:
-        outcome.fail(f"{script.name}.wast: not translated: {err.strip()}")
-    return outcome
+        outcome.fail(f"{script.name}.wast: not translated (status {status}): {err.strip()}", script.assertions)
+    return outcome, status == 0
+
+
+def program_name(index):
+    """The name that begins a program's lines on the console: short, for the console cuts long ones."""
+    return f"script{index}"
+
+
+def boot(options, folder, number, scripts):
+    """The console of a system whose programs are these scripts."""
+    programs = [{"name": program_name(index), "image": f"{script.name}.image", "manifest": f"{script.name}.json",
+                 "memory": MEMORY, "grant": {"trap_thread": True}} for index, script in enumerate(scripts)]
+    description = folder / f"system{number}.json"
+    description.write_text(json.dumps({"programs": programs}))
+    archive = folder / f"system{number}.cpio"
+    build = pathlib.Path(options.build_dir).resolve()
+    status, out, err = run_command([sys.executable, str(ROOT / "ci" / "system_image.py"), str(description), "--arch",
+                                    options.target, "--host-dir", str(pathlib.Path(options.aot).parent.parent),
+                                    "--build-dir", str(build), "-o", str(archive)], options.timeout)
+    if status != 0:
+        return f"the system cannot be packed: {out}{err}"
+    kernel = build / "kernel" / ("Image" if options.target == "arm64" else "tessera.elf")
+    _, out, err = run_command([sys.executable, str(ROOT / "ci" / "qemu.py"), "--arch", options.target, "--kernel",
+                               str(kernel), "--archive", str(archive), "--memory", "2048", "--timeout",
+                               str(options.boot_timeout)], options.boot_timeout + 60)
+    return out + err
+
+
+def judge_console(console, index, script, outcome):
+    prefix = f"{program_name(index)}: "
+    lines = [line[len(prefix):] for line in console.splitlines() if line.startswith(prefix)]
+    judge(lines, script, outcome, f"no summary on the console: {console[-400:]}")
+
+
+def run_on_target(options, scripts):
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="spec-target-") as folder:
+        folder = pathlib.Path(folder)
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            built = list(pool.map(lambda script: build_image(options, script, folder), scripts))
+        outcomes = [outcome for outcome, _ in built]
+        runnable = [(script, outcome) for script, (outcome, is_built) in zip(scripts, built) if is_built]
+        for number, first in enumerate(range(0, len(runnable), SCRIPTS_PER_BOOT)):
+            group = runnable[first:first + SCRIPTS_PER_BOOT]
+            console = boot(options, folder, number, [script for script, _ in group])
+            for index, (script, outcome) in enumerate(group):
+                judge_console(console, index, script, outcome)
+    return outcomes
 
 
 # ---- the suite ----
@@ -355,21 +422,22 @@ def report(outcomes):
 
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=("run", "build"))
+    parser.add_argument("mode", choices=("run", "target"))
     parser.add_argument("scripts", nargs="*", help="names of scripts; all by default")
     parser.add_argument("--suite", default="wasm-2.0")
     parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--aot", required=True, help="the translator")
     parser.add_argument("--lib-dir", action="append", default=[])
     parser.add_argument("--library", action="append", default=[])
-    parser.add_argument("--output", help="build: where the images go")
+    parser.add_argument("--build-dir", help="target: build folder of the kernel and the servers")
+    parser.add_argument("--boot-timeout", type=int, default=300, help="target: seconds for each boot")
     parser.add_argument("--level", choices=list("0123"), default="1", help="of optimisation (default 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=int, default=120, help="seconds for each step of a script")
     parser.add_argument("--no-page-zero", action="store_true")
     options = parser.parse_intermixed_args()
-    if options.mode == "build" and not options.output:
-        parser.error("build needs --output")
+    if options.mode == "target" and not options.build_dir:
+        parser.error("target needs --build-dir")
     options.aot = str(pathlib.Path(options.aot).resolve())
     options.runner = []
     if options.target == "arm64" and os.uname().machine != "aarch64":
@@ -395,18 +463,12 @@ def main():
         if options.scripts:
             folders = [folder for folder in folders if folder.name in options.scripts]
         read = lambda folder: Script(folder, spectest, find_refused(options, folder))
-        work = run_script if options.mode == "run" else build_script
-        if options.mode == "build":
-            pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             scripts = list(pool.map(read, folders))
-            if options.mode == "build":
-                scripts = [script for script in scripts if script.count > 0]
-            outcomes = list(pool.map(lambda script: work(options, script), scripts))
-    if options.mode == "build":
-        failures = [failure for outcome in outcomes for failure in outcome.failures]
-        print("\n".join(failures) or f"{len(outcomes)} images in {options.output}")
-        return 1 if failures else 0
+            if options.mode == "run":
+                outcomes = list(pool.map(lambda script: run_script(options, script), scripts))
+            else:
+                outcomes = run_on_target(options, scripts)
     return 0 if report(outcomes) else 1
 
 
