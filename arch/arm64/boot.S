@@ -262,7 +262,6 @@ tables_invalidate:
     ret
 
     .ltorg
-    .org image + PAGE
 
     .section .tables, "aw", @nobits
     .balign PAGE
