@@ -1,9 +1,10 @@
 /* The arch contract, 5: device interrupts.
  *
  * Portable code knows kernel interrupt numbers 0 .. ARCH_IRQ_COUNT - 1; the machine maps user-visible numbers (GSI,
- * INTID) and MSIs to them. Everything starts masked. On a device interrupt machine code masks the line (what
- * would lose an interrupt by it, an MSI or an edge at an I/O APIC, is left alone), finishes with the controller (EOI) and calls kernel_interrupt; the
- * driver's IRQ_HANDLER_ACK ends in arch_irq_unmask. Timer interrupts go to kernel_timer; spurious ones just return.
+ * INTID) and MSIs to them. Everything starts masked. On a device interrupt machine code masks the line (what would lose
+ * an interrupt by it, an MSI or an edge at an I/O APIC, is left alone), finishes with the controller (EOI) and calls
+ * kernel_interrupt; the driver's IRQ_HANDLER_ACK ends in arch_irq_unmask. Timer interrupts go to kernel_timer; spurious
+ * ones just return.
  */
 #ifndef ARCH_IRQ_H
 #define ARCH_IRQ_H
