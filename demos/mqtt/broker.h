@@ -18,6 +18,7 @@
 #ifndef DEMOS_MQTT_BROKER_H
 #define DEMOS_MQTT_BROKER_H
 
+#include "buffer.h"
 #include "session.h"
 
 struct broker_limits {
@@ -39,11 +40,6 @@ extern const struct broker_limits broker_default_limits;
 struct broker_stats {
     uint64_t accepted, refused, closed_for_error, taken_over, timed_out, wills;
     uint64_t publishes_in, publishes_out, dropped, retained_refused;
-};
-
-struct buffer {
-    uint8_t *bytes;
-    uint32_t cap, head, tail;
 };
 
 struct connection {
