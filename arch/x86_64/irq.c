@@ -114,6 +114,8 @@ static const struct io_apic *io_apic_of(unsigned line)
 static void line_write(unsigned line, uint32_t entry)
 {
     const struct io_apic *apic = io_apic_of(line);
+    if (apic == NULL)
+        return;
     io_apic_write(apic, IO_APIC_ENTRY(line - apic->first) + 1, boot_apic_id << 24);
     io_apic_write(apic, IO_APIC_ENTRY(line - apic->first), entry);
 }
