@@ -23,30 +23,40 @@ struct writer {
 
 static struct writer writers[WRITERS];
 static struct uart_region *uart;
-static uint32_t head;
+static uint32_t head, published;
 
 static uint32_t space(void)
 {
     return UART_RING_BYTES - (head - atomic_load_explicit(&uart->out_tail, memory_order_acquire));
 }
 
+/* Shows the driver what was written since the last time. */
 static void publish(void)
 {
+    if (head == published)
+        return;
+    published = head;
     atomic_store_explicit(&uart->out_head, head, memory_order_release);
     notification_signal(CONSOLE_CAP_UART_SIGNAL);
+}
+
+/* Asks the driver to say when `want` bytes are free, and waits for its signal. */
+static void ask_and_wait(uint32_t want)
+{
+    atomic_store(&uart->out_want, want);
+    atomic_fetch_add(&uart->out_ask, 1);
+    atomic_store_explicit(&uart->out_head, head, memory_order_release);
+    published = head;
+    notification_signal(CONSOLE_CAP_UART_SIGNAL);
+    (void)notification_wait(PROCESS_CAP_NOTIFICATION);
 }
 
 /* Waits until `enough` bytes are free; asks the driver to say so, with some more so that it is not asked for each line. */
 static void wait_for_space(uint32_t enough)
 {
     uint32_t want = enough < UART_RING_BYTES / 2 ? UART_RING_BYTES / 2 : enough;
-    while (space() < enough) {
-        atomic_store(&uart->out_want, want);
-        atomic_fetch_add(&uart->out_ask, 1);
-        publish();
-        if (space() < enough)
-            (void)notification_wait(PROCESS_CAP_NOTIFICATION);
-    }
+    while (space() < enough)
+        ask_and_wait(want);
 }
 
 static void emit(const char *text, size_t length)
@@ -124,11 +134,9 @@ static void console_gone(const struct message *m)
 /* Waits even when the ring is empty: for the bytes in the device. */
 static void flush(void)
 {
-    atomic_store(&uart->out_want, UART_RING_BYTES);
-    atomic_fetch_add(&uart->out_ask, 1);
-    publish();
-    (void)notification_wait(PROCESS_CAP_NOTIFICATION);
-    wait_for_space(UART_RING_BYTES);
+    do
+        ask_and_wait(UART_RING_BYTES);
+    while (space() < UART_RING_BYTES);
 }
 
 static void handle(const struct message *m, word badge)

@@ -48,7 +48,7 @@ bool task_object(struct task *task, enum object_type type, uint32_t size_bits, c
 
 bool task_create(struct task *task, struct pool *pool)
 {
-    memset(task, 0, sizeof(*task));
+    memset(task, 0, offsetof(struct task, tables));
     task->pool = pool;
     task->cnode_bits = PROCESS_CNODE_BITS;
     /* Largest first: the block is then filled without gaps. */
@@ -74,7 +74,7 @@ void task_destroy(struct task *task)
     }
     for (uint32_t i = 0; i < task->memory_count; i++)
         memory_return(pool, &task->memory[i].memory);
-    memset(task, 0, sizeof(*task));
+    memset(task, 0, offsetof(struct task, tables));
     task->pool = pool;
 }
 

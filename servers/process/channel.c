@@ -342,7 +342,7 @@ static uint32_t connect_now(struct process *process, struct channel *channel, st
 /* Those who wait for this channel; several may be served by one listen. */
 static void waiting_connect(struct channel *channel)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (!process || process->waiting != WAITING_CONNECT || process->waiting_for != (uint32_t)(channel - channels))
             continue;
@@ -414,7 +414,7 @@ uint32_t channel_accept(struct process *process, word listener, struct process_s
 
 static bool somebody_may_serve(const char *name)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (process && process->end == PROCESS_RUNNING && authority_allows(&process->authority, AUTHORITY_SERVE, name))
             return true;
@@ -449,7 +449,7 @@ void channels_process_ended(struct process *process)
 
 void channels_refuse_hopeless(void)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (process && process->waiting == WAITING_CONNECT && !somebody_may_serve(channels[process->waiting_for].name))
             process_answer(process, E_CONNREFUSED, NULL, 0);

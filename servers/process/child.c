@@ -86,7 +86,7 @@ static void answer_from(const struct process *child, word results[3])
 uint32_t child_join(struct process *process, word pid, bool wait, word results[3])
 {
     bool any = false;
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *child = server.processes[i];
         if (!child || child->parent != process->index || child->parent_generation != process->generation ||
             (pid && pid != i))

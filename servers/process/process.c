@@ -160,7 +160,7 @@ void deadlines_check(void)
 {
     uint64_t now = clock_ticks();
     server.next_deadline = 0;
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (!process || process->end != PROCESS_RUNNING || !process->deadline_ticks)
             continue;
@@ -436,34 +436,55 @@ static uint32_t process_build(struct process *process, const struct process_opti
     return capabilities_grant(process) ? 0 : E_NOMEM;
 }
 
+/* Everything but the arrays, whose counts are zero then. */
+static void process_clear(struct process *process)
+{
+    struct memory self = process->self;
+    memset(process, 0, offsetof(struct process, task));
+    memset(&process->task, 0, offsetof(struct task, tables));
+    process->self = self;
+    process->task.pool = &server.pool;
+}
+
 static struct process *process_allocate(void)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
-        struct memory memory;
-        if (server.processes[i])
-            continue;
+    struct process *process = server.spare;
+    struct memory memory;
+    uint32_t index = 1;
+    while (index <= PROCESSES && server.processes[index])
+        index++;
+    if (index > PROCESSES)
+        return NULL;
+    if (!process) {
         if (!memory_take(&server.pool, sizeof(struct process), &memory))
             return NULL;
-        struct process *process = (struct process *)(void *)memory.view;
+        process = (struct process *)(void *)memory.view;
         process->self = memory;
-        process->index = i;
-        process->generation = ++server.generation;
-        process->window_next = PROCESS_WINDOW_BASE;
-        process->task.pool = &server.pool;
-        server.processes[i] = process;
-        return process;
     }
-    return NULL;
+    server.spare = NULL;
+    process_clear(process);
+    process->index = index;
+    process->generation = ++server.generation;
+    process->window_next = PROCESS_WINDOW_BASE;
+    server.processes[index] = process;
+    if (index > server.top)
+        server.top = index;
+    return process;
 }
 
 void process_forget(struct process *process)
 {
     struct process *parent = process_find(process->parent, process->parent_generation);
+    struct memory self = process->self; /* the struct itself is cleared */
     if (parent)
         parent->children--;
-    struct memory self = process->self; /* the struct itself is cleared */
     server.processes[process->index] = NULL;
-    memory_return(&server.pool, &self);
+    while (server.top > 0 && !server.processes[server.top])
+        server.top--;
+    if (server.spare)
+        memory_return(&server.pool, &self);
+    else
+        server.spare = process;
 }
 
 uint32_t process_create(const struct process_options *options, struct process **made)
@@ -688,7 +709,7 @@ static void root_tell(const struct process *process, const char *text)
 
 static void children_end(const struct process *parent)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *child = server.processes[i];
         if (!child || child->parent != parent->index || child->parent_generation != parent->generation)
             continue;
@@ -719,8 +740,8 @@ static void memory_settle(struct process *process)
 static void memory_account(void)
 {
     uint64_t blocks = server.pool.used_bytes[0] - ((uint64_t)server.own_blocks << POOL_BLOCK_BITS);
-    uint64_t pages = server.pool.used_bytes[1];
-    for (uint32_t i = 1; i <= PROCESSES; i++)
+    uint64_t pages = server.pool.used_bytes[1] - (server.spare ? server.spare->self.bytes : 0);
+    for (uint32_t i = 1; i <= server.top; i++)
         if (server.processes[i])
             return;
     if (blocks || pages)

@@ -32,7 +32,7 @@
 
 #define PRIORITY_PROGRAM 100
 #define DEFAULT_MEMORY   (16ul << 20)
-#define DEFAULT_STACK    (64ul << 10)
+#define DEFAULT_STACK    (16ul << 10) /* mapped at first */
 #define STACK_LIMIT      (1ul << 20)
 #define BADGE_NOTIFY     (1ul << 63)
 
@@ -106,7 +106,6 @@ struct process {
     enum process_end end; /* PROCESS_RUNNING, or a child waiting to be joined */
     uint32_t end_status;
     struct memory self; /* of this struct */
-    struct task task;
     uint32_t program; /* index in the description */
     const struct system_program *description;
     struct program_image *image;
@@ -119,13 +118,7 @@ struct process {
     uint64_t deadline_ticks; /* 0: none */
     uint64_t cap_used;       /* slots of its CNode */
     uint64_t window_next;
-    struct window {
-        uint64_t address, bytes; /* 0 bytes: free to be used again */
-        uint64_t distance;       /* address - first: see process_window_map */
-        cptr frame, slot;
-    } windows[WINDOWS];
     uint32_t window_count;
-    struct region regions[REGIONS];
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal;
@@ -135,6 +128,14 @@ struct process {
     cptr reply;
     uint32_t waiting_for; /* channel, service or child */
     struct process_stream piped[3]; /* the parent's ends, until it is told */
+    /* From here on nothing is cleared for a new process: the counts say what is meaningful, and task_create begins. */
+    struct task task;
+    struct region regions[REGIONS];
+    struct window {
+        uint64_t address, bytes; /* 0 bytes: free to be used again */
+        uint64_t distance;       /* address - first: see process_window_map */
+        cptr frame, slot;
+    } windows[WINDOWS];
 };
 
 struct server {
@@ -144,6 +145,8 @@ struct server {
     struct archive_map archive_map;
     const struct system_header *system;
     struct process *processes[PROCESSES + 1];
+    uint32_t top; /* no process has a higher number */
+    struct process *spare; /* one that ended: its memory is kept for the next */
     uint32_t generation;
     uint32_t essential_left, started;
     struct random random;

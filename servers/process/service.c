@@ -93,7 +93,7 @@ static bool is_served(const struct service *service)
 
 static bool somebody_may_serve(const char *name)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (process && process->end == PROCESS_RUNNING &&
             authority_allows(&process->authority, AUTHORITY_SERVICE_SERVE, name))
@@ -125,7 +125,7 @@ uint32_t service_listen(struct process *process, const char *name, word caps[2])
     for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) /* those who knew an earlier server */
         if (process_find(service->clients[i].process, service->clients[i].generation))
             (void)client_connect(service, &service->clients[i]);
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *waiter = server.processes[i];
         word result[2] = {0};
         if (waiter && waiter->waiting == WAITING_SERVICE && waiter->waiting_for == (uint32_t)(service - services))
@@ -219,7 +219,7 @@ void services_process_ended(struct process *process)
 
 void services_refuse_hopeless(void)
 {
-    for (uint32_t i = 1; i <= PROCESSES; i++) {
+    for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (process && process->waiting == WAITING_SERVICE && !somebody_may_serve(services[process->waiting_for].name))
             process_answer(process, E_CONNREFUSED, NULL, 0);

@@ -44,26 +44,27 @@ struct task {
     struct pool *pool;
     uint32_t blocks[TASK_BLOCKS];
     uint32_t block_count;
-    struct {
-        uint64_t address;
-        uint32_t level;
-    } tables[TASK_TABLES];
     uint32_t table_count;
     cptr rows[TASK_ROWS];
     uint32_t row_count;
     cptr slot_next, slot_end;
     cptr free_slots[32];
     uint32_t free_slot_count;
-    struct task_memory {
-        struct memory memory;
-        uint64_t address;
-    } memory[TASK_MEMORY];
     uint32_t memory_count;
-    uint64_t memory_bytes; /* sum of the above */
+    uint64_t memory_bytes; /* sum over memory[] */
     uint32_t cnode_bits;
     cptr cnode, vspace, tcb, sched_context, notification, timer, ipc_buffer;
     struct memory pages; /* start page and its strings */
     struct memory stack; /* the topmost part */
+    /* Only what the counts say is meaningful from here on. */
+    struct {
+        uint64_t address;
+        uint32_t level;
+    } tables[TASK_TABLES];
+    struct task_memory {
+        struct memory memory;
+        uint64_t address;
+    } memory[TASK_MEMORY];
 };
 
 /* Begins a task: VSpace, CNode, TCB, SchedContext, notification. False when memory or slots are short; the task is then
