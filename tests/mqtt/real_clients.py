@@ -27,7 +27,8 @@ class Broker:
     def subscribe(self, *arguments):
         """Starts a subscriber and waits until its SUBACK has come."""
         command = self.arguments("mosquitto_sub", "-d", "-F", "%t|%q|%r|%p", *arguments)
-        client = subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE)
+        # Unbuffered: communicate() with a time limit reads past what readline() had read ahead.
+        client = subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE, bufsize=0)
         while b"SUBACK" not in (line := client.stdout.readline()):
             if not line:
                 raise SystemExit("mosquitto_sub ended before its SUBACK")
