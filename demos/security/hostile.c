@@ -1,18 +1,15 @@
 /* A hostile module: does one bad thing, which its argument names. The system must contain it, and report it by
  * the function's name below. A bad thing that is done without being stopped ends with exit status 99.
  *
- *     hostile recurse|bad-call|null-call|far-call|unreachable|divide|overflow|convert|loop|hog|spawn|sleep|exit
+ *     hostile recurse|bad-call|null-call|far-call|unreachable|divide|overflow|convert|loop|hog|exit
  */
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <tessera.h>
-
-enum { ESCAPED = 99, WASM_PAGE = 65536, CHILDREN_MAX = 64, CHILD_MS = 20 };
+enum { ESCAPED = 99, WASM_PAGE = 65536 };
 
 static volatile int zero = 0, minus_one = -1;
 static volatile float not_a_number;
@@ -123,45 +120,6 @@ static int run_hog(void)
     return pages > first ? 0 : 1;
 }
 
-static int child_start(void)
-{
-    struct tessera_process_handles child;
-    static const char name[] = "child", arguments[] = "hostile\nsleep";
-    return tessera_proc_spawn(name, sizeof(name) - 1, 0, arguments, sizeof(arguments) - 1, "", 0, TESSERA_STDIO_NULL,
-                              TESSERA_STDIO_INHERIT, TESSERA_STDIO_INHERIT, ".", 1, &child);
-}
-
-/* Starts children until refused, then waits for all. Returns how many there were; *error: the refusal. */
-static uint32_t children_start(int *error)
-{
-    uint32_t started = 0, joined = 0;
-    while (started < CHILDREN_MAX && (*error = child_start()) == 0)
-        started++;
-    for (; joined < started; joined++) {
-        struct tessera_option_pid any_child = {0};
-        struct tessera_join_status status;
-        if (tessera_proc_join(&any_child, 0, &status) != 0 || status.type != TESSERA_JOIN_EXIT_NORMAL)
-            break;
-    }
-    return joined == started ? started : 0;
-}
-
-/* The limit must hold, and must be the same again when all children have ended. */
-static int run_spawn(void)
-{
-    int first_error, second_error;
-    uint32_t first = children_start(&first_error), second = children_start(&second_error);
-    printf("spawn: refused after %u children (errno %d), then after %u (errno %d)\n", (unsigned)first, first_error,
-           (unsigned)second, second_error);
-    return first > 0 && first == second && first_error == TESSERA_EAGAIN && second_error == TESSERA_EAGAIN ? 0 : 1;
-}
-
-static int run_sleep(void)
-{
-    const struct timespec pause = {.tv_nsec = CHILD_MS * 1000000l};
-    return nanosleep(&pause, NULL) == 0 ? 0 : 1;
-}
-
 static int run_exit(void)
 {
     return 0;
@@ -183,8 +141,6 @@ static const struct {
     {"convert", run_convert},
     {"loop", run_loop},
     {"hog", run_hog},
-    {"spawn", run_spawn},
-    {"sleep", run_sleep},
     {"exit", run_exit},
 };
 

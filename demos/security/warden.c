@@ -1,13 +1,14 @@
 /* Starts one hostile child after another and checks how each ends: every case of edges.wat, each trap of hostile.c,
  * many times over, so that what a child leaves behind would be noticed, and every deed of the native outlaw. Keeps the
- * channel "bell" connected meanwhile: its end tells the neighbours that the show is over.
+ * channel "bell" connected meanwhile, and for at least LEAST_MS: its end tells the neighbours that the show is over.
  *
- *     warden ROUNDS
+ *     warden ROUNDS LEAST_MS
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <tessera.h>
@@ -98,8 +99,25 @@ static void run_traps(void)
     expect("child", "exit", false);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now = {0};
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+        abort();
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Sleeps until the monotonic clock says so. */
+static void wait_until(uint64_t end_ms)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    while (now_ms() < end_ms)
+        nanosleep(&pause, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    uint64_t least_ms = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, start_ms = now_ms();
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1;
     uint32_t bell;
     _Static_assert(EDGE_OPERATIONS * EDGES == BULK_FIRST, "as in edges.wat");
@@ -114,6 +132,7 @@ int main(int argc, char **argv)
     while (run_deed(deeds))
         deeds++;
     printf("warden: the outlaw did %u deeds\n", deeds);
+    wait_until(start_ms + least_ms);
     close((int)bell);
     printf("warden: %u hostile children contained, %u not\n", contained, escaped);
     return escaped == 0 && contained > 0 && deeds > 0 ? 0 : 1;
