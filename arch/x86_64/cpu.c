@@ -84,7 +84,6 @@ const char *cpu_check(void)
     cpu.has_rdrand = (basic.ecx & 1u << 30) != 0;
     cpu.has_umip = (structured.ecx & 1u << 2) != 0;
     cpu.has_large_pages_1g = (extended.edx & 1u << 26) != 0;
-    cpu.has_invariant_tsc = (leaf_read(0x80000007, 0).edx & 1u << 8) != 0;
     cpu.has_automatic_ibrs = (leaf_read(0x80000021, 0).eax & 1u << 8) != 0;
     cpu.xcr0 = leaf_read(13, 0).eax & XCR0_X87_SSE_AVX;
     cpu.has_xsaveopt = (leaf_read(13, 1).eax & 1) != 0;

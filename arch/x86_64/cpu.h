@@ -9,7 +9,7 @@
 struct cpu_features {
     /* has_pcid: PCIDs and INVPCID both */
     bool has_large_pages_1g, has_pcid, has_umip, has_x2apic, has_tsc_deadline, has_xsaveopt;
-    bool has_invariant_tsc, has_rdrand, is_meltdown_free, has_enhanced_ibrs, has_automatic_ibrs;
+    bool has_rdrand, is_meltdown_free, has_enhanced_ibrs, has_automatic_ibrs;
     uint64_t xcr0; /* x87, SSE and, where there, AVX */
 };
 extern struct cpu_features cpu;
