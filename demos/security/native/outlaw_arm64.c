@@ -20,7 +20,7 @@ int jump_to(uint64_t address)
     static int name(uint64_t argument)                                                                                 \
     {                                                                                                                  \
         register uint64_t x0 __asm__("x0") = argument;                                                                 \
-        __asm__ volatile(text : "+r"(x0) : : "memory", "cc", "x1");                                                    \
+        __asm__ volatile(text : "+r"(x0) : : "memory", "cc", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9");    \
         return result;                                                                                                 \
     }
 
@@ -71,7 +71,13 @@ INSTRUCTION(do_hvc, "hvc #0")
 INSTRUCTION(do_smc, "smc #0")
 INSTRUCTION(do_hlt, "hlt #0xf000")
 INSTRUCTION(do_brk, "brk #0")
-INSTRUCTION(do_svc_high, "svc #0xffff")
+#define SYSTEM_CALL(name, number) INSTRUCTION(name, "mov x8, #-1\n mov x9, #-1\n svc #" #number)
+SYSTEM_CALL(do_svc_9, 9)
+SYSTEM_CALL(do_svc_15, 15)
+SYSTEM_CALL(do_svc_18, 18)
+SYSTEM_CALL(do_svc_255, 255)
+SYSTEM_CALL(do_svc_32768, 32768)
+SYSTEM_CALL(do_svc_65535, 65535)
 HARMLESS(do_svc_debug, "svc #17")
 HARMLESS(do_wfi, "wfi")
 HARMLESS(do_wfe, "sev\n wfe")
@@ -149,7 +155,12 @@ const struct deed machine_deeds[] = {
     {"SMC", MUST_FAULT, do_smc, 0x84000008},
     {"HLT of semihosting", MUST_FAULT, do_hlt, 0x18}, /* SYS_EXIT */
     {"BRK", MUST_FAULT, do_brk, 0},
-    {"SVC 65535", MUST_FAULT, do_svc_high, 0},
+    {"SVC 9", MUST_FAULT, do_svc_9, 0},
+    {"SVC 15", MUST_FAULT, do_svc_15, 0},
+    {"SVC 18", MUST_FAULT, do_svc_18, 0},
+    {"SVC 255", MUST_FAULT, do_svc_255, 0},
+    {"SVC 32768", MUST_FAULT, do_svc_32768, 0},
+    {"SVC 65535", MUST_FAULT, do_svc_65535, 0},
     {"SVC 17", MAY_FAULT, do_svc_debug, 0},
     {"WFI", MAY_FAULT, do_wfi, 0},
     {"WFE", MAY_FAULT, do_wfe, 0},

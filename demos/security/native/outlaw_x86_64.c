@@ -165,6 +165,19 @@ static int write_gs_base(uint64_t base)
     return 0;
 }
 
+/* Whatever number: the registers hold what they happen to hold, and addresses that are not the program's. */
+static int system_call(uint64_t number)
+{
+    register uint64_t rax __asm__("rax") = number;
+    register uint64_t rdi __asm__("rdi") = 0xffffffff80100001;
+    register uint64_t rsi __asm__("rsi") = UINT64_MAX;
+    __asm__ volatile("syscall"
+                     : "+r"(rax), "+r"(rdi), "+r"(rsi)
+                     :
+                     : "rcx", "r11", "rdx", "r8", "r9", "r10", "rbx", "r12", "r13", "r14", "memory", "cc");
+    return 1;
+}
+
 static int null_segments(uint64_t argument)
 {
     __asm__ volatile("movw %w0, %%ds\n movw %w0, %%es\n movw %w0, %%fs\n movw %w0, %%gs" : : "r"(argument));
@@ -253,6 +266,14 @@ const struct deed machine_deeds[] = {
     {"a push on a stack that is not canonical", MUST_FAULT, do_bad_stack_push, 0x8000000000000000},
     {"a system call on a stack in the kernel", MUST_RETURN, syscall_on_kernel_stack, KERNEL},
     {"a system call on a stack at 0", MUST_RETURN, syscall_on_kernel_stack, 0},
+    {"system call 9", MUST_FAULT, system_call, 9},
+    {"system call 15", MUST_FAULT, system_call, 15},
+    {"system call 18", MUST_FAULT, system_call, 18},
+    {"system call 255", MUST_FAULT, system_call, 255},
+    {"system call 2^31", MUST_FAULT, system_call, 1ul << 31},
+    {"system call 2^32", MUST_FAULT, system_call, 1ul << 32},
+    {"system call 2^63", MUST_FAULT, system_call, 1ul << 63},
+    {"system call -1", MUST_FAULT, system_call, UINT64_MAX},
     {"MXCSR with reserved bits", MAY_FAULT, do_mxcsr, 0},
     {"LOCK where it must not be", MUST_FAULT, do_lock, 0},
     {"an instruction of 17 bytes", MUST_FAULT, do_long, 0},
