@@ -20,9 +20,10 @@ static void lower_locals(struct lowering *lower, const struct function_type *typ
     }
     for (uint32_t i = 0; i < count; i++) {
         bool is_float = types[i].kind == VALUE_F32 || types[i].kind == VALUE_F64;
-        LLVMValueRef value = i < type->parameter_count ? LLVMGetParam(lower->llvm_function, i)
-                             : is_float                ? lower_float_constant(lower, 0, types[i].kind == VALUE_F64)
-                                                       : LLVMConstNull(lower->local_types[i]);
+        LLVMValueRef value = i < type->parameter_count     ? LLVMGetParam(lower->llvm_function, i)
+                             : is_float                    ? lower_float_constant(lower, 0, types[i].kind == VALUE_F64)
+                             : types[i].kind == VALUE_V128 ? lower_vector_zero(lower)
+                                                           : LLVMConstNull(lower->local_types[i]);
         LLVMBuildStore(lower->builder, value, lower->locals[i]);
     }
     free(types);
@@ -79,6 +80,7 @@ bool lower_function_body(struct lowering *lower, uint32_t function)
     lower->blocks = allocate((size_t)body->maximum_depth + 1, sizeof *lower->blocks);
     lower->block_count = 0;
     lower->is_reachable = true;
+    lower->vector_zero = VECTOR_ZERO_UNKNOWN;
     lower->error->result = MODULE_OK;
 
     LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));

@@ -235,6 +235,12 @@ static void declare_tables(struct lowering *lower)
     }
 }
 
+/* Arithmetic with a float that LLVM knows may lose what a signalling NaN becomes: float.c. */
+static bool is_hidden_type(struct value_type type)
+{
+    return type.kind == VALUE_F32 || type.kind == VALUE_F64 || type.kind == VALUE_V128;
+}
+
 static void declare_globals(struct lowering *lower)
 {
     lower->globals = allocate(lower->module->global_count, sizeof *lower->globals);
@@ -252,6 +258,7 @@ static void declare_globals(struct lowering *lower)
             const struct expression initial = lower->module->globals[i].initial;
             LLVMSetInitializer(global->value, lower_constant_expression(lower, lower->instance, initial));
             set_linkage(lower, global->value);
+            LLVMSetExternallyInitialized(global->value, is_hidden_type(lower->module->globals[i].type));
         }
     }
 }

@@ -74,6 +74,9 @@ struct block {
     bool was_reached;
 };
 
+/* Whether LLVM may know a vector constant's zeroes in the current function: see vector.c. */
+enum vector_zero { VECTOR_ZERO_UNKNOWN, VECTOR_ZERO_VISIBLE, VECTOR_ZERO_HIDDEN };
+
 struct lowering {
     const struct program *program;
     const struct instance *instance;
@@ -102,6 +105,7 @@ struct lowering {
     uint32_t value_count;
     struct block *blocks;
     uint32_t block_count;
+    enum vector_zero vector_zero;
     bool is_reachable;
 };
 
@@ -205,6 +209,11 @@ LLVMValueRef lower_float_constant(struct lowering *lower, uint64_t bits, bool is
 LLVMValueRef lower_hide(struct lowering *lower, LLVMValueRef value);
 /* WebAssembly's minimum or maximum of scalars or vectors. */
 LLVMValueRef lower_minmax(struct lowering *lower, const char *intrinsic, LLVMValueRef left, LLVMValueRef right);
+
+/* ---- vector.c ---- */
+
+/* What a v128 local begins with. */
+LLVMValueRef lower_vector_zero(struct lowering *lower);
 
 /* ---- memory.c, table.c: also used by instantiation and calls ---- */
 

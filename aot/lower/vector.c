@@ -121,7 +121,7 @@ static LLVMValueRef constant_of_bytes(const struct lowering *lower, const uint8_
 }
 
 /* One read-only global for each value, which the optimiser takes for something that another party fills in. */
-LLVMValueRef vector_hidden_constant(struct lowering *lower, const uint8_t bytes[16])
+static LLVMValueRef hidden_constant(struct lowering *lower, const uint8_t bytes[16])
 {
     char name[] = "vector$00112233445566778899aabbccddeeff";
     for (unsigned i = 0; i < 16; i++)
@@ -138,28 +138,66 @@ LLVMValueRef vector_hidden_constant(struct lowering *lower, const uint8_t bytes[
     return LLVMBuildLoad2(lower->builder, vector_type(lower, LANES_I8X16), global, "");
 }
 
-/* Whether a lane is -0, 1 or -1 as a float of either width: what LLVM folds arithmetic with. (One lane is enough: LLVM
- * may find that the others are not used.) The fold with +0 is that of a subtraction: see vector_float.c. */
-static bool has_folded_lane(const uint8_t bytes[16])
+/* Whether a lane of either width is one of these floats. One lane is enough: LLVM may find that the others are not
+ * used. */
+static bool has_lane(const uint8_t bytes[16], const uint64_t *values, unsigned count, bool is_double)
 {
-    static const uint32_t singles[] = {0x80000000, 0x3f800000, 0xbf800000};
-    static const uint64_t doubles[] = {0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000};
     uint32_t narrow[4];
     uint64_t wide[2];
     memcpy(narrow, bytes, 16);
     memcpy(wide, bytes, 16);
-    for (int i = 0; i < 3; i++)
-        if (wide[0] == doubles[i] || wide[1] == doubles[i] || narrow[0] == singles[i] || narrow[1] == singles[i] ||
-            narrow[2] == singles[i] || narrow[3] == singles[i])
-            return true;
+    for (unsigned lane = 0; lane < (is_double ? 2 : 4); lane++)
+        for (unsigned i = 0; i < count; i++)
+            if ((is_double ? wide[lane] : narrow[lane]) == values[i])
+                return true;
     return false;
+}
+
+/* LLVM folds arithmetic with -0, 1 and -1. These are no common integers, so such constants are always hidden. */
+static bool has_folded_lane(const uint8_t bytes[16])
+{
+    static const uint64_t singles[] = {0x80000000, 0x3f800000, 0xbf800000};
+    static const uint64_t doubles[] = {0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000};
+    return has_lane(bytes, singles, 3, false) || has_lane(bytes, doubles, 3, true);
+}
+
+/* It also folds x - 0 and |x| + 0. Integer code needs its zeroes visible, so they are hidden only in a function where
+ * one of the two can happen. */
+static bool folds_zero(struct lowering *lower)
+{
+    if (lower->vector_zero != VECTOR_ZERO_UNKNOWN)
+        return lower->vector_zero == VECTOR_ZERO_HIDDEN;
+    struct operator_reader reader;
+    struct operation op;
+    struct module_error error;
+    bool subtracts = false, adds = false, has_abs = false;
+    operator_reader_open_body(&reader, lower->module, lower->function);
+    while (!operator_reader_at_end(&reader) && operator_read(&reader, &op, &error)) {
+        subtracts |= op.code == OP_F32X4_SUB || op.code == OP_F64X2_SUB;
+        adds |= op.code == OP_F32X4_ADD || op.code == OP_F64X2_ADD;
+        has_abs |= op.code == OP_F32X4_ABS || op.code == OP_F64X2_ABS;
+    }
+    operator_reader_close(&reader);
+    lower->vector_zero = subtracts || (adds && has_abs) ? VECTOR_ZERO_HIDDEN : VECTOR_ZERO_VISIBLE;
+    return lower->vector_zero == VECTOR_ZERO_HIDDEN;
+}
+
+static LLVMValueRef constant(struct lowering *lower, const uint8_t bytes[16])
+{
+    static const uint64_t zero[] = {0};
+    bool is_hidden = has_folded_lane(bytes) || (has_lane(bytes, zero, 1, false) && folds_zero(lower));
+    return is_hidden ? hidden_constant(lower, bytes) : constant_of_bytes(lower, bytes);
+}
+
+LLVMValueRef lower_vector_zero(struct lowering *lower)
+{
+    return constant(lower, (const uint8_t[16]){0});
 }
 
 void lower_vector_const(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    lower_push(lower, has_folded_lane(op->vector) ? vector_hidden_constant(lower, op->vector)
-                                                  : constant_of_bytes(lower, op->vector));
+    lower_push(lower, constant(lower, op->vector));
 }
 
 /* ---- moving lanes ---- */

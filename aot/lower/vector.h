@@ -29,9 +29,6 @@ LLVMValueRef vector_view(struct lowering *lower, LLVMValueRef vector, enum lanes
 /* A constant vector whose lanes are all `value`. */
 LLVMValueRef vector_constant(const struct lowering *lower, enum lanes lanes, uint64_t value);
 
-/* A constant that LLVM loads from memory without knowing its value (see float.c for why). */
-LLVMValueRef vector_hidden_constant(struct lowering *lower, const uint8_t bytes[16]);
-
 LLVMValueRef vector_splat(struct lowering *lower, LLVMValueRef scalar, unsigned count);
 
 /* `count` lanes of `a` and of `b` after it, from `first` in steps of `step`. */

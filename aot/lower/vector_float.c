@@ -1,5 +1,5 @@
-/* Floating-point lanes. What float.c says about signalling NaNs holds for each lane: constants that LLVM folds
- * arithmetic with are hidden, here those with a zero in a subtraction or addition, in vector.c the others. */
+/* Floating-point lanes. What float.c says about signalling NaNs holds for each lane; vector.c hides the constants that
+ * LLVM folds arithmetic with. */
 #include "lower/vector.h"
 
 #include <string.h>
@@ -19,31 +19,10 @@ static enum lanes integer_lanes(enum lanes lanes)
 
 /* ---- arithmetic ---- */
 
-/* Whether a constant, which is known by its bytes here, has a lane that is +0. */
-static bool has_zero_lane(LLVMValueRef constant, enum lanes lanes, uint8_t bytes[16])
-{
-    unsigned width = 16 / vector_lane_count(lanes);
-    bool has_zero = false;
-    for (unsigned i = 0; i < 16; i++)
-        bytes[i] = (uint8_t)LLVMConstIntGetZExtValue(LLVMGetAggregateElement(constant, i));
-    for (unsigned i = 0; i < 16; i += width)
-        has_zero |= memcmp(bytes + i, (const uint8_t[8]){0}, width) == 0;
-    return has_zero;
-}
-
-static LLVMValueRef pop_arithmetic_operand(struct lowering *lower, enum lanes lanes)
-{
-    uint8_t bytes[16];
-    LLVMValueRef value = lower_pop(lower);
-    if (LLVMIsConstant(value) && has_zero_lane(value, lanes, bytes))
-        value = vector_hidden_constant(lower, bytes);
-    return vector_view(lower, value, lanes);
-}
-
 void lower_vector_arithmetic(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op;
-    LLVMValueRef b = pop_arithmetic_operand(lower, row->lanes), a = pop_arithmetic_operand(lower, row->lanes);
+    LLVMValueRef b = vector_pop(lower, row->lanes), a = vector_pop(lower, row->lanes);
     vector_push(lower, LLVMBuildBinOp(lower->builder, (LLVMOpcode)row->kind, a, b, ""));
 }
 
@@ -57,8 +36,8 @@ void lower_vector_float_negate(struct lowering *lower, const struct operation *o
 void lower_vector_multiply_add(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op;
-    LLVMValueRef c = pop_arithmetic_operand(lower, row->lanes), b = pop_arithmetic_operand(lower, row->lanes);
-    LLVMValueRef a = pop_arithmetic_operand(lower, row->lanes);
+    LLVMValueRef c = vector_pop(lower, row->lanes), b = vector_pop(lower, row->lanes);
+    LLVMValueRef a = vector_pop(lower, row->lanes);
     if (row->kind)
         a = LLVMBuildFNeg(lower->builder, a, "");
     vector_push(lower, LLVMBuildFAdd(lower->builder, LLVMBuildFMul(lower->builder, a, b, ""), c, ""));

@@ -14,6 +14,7 @@ The first lines of a case say what must happen; the rest is the module:
     ;; target: x86_64                      only for this target
 """
 import argparse
+import itertools
 import os
 import pathlib
 import re
@@ -175,12 +176,37 @@ def check_programs(options):
     return problems
 
 
+def check_vectors(options):
+    """A program of vector code, as a module with SIMD operators and as native code: the same output."""
+    module = pathlib.Path(options.wasm_dir) / "vectors.wasm"
+    native = run([str(pathlib.Path(options.native_dir) / "vectors")])
+    if native.returncode != 0 or not native.stdout:
+        return [f"vectors: the native program ends with status {native.returncode}"]
+    if len(re.findall(r"\bv128\.|\b[if]\d+x\d+\.", run(["wasm-objdump", "-d", str(module)]).stdout)) < 100:
+        return [f"vectors: {module} has hardly any SIMD operators"]
+    problems = []
+    for level in "012":
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            image = pathlib.Path(folder) / "vectors"
+            more = [] if host_maps_page_zero() else ["--no-page-zero"]
+            done = run([options.aot, "--target", options.target, f"-O{level}", "--lib-dir", options.lib_dir,
+                        "--library", "libwasm_linux.a", *more, "-o", str(image), str(module)])
+            if done.returncode == 0:
+                runner = ["qemu-aarch64-static"] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+                done = run([*runner, str(image)])
+        for wanted, came in itertools.zip_longest(native.stdout.splitlines(), done.stdout.splitlines()):
+            if wanted != came:
+                problems.append(f"vectors -O{level}: '{came}' instead of '{wanted}', status {done.returncode}: {done.stderr}")
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True)
     parser.add_argument("--aot", required=True)
     parser.add_argument("--lib-dir", required=True)
     parser.add_argument("--wasm-dir", required=True)
+    parser.add_argument("--native-dir", required=True)
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()
     if options.target == "arm64" and os.uname().machine != "aarch64" and not shutil.which("qemu-aarch64-static"):
@@ -200,7 +226,7 @@ def main():
         except (AssertionError, subprocess.TimeoutExpired) as problem:
             problems.append(f"{file.name}: {problem}")
     if not options.cases:
-        problems += check_commands(options) + check_damage(options) + check_programs(options)
+        problems += check_commands(options) + check_damage(options) + check_programs(options) + check_vectors(options)
     for problem in problems:
         print(f"FAIL {problem}")
     print(f"{count} cases, {len(problems)} problems")
