@@ -27,10 +27,12 @@ _Noreturn void leave(void); /* entry.S */
 
 void platform_add_ram(struct machine *of, paddr start, paddr end)
 {
-    if (!direct_map(start, end))
-        kernel_stop("the tables for the direct map are used up: memory has too many holes");
-    if (!ranges_add(&of->platform->ram, start, end))
-        kernel_stop("the memory map has too many regions");
+    if (!ranges_add(&of->platform->ram, start, end)) {
+        of->left_out_bytes += end - start;
+    } else if (!direct_map(start, end)) {
+        of->platform->ram.count--;
+        of->left_out_bytes += end - start;
+    }
 }
 
 /* The blob in the direct map; NULL when there is none at `address`. */
@@ -94,8 +96,7 @@ static void efi_memory_read(const struct efi_record *record)
         const struct efi_memory *memory = (const struct efi_memory *)(const void *)(map + at);
         paddr start = memory->physical, end = start + memory->pages * EFI_PAGE_BYTES;
         if (memory->type == EFI_ACPI_TABLES || memory->type == EFI_ACPI_NVS) {
-            if (!direct_map(start, end))
-                kernel_stop("the tables for the direct map are used up: memory has too many holes");
+            (void)direct_map(start, end); /* what is not mapped, the ACPI reader does not see */
         } else if (is_usable(memory)) {
             if (start != usable.end && usable.end != 0) {
                 platform_add_ram(&machine, usable.start, usable.end);
@@ -168,6 +169,8 @@ _Noreturn void boot_main(uint64_t kind, uint64_t pointer, uint64_t entry_ticks, 
         read_direct(pointer);
     if (machine.problem != NULL)
         print("tessera: ACPI: %s\n", machine.problem);
+    if (machine.left_out_bytes != 0)
+        print("tessera: %lu KiB of memory are not used: too many pieces\n", machine.left_out_bytes >> 10);
 
     const char *missing = cpu_missing();
     if (missing != NULL)

@@ -38,6 +38,9 @@ static void counters_start(void)
     unsigned version = id_field(system_read(id_aa64dfr0_el1), 8);
     if (version == PMU_ABSENT || version == PMU_OTHER)
         return;
+    system_write(pmintenclr_el1, UINT32_MAX);
+    system_write(pmcntenclr_el0, UINT32_MAX);
+    system_write(pmovsclr_el0, UINT32_MAX);
     system_write(pmccfiltr_el0, 0);
     system_write(pmcr_el0, PMCR_ENABLE | PMCR_CYCLE_RESET | PMCR_LONG_CYCLE);
     system_write(pmcntenset_el0, PMU_CYCLE_COUNTER);

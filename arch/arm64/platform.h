@@ -14,7 +14,8 @@ struct machine {
     struct platform *platform;
     struct gic gic;
     enum psci_conduit psci;
-    const char *problem; /* a damaged table, for the console; NULL = none */
+    const char *problem;     /* a damaged table, for the console; NULL = none */
+    uint64_t left_out_bytes; /* RAM in pieces for which there was no room */
 };
 
 /* Controller, timer, console, clock, PCI, cores, command line, archive; with memory (else firmware tells it otherwise):

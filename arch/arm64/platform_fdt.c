@@ -26,20 +26,26 @@
 #define PCI_SPACE_MEMORY64 3
 #define PCI_DEVICE(high)   ((high) >> 11 & 31)
 
+/* What most nodes are asked for, read in one go. */
+enum node_value { VALUE_COMPATIBLE, VALUE_REG, VALUE_STATUS, VALUE_INTERRUPTS, VALUE_COUNT };
+static const char *const value_names[VALUE_COUNT] = {"compatible", "reg", "status", "interrupts"};
+
 /* The way from the root to the node at hand. A node's cells are those that it prescribes for its children; they are
  * looked up when first needed, as most nodes have no children. */
 struct path {
     struct fdt_node node[DEPTH_LIMIT];
     uint32_t address_cells[DEPTH_LIMIT], size_cells[DEPTH_LIMIT];
     uint32_t depth;
+    struct fdt_value value[VALUE_COUNT]; /* of the node at hand; data NULL = absent */
 };
 #define CELLS_UNKNOWN UINT32_MAX
 
 /* False for nodes that lie too deep. */
-static bool path_enter(struct path *path, const struct fdt_node *node)
+static bool path_enter(struct path *path, const struct fdt *fdt, struct fdt_node *node)
 {
     if (node->depth >= DEPTH_LIMIT)
         return false;
+    fdt_get_all(fdt, node, value_names, path->value, VALUE_COUNT);
     path->node[node->depth] = *node;
     path->address_cells[node->depth] = CELLS_UNKNOWN;
     path->depth = node->depth;
@@ -99,9 +105,7 @@ static bool region_take(struct path *path, const struct fdt *fdt, uint32_t depth
 static struct range region_get(struct path *path, const struct fdt *fdt, uint32_t depth, unsigned n)
 {
     struct range region = {0, 0};
-    struct fdt_value reg;
-    if (!fdt_get(fdt, &path->node[depth], "reg", &reg))
-        return region;
+    struct fdt_value reg = path->value[VALUE_REG];
     for (unsigned i = 0; i <= n; i++)
         if (!region_take(path, fdt, depth, &reg, &region))
             return (struct range){0, 0};
@@ -118,12 +122,9 @@ static bool interrupt_take(struct fdt_value *interrupts, uint32_t *intid, uint32
     return true;
 }
 
-static bool interrupt_get(const struct fdt *fdt, const struct fdt_node *node, unsigned n, uint32_t *intid,
-                          uint32_t *flags)
+static bool interrupt_get(const struct path *path, unsigned n, uint32_t *intid, uint32_t *flags)
 {
-    struct fdt_value interrupts;
-    if (!fdt_get(fdt, node, "interrupts", &interrupts))
-        return false;
+    struct fdt_value interrupts = path->value[VALUE_INTERRUPTS];
     for (unsigned i = 0; i <= n; i++)
         if (!interrupt_take(&interrupts, intid, flags))
             return false;
@@ -131,10 +132,9 @@ static bool interrupt_get(const struct fdt *fdt, const struct fdt_node *node, un
 }
 
 /* Without "status" a node is in use; firmware disables what belongs to the secure world. */
-static bool is_enabled(const struct fdt *fdt, const struct fdt_node *node)
+static bool is_enabled(const struct path *path)
 {
-    struct fdt_value status;
-    return !fdt_get(fdt, node, "status", &status) || fdt_has_string(&status, "okay");
+    return path->value[VALUE_STATUS].data == NULL || fdt_has_string(&path->value[VALUE_STATUS], "okay");
 }
 
 static void device_add(struct machine *machine, struct range region)
@@ -169,8 +169,10 @@ static void gic_v3_read(struct machine *machine, const struct fdt *fdt, struct p
 
 static void timer_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
+    (void)fdt;
+    (void)depth;
     uint32_t intid, flags;
-    if (interrupt_get(fdt, &path->node[depth], TIMER_VIRTUAL, &intid, &flags))
+    if (interrupt_get(path, TIMER_VIRTUAL, &intid, &flags))
         machine->gic.timer_interrupt = intid;
 }
 
@@ -190,7 +192,7 @@ static void uart_read(struct machine *machine, const struct fdt *fdt, struct pat
         return;
     info->uart_kind = BOOT_UART_PL011;
     info->uart_address = region.start;
-    interrupt_get(fdt, &path->node[depth], 0, &info->uart_interrupt, &info->uart_interrupt_flags);
+    interrupt_get(path, 0, &info->uart_interrupt, &info->uart_interrupt_flags);
     device_add(machine, region);
 }
 
@@ -286,28 +288,39 @@ static void pci_read(struct machine *machine, const struct fdt *fdt, struct path
     pci_interrupts_read(machine, fdt, &path->node[depth]);
 }
 
-static const struct {
-    char compatible[24];
+static const struct reader {
+    char compatible[23];
+    uint8_t length;
     node_reader *read;
 } readers[] = {
-    {"virtio,mmio", virtio_read},        {"arm,pl011", uart_read},    {"arm,gic-v3", gic_v3_read},
-    {"arm,cortex-a15-gic", gic_read},    {"arm,gic-400", gic_read},   {"arm,armv8-timer", timer_read},
-    {"arm,psci-0.2", psci_read},         {"arm,psci-1.0", psci_read}, {"arm,pl031", rtc_read},
-    {"pci-host-ecam-generic", pci_read},
+#define READER(text, function)                                                                                         \
+    {                                                                                                                  \
+        text, sizeof(text) - 1, function                                                                               \
+    }
+    READER("virtio,mmio", virtio_read),        READER("arm,pl011", uart_read),    READER("arm,gic-v3", gic_v3_read),
+    READER("arm,cortex-a15-gic", gic_read),    READER("arm,gic-400", gic_read),   READER("arm,armv8-timer", timer_read),
+    READER("arm,psci-0.2", psci_read),         READER("arm,psci-1.0", psci_read), READER("arm,pl031", rtc_read),
+    READER("pci-host-ecam-generic", pci_read),
+#undef READER
 };
+
+/* The reader of the first string in the list that has one: the list begins with the most special. */
+static node_reader *reader_find(const struct fdt_value *compatible)
+{
+    const char *text;
+    uint32_t at = 0, length;
+    while (fdt_next_string(compatible, &at, &text, &length))
+        for (unsigned i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)
+            if (readers[i].length == length && __builtin_memcmp(readers[i].compatible, text, length) == 0)
+                return readers[i].read;
+    return NULL;
+}
 
 static void compatible_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
-    struct fdt_value compatible;
-    if (!fdt_get(fdt, &path->node[depth], "compatible", &compatible))
-        return;
-    for (unsigned i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
-        if (fdt_has_string(&compatible, readers[i].compatible)) {
-            if (is_enabled(fdt, &path->node[depth]) || readers[i].read == rtc_read)
-                readers[i].read(machine, fdt, path, depth);
-            return;
-        }
-    }
+    node_reader *read = reader_find(&path->value[VALUE_COMPATIBLE]);
+    if (read != NULL && (is_enabled(path) || read == rtc_read))
+        read(machine, fdt, path, depth);
 }
 
 /* ---- /chosen ---- */
@@ -353,10 +366,8 @@ static void reserved_read(struct machine *machine, const struct fdt *fdt)
 
 static void regions_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth, bool is_ram)
 {
-    struct fdt_value reg;
+    struct fdt_value reg = path->value[VALUE_REG];
     struct range region;
-    if (!fdt_get(fdt, &path->node[depth], "reg", &reg))
-        return;
     while (region_take(path, fdt, depth, &reg, &region)) {
         if (is_ram)
             platform_add_ram(machine, region.start, region.end);
@@ -368,7 +379,7 @@ static void regions_read(struct machine *machine, const struct fdt *fdt, struct 
 /* Memory that must not even be mapped ("no-map") is reserved, but lies in the direct map: nothing reads it there. */
 static void memory_read(struct machine *machine, const struct fdt *fdt, struct path *path, uint32_t depth)
 {
-    if (is_enabled(fdt, &path->node[depth]))
+    if (is_enabled(path))
         regions_read(machine, fdt, path, depth, true);
 }
 
@@ -397,6 +408,6 @@ void platform_read_fdt(struct machine *machine, const struct fdt *fdt, bool with
     if (with_memory)
         reserved_read(machine, fdt);
     for (bool more = fdt_first(fdt, &node); more; more = fdt_next(fdt, &node))
-        if (path_enter(&path, &node) && node.depth > 0)
+        if (path_enter(&path, fdt, &node) && node.depth > 0)
             child_read(machine, fdt, &path, with_memory);
 }

@@ -86,7 +86,7 @@ static uint32_t token_at(const struct fdt *fdt, uint32_t at)
 }
 
 /* The offset behind the property token at `at`, or 0 when the property is not all there. */
-static uint32_t property_end(const struct fdt *fdt, uint32_t at)
+static inline uint32_t property_end(const struct fdt *fdt, uint32_t at)
 {
     if (!is_range(at, 12, fdt->tree_end))
         return 0;
@@ -105,6 +105,7 @@ static bool node_enter(const struct fdt *fdt, uint32_t at, uint32_t depth, struc
     node->name = (const char *)fdt->base + at + 4;
     node->depth = depth;
     node->properties = align4(at + 4 + bytes);
+    node->rest = node->properties;
     return true;
 }
 
@@ -118,7 +119,7 @@ bool fdt_first(const struct fdt *fdt, struct fdt_node *node)
 
 bool fdt_next(const struct fdt *fdt, struct fdt_node *node)
 {
-    uint32_t at = node->properties;
+    uint32_t at = node->rest;
     uint32_t depth = node->depth;
     for (;;) {
         switch (token_at(fdt, at)) {
@@ -144,13 +145,15 @@ bool fdt_next(const struct fdt *fdt, struct fdt_node *node)
     }
 }
 
-/* The string at `offset` of the strings block equals `name`. */
-static bool is_property_name(const struct fdt *fdt, uint32_t offset, const char *name)
+/* The string at `offset` of the strings block equals `name`. Most differ in their first character. */
+static inline bool is_property_name(const struct fdt *fdt, uint32_t offset, const char *name)
 {
     uint32_t room = fdt->strings_end - fdt->strings_begin;
     if (offset >= room)
         return false;
     const char *at = (const char *)fdt->base + fdt->strings_begin + offset;
+    if (at[0] != name[0])
+        return false;
     for (uint32_t i = 0; i < room - offset; i++) {
         if (at[i] != name[i])
             return false;
@@ -160,25 +163,49 @@ static bool is_property_name(const struct fdt *fdt, uint32_t offset, const char 
     return false;
 }
 
+/* Steps to the next property: `at` is where to look, then behind it. False behind the last. */
+static inline bool property_next(const struct fdt *fdt, uint32_t *at, uint32_t *property)
+{
+    while (token_at(fdt, *at) == FDT_NOP)
+        *at += 4;
+    uint32_t end = token_at(fdt, *at) == FDT_PROPERTY ? property_end(fdt, *at) : 0;
+    if (end == 0)
+        return false;
+    *property = *at;
+    *at = end;
+    return true;
+}
+
+static struct fdt_value property_value(const struct fdt *fdt, uint32_t property)
+{
+    return (struct fdt_value){fdt->base + property + 12, read32(fdt->base + property + 4)};
+}
+
 bool fdt_get(const struct fdt *fdt, const struct fdt_node *node, const char *name, struct fdt_value *value)
 {
-    uint32_t at = node->properties;
-    for (;;) {
-        uint32_t token = token_at(fdt, at);
-        if (token == FDT_NOP) {
-            at += 4;
-            continue;
-        }
-        uint32_t end = token == FDT_PROPERTY ? property_end(fdt, at) : 0;
-        if (end == 0)
-            return false;
-        if (is_property_name(fdt, read32(fdt->base + at + 8), name)) {
-            value->data = fdt->base + at + 12;
-            value->bytes = read32(fdt->base + at + 4);
+    uint32_t at = node->properties, property;
+    while (property_next(fdt, &at, &property)) {
+        if (is_property_name(fdt, read32(fdt->base + property + 8), name)) {
+            *value = property_value(fdt, property);
             return true;
         }
-        at = end;
     }
+    return false;
+}
+
+void fdt_get_all(const struct fdt *fdt, struct fdt_node *node, const char *const names[], struct fdt_value values[],
+                 uint32_t count)
+{
+    uint32_t at = node->properties, property;
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = (struct fdt_value){NULL, 0};
+    while (property_next(fdt, &at, &property)) {
+        uint32_t name = read32(fdt->base + property + 8);
+        for (uint32_t i = 0; i < count; i++)
+            if (is_property_name(fdt, name, names[i]))
+                values[i] = property_value(fdt, property);
+    }
+    node->rest = at;
 }
 
 uint32_t fdt_get_cell(const struct fdt *fdt, const struct fdt_node *node, const char *name, uint32_t fallback)
@@ -198,18 +225,31 @@ bool fdt_is_named(const struct fdt_node *node, const char *name)
     return *at == 0 || *at == '@';
 }
 
+bool fdt_next_string(const struct fdt_value *value, uint32_t *at, const char **text, uint32_t *length)
+{
+    const char *begin = (const char *)value->data + *at;
+    uint32_t room = value->bytes - *at;
+    for (uint32_t i = 0; i < room; i++) {
+        if (begin[i] == 0) {
+            *text = begin;
+            *length = i;
+            *at += i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool fdt_has_string(const struct fdt_value *value, const char *text)
 {
-    uint32_t at = 0;
-    while (at < value->bytes) {
+    const char *string;
+    uint32_t at = 0, length;
+    while (fdt_next_string(value, &at, &string, &length)) {
         uint32_t i = 0;
-        while (at + i < value->bytes && value->data[at + i] == (uint8_t)text[i] && text[i] != 0)
+        while (i < length && string[i] == text[i])
             i++;
-        if (at + i < value->bytes && value->data[at + i] == 0 && text[i] == 0)
+        if (i == length && text[i] == 0)
             return true;
-        while (at < value->bytes && value->data[at] != 0)
-            at++;
-        at++;
     }
     return false;
 }

@@ -24,6 +24,7 @@ struct fdt_node {
     const char *name;    /* with unit address: "pl011@9000000"; "" is the root; NUL-terminated inside the blob */
     uint32_t depth;      /* the root has 0 */
     uint32_t properties; /* offset of its first token */
+    uint32_t rest;       /* where fdt_next goes on: there, or behind the properties once they have been walked */
 };
 
 struct fdt_value {
@@ -46,6 +47,11 @@ bool fdt_next(const struct fdt *fdt, struct fdt_node *node);
 /* The node's own property of that name; false when it has none. */
 bool fdt_get(const struct fdt *fdt, const struct fdt_node *node, const char *name, struct fdt_value *value);
 
+/* Several at once, in one walk over the node's properties: values[i] is that of names[i], with data NULL where the node
+ * has none. */
+void fdt_get_all(const struct fdt *fdt, struct fdt_node *node, const char *const names[], struct fdt_value values[],
+                 uint32_t count);
+
 /* The node's one-cell property, or the fallback. */
 uint32_t fdt_get_cell(const struct fdt *fdt, const struct fdt_node *node, const char *name, uint32_t fallback);
 
@@ -54,6 +60,10 @@ bool fdt_is_named(const struct fdt_node *node, const char *name);
 
 /* A list of strings (as in "compatible") contains `text`. */
 bool fdt_has_string(const struct fdt_value *value, const char *text);
+
+/* Steps through a list of strings: the next one and its length without the NUL; false behind the last (and for one that
+ * is not ended). Begin with *at = 0. */
+bool fdt_next_string(const struct fdt_value *value, uint32_t *at, const char **text, uint32_t *length);
 
 /* Takes a number of `cells` cells (0, 1 or 2; of more, the last two) off the front of the value; false, with the value
  * unchanged, when it is too short. */
