@@ -85,6 +85,14 @@ static uint64_t table_span(uint32_t level)
     return 1ul << (PAGE_BITS + 9 * level);
 }
 
+static void table_note(struct task *task, uint64_t address, uint32_t level)
+{
+    if (task->table_count < TASK_TABLES) {
+        task->tables[task->table_count].address = address;
+        task->tables[task->table_count++].level = level;
+    }
+}
+
 /* What was made is remembered, so that nothing is asked twice. */
 bool task_table(struct task *task, uint64_t address, uint32_t level)
 {
@@ -99,10 +107,7 @@ bool task_table(struct task *task, uint64_t address, uint32_t level)
     }
     if (error != ERROR_NONE)
         return false;
-    if (task->table_count < TASK_TABLES) {
-        task->tables[task->table_count].address = base;
-        task->tables[task->table_count++].level = level;
-    }
+    table_note(task, base, level);
     return true;
 }
 
@@ -263,14 +268,101 @@ static bool data_load(struct task *task, const struct image *image, const struct
     return true;
 }
 
-bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image)
+#define TEXT_TABLE_SPAN (1ul << 21)
+
+static bool segment_is_shared(const struct image_segment *segment)
 {
+    return !(segment->access & IMAGE_WRITE);
+}
+
+static uint32_t segment_rights(const struct image_segment *segment)
+{
+    return RIGHT_READ | (segment->access & IMAGE_EXECUTE ? RIGHT_EXEC : 0);
+}
+
+/* True when no writable segment touches a span that a read-only one lies in. */
+static bool spans_are_apart(const struct image *image)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        for (uint32_t k = 0; k < image->segment_count; k++) {
+            const struct image_segment *text = &image->segments[i], *data = &image->segments[k];
+            if (!segment_is_shared(text) || segment_is_shared(data))
+                continue;
+            uint64_t text_first = text->address / TEXT_TABLE_SPAN, data_first = data->address / TEXT_TABLE_SPAN;
+            uint64_t text_last = (text->address + text->memory_bytes - 1) / TEXT_TABLE_SPAN;
+            uint64_t data_last = (data->address + data->memory_bytes - 1) / TEXT_TABLE_SPAN;
+            if (text_first <= data_last && data_first <= text_last)
+                return false;
+        }
+    return true;
+}
+
+static bool text_table_add(struct shared_text *text, uint64_t address)
+{
+    struct task *owner = &text->owner;
+    cptr slot;
+    for (uint32_t i = 0; i < text->count; i++)
+        if (text->addresses[i] == address)
+            return true;
+    if (text->count == TEXT_TABLES || !tables_ensure(owner, address, 2) ||
+        !task_object(owner, OBJECT_PAGE_TABLE, 0, &slot) ||
+        page_table_map(slot, owner->vspace, address, 1, ATTRIBUTE_SHARED) != ERROR_NONE)
+        return false;
+    table_note(owner, address, 1);
+    text->addresses[text->count] = address;
+    text->slots[text->count++] = slot;
+    return true;
+}
+
+bool shared_text_make(struct shared_text *text, struct pool *pool, const struct archive_map *archive, uint64_t offset,
+                      const struct image *image)
+{
+    memset(text, 0, sizeof(*text));
+    text->owner.pool = pool;
+    if (!spans_are_apart(image) || !task_object(&text->owner, OBJECT_VSPACE, 0, &text->owner.vspace))
+        return false;
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *segment = &image->segments[i];
-        uint32_t rights = RIGHT_READ | (segment->access & IMAGE_EXECUTE ? RIGHT_EXEC : 0);
-        if (segment->access & IMAGE_WRITE ? !data_load(task, image, segment)
-                                          : !task_map_archive(task, archive, offset + segment->file_offset,
-                                                              page_round(segment->memory_bytes), segment->address, rights))
+        uint64_t bytes = page_round(segment->memory_bytes);
+        if (!segment_is_shared(segment))
+            continue;
+        for (uint64_t at = segment->address & ~(TEXT_TABLE_SPAN - 1); at < segment->address + bytes; at += TEXT_TABLE_SPAN)
+            if (!text_table_add(text, at))
+                goto failed;
+        if (!task_map_archive(&text->owner, archive, offset + segment->file_offset, bytes, segment->address,
+                              segment_rights(segment)))
+            goto failed;
+    }
+    return true;
+failed:
+    task_destroy(&text->owner);
+    return false;
+}
+
+static bool text_borrow(struct task *task, const struct shared_text *text)
+{
+    cptr self = task->pool->cnode, slot;
+    for (uint32_t i = 0; i < text->count; i++) {
+        if (!tables_ensure(task, text->addresses[i], 2) || !task_slot(task, &slot) ||
+            cnode_copy(self, slot, self, text->slots[i], RIGHT_ALL) != ERROR_NONE ||
+            page_table_map(slot, task->vspace, text->addresses[i], 1, ATTRIBUTE_SHARED) != ERROR_NONE)
+            return false;
+        table_note(task, text->addresses[i], 1);
+    }
+    return true;
+}
+
+bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image,
+               const struct shared_text *text)
+{
+    if (text && !text_borrow(task, text))
+        return false;
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        if (segment_is_shared(segment) ? !text && !task_map_archive(task, archive, offset + segment->file_offset,
+                                                                    page_round(segment->memory_bytes),
+                                                                    segment->address, segment_rights(segment))
+                                       : !data_load(task, image, segment))
             return false;
     }
     return true;

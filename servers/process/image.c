@@ -20,6 +20,22 @@ static void code_sync(const struct program_image *image)
 #endif
 }
 
+/* Tables that every process of this image will share; without memory for them it works without. */
+static void text_make(struct program_image *image)
+{
+    struct memory memory;
+    if (!memory_take(&server.pool, sizeof(struct shared_text), &memory))
+        return;
+    struct shared_text *text = (struct shared_text *)(void *)memory.view;
+    if (!shared_text_make(text, &server.pool, &server.archive_map, image->offset, &image->image)) {
+        memory_return(&server.pool, &memory);
+        return;
+    }
+    image->text = text;
+    server.own_pages += memory.bytes;
+    server.own_blocks += text->owner.block_count;
+}
+
 static void image_load(struct program_image *image)
 {
     struct archive_member member;
@@ -44,6 +60,7 @@ static void image_load(struct program_image *image)
     image->bytes = member.bytes;
     image->is_good = true;
     code_sync(image);
+    text_make(image);
 }
 
 struct program_image *image_get(const char *member, bool is_native)

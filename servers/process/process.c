@@ -428,7 +428,8 @@ static uint32_t process_build(struct process *process, const struct process_opti
     if (error)
         return error;
     if (!task_create(&process->task, &server.pool) ||
-        !task_load(&process->task, &server.archive_map, process->image->offset, &process->image->image) ||
+        !task_load(&process->task, &server.archive_map, process->image->offset, &process->image->image,
+                   process->image->text) ||
         !regions_map(process))
         return E_NOMEM;
     if ((error = thread_make(process, options)) || (error = start_fill(process, options)))
@@ -740,7 +741,7 @@ static void memory_settle(struct process *process)
 static void memory_account(void)
 {
     uint64_t blocks = server.pool.used_bytes[0] - ((uint64_t)server.own_blocks << POOL_BLOCK_BITS);
-    uint64_t pages = server.pool.used_bytes[1] - (server.spare ? server.spare->self.bytes : 0);
+    uint64_t pages = server.pool.used_bytes[1] - server.own_pages - (server.spare ? server.spare->self.bytes : 0);
     for (uint32_t i = 1; i <= server.top; i++)
         if (server.processes[i])
             return;

@@ -66,6 +66,7 @@ struct program_image {
     uint64_t offset, bytes; /* in the archive */
     bool is_native, is_good;
     struct image image;
+    struct shared_text *text; /* NULL: its segments are mapped one by one */
     char problem[96];
 };
 /* Checked once, kept for good. */
@@ -156,7 +157,8 @@ struct server {
     cptr timer;
     cptr nobody; /* a notification that nobody waits for */
     uint64_t next_deadline;
-    uint32_t own_blocks; /* of the pool, for the server's own objects */
+    uint32_t own_blocks; /* of the pool, for the server's own objects and images' text */
+    uint64_t own_pages;
 };
 extern struct server server;
 

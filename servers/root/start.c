@@ -80,7 +80,7 @@ static struct task *server_make(struct root *root, enum server which, uint64_t s
     };
     if (cnode_mint(ROOT_CNODE, options.fault_endpoint, ROOT_CNODE, root->endpoint, RIGHT_CALL | RIGHT_GRANT,
                    BADGE_FAULT | BADGE_SERVER(which)) != ERROR_NONE ||
-        !task_load(task, &root->archive_map, member.offset, &image) ||
+        !task_load(task, &root->archive_map, member.offset, &image, NULL) ||
         !task_prepare(task, &options, server_buffer()))
         root_fail(root, "root: server '%s': cannot build its address space\n", name);
     start_page_fill(root, which);

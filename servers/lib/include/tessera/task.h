@@ -100,11 +100,26 @@ bool task_memory_range(struct task *task, uint64_t bytes, uint64_t address);
  * what task_memory, the stack and the data segments hold. */
 uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes);
 
+/* Tables of 2 MiB that hold nothing but an image's read-only segments, in the address space of a task that exists for
+ * them only. Other tasks borrow them whole: two invocations for 2 MiB of text, whatever its size. */
+#define TEXT_TABLES 32
+struct shared_text {
+    struct task owner;
+    uint64_t addresses[TEXT_TABLES];
+    cptr slots[TEXT_TABLES];
+    uint32_t count;
+};
+/* Builds the tables of an image that lies at `offset` of the archive. False: map its segments one by one instead. */
+bool shared_text_make(struct shared_text *text, struct pool *pool, const struct archive_map *archive, uint64_t offset,
+                      const struct image *image);
+
 /* Maps part of the archive (page-aligned offset) read-only or executable. */
 bool task_map_archive(struct task *task, const struct archive_map *archive, uint64_t offset, uint64_t bytes,
                       uint64_t address, uint32_t rights);
-/* Maps and copies the segments of a checked image that lies at `offset` of the archive. */
-bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image);
+/* Maps and copies the segments of a checked image that lies at `offset` of the archive; `text`, where not NULL, gives
+ * those that are not writable. */
+bool task_load(struct task *task, const struct archive_map *archive, uint64_t offset, const struct image *image,
+               const struct shared_text *text);
 
 /* Tells the instruction side of bytes that the boot loader wrote (arm64). */
 void archive_sync_code(const struct archive_map *archive, uint64_t offset, uint64_t bytes);
