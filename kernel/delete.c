@@ -77,7 +77,7 @@ static bool slot_empty(struct core *core, struct slot *slot)
     return true;
 }
 
-bool dying_drain(struct core *core)
+static bool dying_drain_all(struct core *core)
 {
     while (kernel.dying) {
         struct slot *zombie = kernel.dying;
@@ -94,6 +94,11 @@ bool dying_drain(struct core *core)
             return kernel.dying == NULL;
     }
     return true;
+}
+
+bool dying_drain(struct core *core)
+{
+    return kernel.dying == NULL || dying_drain_all(core);
 }
 
 bool slot_delete(struct core *core, struct slot *slot)

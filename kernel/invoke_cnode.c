@@ -185,7 +185,7 @@ enum error cnode_delete(struct call *call)
         return error;
     while (done < count && done < STEPS_PER_CALL && slot_delete(call->core, slot + done)) {
         done++;
-        if (preemption_wanted(call->core))
+        if (done < count && preemption_wanted(call->core))
             break;
     }
     if (done == 0)

@@ -25,7 +25,7 @@ enum error lookup_slot(struct cap root, cptr address, struct slot **slot)
     return ERROR_FAILED_LOOKUP;
 }
 
-enum error lookup_cap(struct cap root, cptr address, struct slot **slot)
+enum error lookup_cap_through(struct cap root, cptr address, struct slot **slot)
 {
     enum error error = lookup_slot(root, address, slot);
     if (error == ERROR_NONE && (slot_is_empty(*slot) || cap_type((*slot)->cap) == CAP_ZOMBIE))

@@ -9,7 +9,17 @@
 enum error lookup_slot(struct cap root, cptr address, struct slot **slot);
 
 /* The same, but the slot must hold a capability. */
-enum error lookup_cap(struct cap root, cptr address, struct slot **slot);
+enum error lookup_cap_through(struct cap root, cptr address, struct slot **slot);
+static inline enum error lookup_cap(struct cap root, cptr address, struct slot **slot)
+{
+    /* Nearly every CSpace is one CNode. Slot 0 is empty or holds a zombie, so address 0 needs no test of its own. */
+    word detail = root.word0 >> 48, radix = detail & 31;
+    if (cap_type(root) != OBJECT_CNODE || (detail >> 5) + radix != 32 || address >> radix != root.word1)
+        return lookup_cap_through(root, address, slot);
+    *slot = (struct slot *)cap_object(root) + (address & ((1ul << radix) - 1));
+    enum object_type type = cap_type((*slot)->cap);
+    return type == OBJECT_NULL || type == CAP_ZOMBIE ? ERROR_FAILED_LOOKUP : ERROR_NONE;
+}
 
 /* The `count` slots from `index` on of the CNode named `cnode`. ERROR_INVALID_CAPABILITY when it is no CNode,
  * ERROR_RANGE when some lie outside (index 0 is the kernel's). */
