@@ -218,7 +218,8 @@ static void test_keep_alive(void)
 
 /* ---- wills ---- */
 
-#define CONNECT_WILL "\x10\x15\0\4MQTT\4\x2e\0\x0a\0\1a\0\1w\0\3die"
+#define CONNECT_WILL_AS(id) "\x10\x15\0\4MQTT\4\x2e\0\x0a\0\1" id "\0\1w\0\3die"
+#define CONNECT_WILL        CONNECT_WILL_AS("a")
 
 static struct connection *client_with_will(void)
 {
@@ -297,7 +298,7 @@ static void test_qos2(void)
     SEND(a, "\x50\2\0\1"); /* PUBREC again: PUBREL again */
     GOT(a, "\x62\2\0\1");
     SEND(a, "\x40\2\0\2"); /* PUBACK is no answer to QoS 2 */
-    EXPECT(a->session->count == 2);
+    EXPECT(session_delivery(a->session, 1)->state == DELIVERY_SENT);
     SEND(a, "\x70\2\0\1\x50\2\0\2\x70\2\0\2");
     GOT(a, "\x62\2\0\2");
     EXPECT(a->session->count == 0);
@@ -445,6 +446,11 @@ static void test_limits(void)
     struct connection *c = connect_as('c', false);
     EXPECT(c->closing);
     GOT(c, "\x20\2\0\3"); /* no room for a third session */
+    gone(c);
+    c = open_peer();
+    SEND(c, CONNECT_WILL_AS("c"));
+    GOT(c, "\x20\2\0\3");
+    EXPECT(broker.stats.wills == 0); /* and none for its will */
     EXPECT(open_peer() == NULL);
     gone(c);
     c = open_peer();
