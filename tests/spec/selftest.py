@@ -17,9 +17,12 @@ MODULE = """
   (type $none (func))
   (func (export "three") (result i32) (i32.const 3))
   (func (export "nan") (result f32) (f32.const nan:0x200001))
+  (func (export "lanes") (param i32 v128) (result i32 v128)
+    (local.get 0) (i8x16.add (local.get 1) (i8x16.splat (i32.const 1))))
+  (func (export "nans") (result v128) (v128.const i32x4 0x7fc00000 0x7fa00000 0x7fc00001 0xffc00000))
   (func (export "pair") (result i32 i64) (i32.const 1) (i64.const -2))
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
-  (func (export "spin") (call 4))
+  (func $spin (export "spin") (call $spin))
   (func (export "indirect") (param i32) (call_indirect (type $none) (local.get 0)))
   (func (export "divide") (param i64 i64) (result i64) (i64.div_s (local.get 0) (local.get 1))))
 """
@@ -29,6 +32,10 @@ TRAPS = "(module (func unreachable) (start 0))"
 
 def value(kind, text):
     return {"type": kind, "value": text}
+
+
+def vector(lane_type, *lanes):
+    return {"type": "v128", "lane_type": lane_type, "value": [str(lane) for lane in lanes]}
 
 
 def invoke(field, *arguments):
@@ -52,6 +59,16 @@ COMMANDS = [
     (returns("nan", [], value("f32", "nan:arithmetic")), False),  # a signalling NaN is none
     (returns("pair", [], value("i32", "1"), value("i64", str(2**64 - 2))), True),
     (returns("pair", [], value("i32", "1"), value("i64", "2")), False),
+    (returns("lanes", [value("i32", "5"), vector("i8", *range(16))], value("i32", "5"), vector("i8", *range(1, 17))), True),
+    (returns("lanes", [value("i32", "5"), vector("i64", 0, 255)], value("i32", "5"),
+             vector("i16", *[257] * 4, 256, *[257] * 3)), True),
+    (returns("lanes", [value("i32", "5"), vector("i8", *range(16))], value("i32", "4"), vector("i8", *range(1, 17))), False),
+    (returns("lanes", [value("i32", "5"), vector("i8", *range(16))], value("i32", "5"), vector("i8", *range(1, 16), 17)), False),
+    (returns("lanes", [value("i32", "5"), vector("f64", 0, 0)], value("i32", "5"),
+             vector("i32", *[0x01010101] * 3, 0x02010101)), False),
+    (returns("nans", [], vector("f32", "nan:canonical", 0x7fa00000, "nan:arithmetic", "nan:canonical")), True),
+    (returns("nans", [], vector("f32", "nan:canonical", "nan:arithmetic", "nan:arithmetic", "nan:canonical")), False),
+    (returns("nans", [], vector("f32", "nan:canonical", 0x7fa00000, "nan:canonical", "nan:canonical")), False),
     (returns("nobody", []), False),
     (returns("load", [value("i32", "65532")], value("i32", "0")), True),
     (traps("load", "out of bounds memory access", value("i32", "65533")), True),
