@@ -104,8 +104,8 @@ vectors:
     ldr x17, [x0, #CORE_STACK_TOP]
     mov sp, x17
     and x1, x16, #0xffff                /* SVC's immediate */
-    bl kernel_syscall
-    b leave
+    adr x30, leave
+    b kernel_syscall
     vector
     b enter_interrupt
     crash_vector CRASH_FIQ
