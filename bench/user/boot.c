@@ -15,6 +15,7 @@ __attribute__((constructor(101))) static void read_clock(void)
 
 int main(void)
 {
-    printf("bench boot_to_wasm %llu\nbench end\n", (unsigned long long)first.tv_sec * 1000000000u + (unsigned)first.tv_nsec);
+    printf("bench boot_to_wasm %llu\nbench end\n",
+           (unsigned long long)first.tv_sec * 1000000000u + (unsigned)first.tv_nsec);
     return 0;
 }

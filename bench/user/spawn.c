@@ -1,5 +1,5 @@
-/* Measures spawning: asks the process server for a child, waits for its end, over and over. Native, so that it can check
- * the instruction counter; the children are WebAssembly.
+/* Measures spawning: asks the process server for a child, waits for its end, over and over. Native, so that it can
+ * check the instruction counter; the children are WebAssembly.
  *
  * Without arguments it only checks the counter, for systems whose figures come from modules.
  */

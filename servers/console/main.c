@@ -51,7 +51,8 @@ static void ask_and_wait(uint32_t want)
     (void)notification_wait(PROCESS_CAP_NOTIFICATION);
 }
 
-/* Waits until `enough` bytes are free; asks the driver to say so, with some more so that it is not asked for each line. */
+/* Waits until `enough` bytes are free; asks the driver to say so, with some more so that it is not asked for each line.
+ */
 static void wait_for_space(uint32_t enough)
 {
     uint32_t want = enough < UART_RING_BYTES / 2 ? UART_RING_BYTES / 2 : enough;

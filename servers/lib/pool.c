@@ -215,7 +215,8 @@ static bool view_table_map(struct pool *pool, uint64_t address, word level)
         pool->tables_end = pool->tables_next + POOL_ROW_SLOTS;
     }
     cptr slot = pool->tables_next;
-    if (!*block || untyped_retype_all(pool_slot(pool, *block), OBJECT_PAGE_TABLE, 0, pool->cnode, slot, 1) != ERROR_NONE) {
+    if (!*block ||
+        untyped_retype_all(pool_slot(pool, *block), OBJECT_PAGE_TABLE, 0, pool->cnode, slot, 1) != ERROR_NONE) {
         if (!pool_block_take(pool, block))
             return false;
         pool->used_bytes[0] -= 1ul << POOL_BLOCK_BITS;
@@ -230,8 +231,8 @@ static bool view_map(struct pool *pool, cptr frame, uint64_t address, uint64_t b
 {
     for (uint64_t at = 0; at < bytes;) {
         word done = 0, level = 0;
-        enum error error = frame_map(frame, pool->vspace, address + at, RIGHT_READ | RIGHT_WRITE, 0, at, bytes - at,
-                                     &done, &level);
+        enum error error =
+            frame_map(frame, pool->vspace, address + at, RIGHT_READ | RIGHT_WRITE, 0, at, bytes - at, &done, &level);
         if (error == ERROR_FAILED_LOOKUP) {
             if (!view_table_map(pool, address + at, level))
                 return false;

@@ -32,8 +32,8 @@ void task_slot_return(struct task *task, cptr slot)
 static bool object_make(struct task *task, enum object_type type, uint32_t size_bits, cptr slot)
 {
     struct pool *pool = task->pool;
-    if (task->block_count > 0 && untyped_retype_all(pool_slot(pool, task->blocks[task->block_count - 1]), type, size_bits,
-                                                    pool->cnode, slot, 1) == ERROR_NONE)
+    if (task->block_count > 0 && untyped_retype_all(pool_slot(pool, task->blocks[task->block_count - 1]), type,
+                                                    size_bits, pool->cnode, slot, 1) == ERROR_NONE)
         return true;
     if (task->block_count == TASK_BLOCKS || !pool_block_take(pool, &task->blocks[task->block_count]))
         return false;
@@ -326,7 +326,8 @@ bool shared_text_make(struct shared_text *text, struct pool *pool, const struct 
         uint64_t bytes = page_round(segment->memory_bytes);
         if (!segment_is_shared(segment))
             continue;
-        for (uint64_t at = segment->address & ~(TEXT_TABLE_SPAN - 1); at < segment->address + bytes; at += TEXT_TABLE_SPAN)
+        for (uint64_t at = segment->address & ~(TEXT_TABLE_SPAN - 1); at < segment->address + bytes;
+             at += TEXT_TABLE_SPAN)
             if (!text_table_add(text, at))
                 goto failed;
         if (!task_map_archive(&text->owner, archive, offset + segment->file_offset, bytes, segment->address,
@@ -360,8 +361,8 @@ bool task_load(struct task *task, const struct archive_map *archive, uint64_t of
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *segment = &image->segments[i];
         if (segment_is_shared(segment) ? !text && !task_map_archive(task, archive, offset + segment->file_offset,
-                                                                    page_round(segment->memory_bytes),
-                                                                    segment->address, segment_rights(segment))
+                                                                    page_round(segment->memory_bytes), segment->address,
+                                                                    segment_rights(segment))
                                        : !data_load(task, image, segment))
             return false;
     }
@@ -409,7 +410,8 @@ static bool thread_prepare(struct task *task, const struct task_options *options
                ERROR_NONE &&
            sched_control_configure(options->sched_control, task->sched_context, options->budget_ns, options->period_ns,
                                    4, 0) == ERROR_NONE &&
-           tcb_set_sched_params(task->tcb, options->authority, 0, options->priority, task->sched_context) == ERROR_NONE &&
+           tcb_set_sched_params(task->tcb, options->authority, 0, options->priority, task->sched_context) ==
+               ERROR_NONE &&
            (!options->has_fp || tcb_set_flags(task->tcb, 0, TCB_FLAG_FP) == ERROR_NONE) &&
            (!options->is_bound || tcb_bind_notification(task->tcb, task->notification) == ERROR_NONE) &&
            tcb_write_registers(task->tcb, false, buffer, &registers) == ERROR_NONE;

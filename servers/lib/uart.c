@@ -7,19 +7,19 @@
 
 /* 16550: register numbers and bits */
 enum { THR = 0, IER = 1, FCR = 2, MCR = 4, LSR = 5 };
-#define IER_THR_EMPTY  0x02
-#define FCR_ENABLE     0x01
-#define MCR_OUT2       0x08 /* lets the interrupt out on PC machines */
-#define MCR_DTR_RTS    0x03
-#define LSR_THR_EMPTY  0x20
-#define LSR_IDLE       0x40
-#define FIFO_BYTES     16
+#define IER_THR_EMPTY 0x02
+#define FCR_ENABLE    0x01
+#define MCR_OUT2      0x08 /* lets the interrupt out on PC machines */
+#define MCR_DTR_RTS   0x03
+#define LSR_THR_EMPTY 0x20
+#define LSR_IDLE      0x40
+#define FIFO_BYTES    16
 
 /* PL011: register offsets and bits */
 enum { DR = 0x00, FR = 0x18, IMSC = 0x38, ICR = 0x44 };
-#define FR_TX_FULL    0x20
-#define FR_BUSY       0x08
-#define INTERRUPT_TX  0x20
+#define FR_TX_FULL   0x20
+#define FR_BUSY      0x08
+#define INTERRUPT_TX 0x20
 
 static uint32_t read_register(const struct uart *uart, uint32_t at)
 {

@@ -66,7 +66,8 @@ size_t authority_missing(const struct authority *authority, char *text, size_t s
     size_t length = 0;
     text[0] = 0;
     for (size_t i = 0; request && i < sizeof(permissions) / sizeof(permissions[0]); i++)
-        if ((request->permissions & permissions[i].permission) && !authority_permits(authority, permissions[i].permission))
+        if ((request->permissions & permissions[i].permission) &&
+            !authority_permits(authority, permissions[i].permission))
             length += text_format(text + length, size - length, "%s%s", length ? ", " : "", permissions[i].word);
     if (request && request->spawn_children > 0 && authority_children(authority) == 0)
         length += text_format(text + length, size - length, "%sspawn", length ? ", " : "");

@@ -1,6 +1,14 @@
 /* Child processes: a process starts a program of the description and waits for it. docs/processes.md, "Children". */
 #include "server.h"
+#include "tessera/server.h"
 #include "tessera/text.h"
+
+/* Why a child was refused, for the log. */
+static uint32_t refuse(const struct process *process, const char *name, const char *why)
+{
+    log_text("process: %s: refused: spawn '%s': %s\n", process->name, name, why);
+    return E_NOTCAPABLE;
+}
 
 static bool is_listed(const struct system_program *parent, const char *name)
 {
@@ -41,15 +49,15 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
     char name[PROCESS_NAME_MAX + 1];
     struct process_options options = {.parent = process};
     uint32_t limit = authority_children(&process->authority);
-    if (limit == 0)
-        return E_NOTCAPABLE;
     if (!name_get(request, name))
         return E_INVAL;
+    if (limit == 0)
+        return refuse(process, name, "the permission 'spawn' is not granted");
     const struct system_program *program = program_find(name, &options.program);
     if (!program)
         return E_NOENT;
     if (!is_listed(process->description, system_text(server.system, program->name)))
-        return E_NOTCAPABLE;
+        return refuse(process, name, "not among the programs that it may spawn");
     if (process->children >= limit)
         return E_AGAIN;
     word bytes = request->words[10];
@@ -61,6 +69,8 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
 
     struct process *child;
     uint32_t error = process_create(&options, &child);
+    if (error == E_NOTCAPABLE)
+        return refuse(process, name, "it requests more than its parent holds");
     if (error)
         return error;
     *count = 1;

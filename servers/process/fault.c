@@ -11,6 +11,8 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
+#define RESTARTS_MAX 1000
+
 static bool is_in_text(const struct process *process, uint64_t address, const struct image_segment **segment)
 {
     const struct image *image = &process->image->image;
@@ -94,9 +96,9 @@ static size_t trace(struct process *process, const struct message *m, enum trap_
         count = frames_walk(process, registers.x[29], addresses, count);
 #endif
     }
-    struct message call = {message_info(TRACER_REPORT, 0, 6 + count),
-                           {process->image->offset, process->image->bytes, message_info_label(m->info), m->words[2],
-                            kind, count}};
+    struct message call = {
+        message_info(TRACER_REPORT, 0, 6 + count),
+        {process->image->offset, process->image->bytes, message_info_label(m->info), m->words[2], kind, count}};
     message_put(&call, 6, addresses, count * sizeof(addresses[0]));
     if (syscall_call(SERVER_CAP_TRACER, &call) != ERROR_NONE || call.words[0] >= size ||
         1 + message_words(call.words[0]) > message_info_length(call.info))
@@ -142,8 +144,9 @@ bool fault_handle(struct process *process, const struct message *m)
     word kind = message_info_label(m->info);
     enum trap_kind trap = TRAP_NONE;
     bool is_wasm = !process->image->is_native;
-    /* The slot of a service is refilled here when its server dies: the call is simply made again. */
-    if (kind == FAULT_CAPABILITY && service_owns_cap(process, (cptr)m->words[2]))
+    /* The slot of a service is refilled here when its server dies: the call is simply made again. Not for ever: other
+     * faults on such a slot are the program's own doing. */
+    if (kind == FAULT_CAPABILITY && service_owns_cap(process, (cptr)m->words[2]) && process->restarts++ < RESTARTS_MAX)
         return true;
     if (kind == FAULT_VM && !(m->words[4] & (FAULT_VM_FETCH | FAULT_VM_PRESENT)) &&
         m->words[2] >= PROCESS_STACK_FLOOR && m->words[2] < PROCESS_STACK_TOP &&

@@ -40,7 +40,8 @@ bool server_object(enum object_type type, cptr *slot)
     if (!server_slot(slot))
         return false;
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (block && untyped_retype_all(pool_slot(&server.pool, block), type, 0, SERVER_CAP_CNODE, *slot, 1) == ERROR_NONE)
+        if (block &&
+            untyped_retype_all(pool_slot(&server.pool, block), type, 0, SERVER_CAP_CNODE, *slot, 1) == ERROR_NONE)
             return true;
         if (!pool_block_take(&server.pool, &block))
             break;
@@ -169,10 +170,7 @@ static uint32_t handle(struct process *process, const struct request *request, w
         *count = 1;
         return service_window(process, request->words[0], results);
     case PROCESS_SPAWN:
-        error = child_spawn(process, request, results, count);
-        if (error == E_NOTCAPABLE)
-            log_permission(process, PROCESS_PERMISSION_SPAWN);
-        return error;
+        return child_spawn(process, request, results, count);
     case PROCESS_JOIN:
         *count = 3;
         error = child_join(process, request->words[0], request->words[1] == 0, results);
@@ -282,7 +280,8 @@ static bool objects_make(void)
 {
     cptr signal;
     server.reply = SERVER_CAP_REPLY;
-    return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) && server_slot(&signal) &&
+    return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) &&
+           server_slot(&signal) &&
            cnode_mint(SERVER_CAP_CNODE, signal, SERVER_CAP_CNODE, SERVER_CAP_NOTIFICATION, RIGHT_SEND, BADGE_NOTIFY) ==
                ERROR_NONE &&
            timer_bind(server.timer, signal, SERVER_CAP_SCHED_CONTEXT) == ERROR_NONE;
@@ -302,7 +301,23 @@ static void system_open(void)
     server.system = (const struct system_header *)(const void *)member.data;
 }
 
-/* What the description starts. One that cannot be made counts as one that ended badly. */
+static const char *start_problem(uint32_t error)
+{
+    switch (error) {
+    case E_NOENT:
+        return "its image or its standard input is missing or damaged";
+    case E_NOMEM:
+        return "its memory limit is too small for its image and memories, or the machine has no more";
+    case E_2BIG:
+        return "its arguments and environment are too long";
+    case E_AGAIN:
+        return "there are too many processes";
+    default:
+        return "it cannot be built";
+    }
+}
+
+/* What the description starts: all of it or nothing. */
 static void programs_start(void)
 {
     static struct process *made[SYSTEM_PROGRAMS];
@@ -316,9 +331,8 @@ static void programs_start(void)
             continue;
         uint32_t error = process_create(&options, &process);
         if (error) {
-            server_give_up("program '%s' cannot be started: error %u (8 bad image, 48 memory limit too small)",
-                           system_text(server.system, program->name), error);
-            continue;
+            server_give_up("program '%s' cannot be started: %s", system_text(server.system, program->name),
+                           start_problem(error));
         }
         if (authority_missing(&process->authority, missing, sizeof(missing)) > 0)
             log_text("process: %s: requested but not granted: %s\n", process->name, missing);

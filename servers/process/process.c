@@ -193,8 +193,8 @@ static uint32_t authority_set(struct process *process, const struct process_opti
     if (!request)
         request = process->image->image.manifest;
     process->authority.request = request;
-    process->memory_limit = smaller_stated(request ? request->memory_limit_bytes : 0, grant->memory_limit_bytes,
-                                           DEFAULT_MEMORY);
+    process->memory_limit =
+        smaller_stated(request ? request->memory_limit_bytes : 0, grant->memory_limit_bytes, DEFAULT_MEMORY);
     if (!options->parent) {
         process->authority.grant = grant;
         return 0;
@@ -615,8 +615,8 @@ bool process_stack_grow(struct process *process, uint64_t address)
         uint64_t more = process->stack_mapped; /* doubling: few faults, few capabilities */
         struct memory memory;
         if (process->stack_mapped + more > limit || more > process_memory_left(process) ||
-            !task_memory(&process->task, more, PROCESS_STACK_TOP - process->stack_mapped - more, RIGHT_READ | RIGHT_WRITE,
-                         &memory))
+            !task_memory(&process->task, more, PROCESS_STACK_TOP - process->stack_mapped - more,
+                         RIGHT_READ | RIGHT_WRITE, &memory))
             return false;
         process->stack_mapped += more;
     }

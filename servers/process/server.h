@@ -19,15 +19,15 @@
 #include "tessera/random.h"
 #include "tessera/task.h"
 
-#define PROCESSES      250 /* process numbers are 1 to this */
-#define SESSIONS       256
-#define CHANNELS       64
-#define SERVICES       32
-#define BACKLOG        16
-#define IMAGES         96
-#define REGIONS        64
+#define PROCESSES        250 /* process numbers are 1 to this */
+#define SESSIONS         256
+#define CHANNELS         64
+#define SERVICES         32
+#define BACKLOG          16
+#define IMAGES           96
+#define REGIONS          64
 #define PROCESS_SESSIONS 128 /* with one process */
-#define SERVICE_CLIENTS 32
+#define SERVICE_CLIENTS  32
 #define WINDOWS          256 /* of one process: sessions, streams, services */
 
 #define PRIORITY_PROGRAM 100
@@ -96,10 +96,10 @@ enum waiting { WAITING_NOTHING = 0, WAITING_CONNECT, WAITING_SERVICE, WAITING_JO
 
 struct region {
     uint64_t base, pages, max_pages;
-    uint64_t capacity;     /* bytes that the chunks so far could hold */
-    cptr last_slot;        /* mapping of the last chunk */
+    uint64_t capacity; /* bytes that the chunks so far could hold */
+    cptr last_slot;    /* mapping of the last chunk */
     struct memory last;
-    uint64_t last_offset;  /* where it begins in the region */
+    uint64_t last_offset; /* where it begins in the region */
 };
 
 struct process {
@@ -107,7 +107,7 @@ struct process {
     enum process_end end; /* PROCESS_RUNNING, or a child waiting to be joined */
     uint32_t end_status;
     struct memory self; /* of this struct */
-    uint32_t program; /* index in the description */
+    uint32_t program;   /* index in the description */
     const struct system_program *description;
     struct program_image *image;
     char name[48];
@@ -124,10 +124,11 @@ struct process {
     uint64_t stack_mapped;
     cptr event_signal;
     bool has_trap_thread;
-    uint16_t sessions[PROCESS_SESSIONS];    /* number -> session, 0 = none */
+    uint32_t restarts;                   /* faults answered by doing it again */
+    uint16_t sessions[PROCESS_SESSIONS]; /* number -> session, 0 = none */
     enum waiting waiting;
     cptr reply;
-    uint32_t waiting_for; /* channel, service or child */
+    uint32_t waiting_for;           /* channel, service or child */
     struct process_stream piped[3]; /* the parent's ends, until it is told */
     /* From here on nothing is cleared for a new process: the counts say what is meaningful, and task_create begins. */
     struct task task;
@@ -146,7 +147,7 @@ struct server {
     struct archive_map archive_map;
     const struct system_header *system;
     struct process *processes[PROCESSES + 1];
-    uint32_t top; /* no process has a higher number */
+    uint32_t top;          /* no process has a higher number */
     struct process *spare; /* one that ended: its memory is kept for the next */
     uint32_t generation;
     uint32_t essential_left, started;

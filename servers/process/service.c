@@ -13,8 +13,8 @@ struct client {
     uint32_t process, generation;
     cptr cap; /* in the client's CNode */
     struct memory window;
-    uint64_t address;     /* of the window in the client */
-    uint64_t seen_at;     /* and in the server process, 0: not yet */
+    uint64_t address; /* of the window in the client */
+    uint64_t seen_at; /* and in the server process, 0: not yet */
 };
 
 struct service {

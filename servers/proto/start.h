@@ -20,23 +20,23 @@
  *   0x4c0000000     windows: session regions, stream rings, service windows, read-only files
  *   0x10000000000   further memories of a Wasm program; the process server's and the root task's view of memory
  */
-#define PROCESS_STACK_FLOOR  0x480000000ul
-#define PROCESS_STACK_TOP    0x4bffe0000ul
-#define PROCESS_START_PAGE   0x4bffe1000ul
-#define PROCESS_START_BYTES  0x8000ul /* start page and strings, at most */
-#define PROCESS_IPC_BUFFER   0x4bffff000ul
-#define PROCESS_WINDOW_BASE  0x4c0000000ul
-#define PROCESS_WINDOW_END   0x8c0000000ul
-#define PROCESS_VIEW_BASE    0x10000000000ul /* + physical address: memory as its owners see it */
+#define PROCESS_STACK_FLOOR 0x480000000ul
+#define PROCESS_STACK_TOP   0x4bffe0000ul
+#define PROCESS_START_PAGE  0x4bffe1000ul
+#define PROCESS_START_BYTES 0x8000ul /* start page and strings, at most */
+#define PROCESS_IPC_BUFFER  0x4bffff000ul
+#define PROCESS_WINDOW_BASE 0x4c0000000ul
+#define PROCESS_WINDOW_END  0x8c0000000ul
+#define PROCESS_VIEW_BASE   0x10000000000ul /* + physical address: memory as its owners see it */
 
 /* ---- first capabilities -------------------------------------------------------------------------------------- */
 
 enum process_capability {
     PROCESS_CAP_NONE = 0,
-    PROCESS_CAP_SERVER,       /* the process server (root task for servers): Call, badged with who calls */
-    PROCESS_CAP_CONSOLE,      /* the console server: Call */
-    PROCESS_CAP_NOTIFICATION, /* its own notification: wait */
-    PROCESS_CAP_TIMER,        /* after PROCESS_TIMER: signals its notification with PROCESS_SIGNAL_TIMER */
+    PROCESS_CAP_SERVER,        /* the process server (root task for servers): Call, badged with who calls */
+    PROCESS_CAP_CONSOLE,       /* the console server: Call */
+    PROCESS_CAP_NOTIFICATION,  /* its own notification: wait */
+    PROCESS_CAP_TIMER,         /* after PROCESS_TIMER: signals its notification with PROCESS_SIGNAL_TIMER */
     PROCESS_CAP_TRAP_ENDPOINT, /* after PROCESS_TRAP_THREAD: the main thread's faults arrive here */
     PROCESS_CAP_TRAP_REPLY,
     PROCESS_CAP_FIRST_FREE = 8 /* sessions and services; servers: what their creator gave them, see their protocol */
@@ -58,7 +58,7 @@ enum start_flags {
     START_MAY_CLOCK = 1 << 0,
     START_MAY_RANDOM = 1 << 1,
     START_MAY_SPAWN = 1 << 2,
-    START_SEED_VALID = 1 << 3,    /* seed holds true entropy */
+    START_SEED_VALID = 1 << 3, /* seed holds true entropy */
     START_TRAP_THREAD = 1 << 4,
 };
 
@@ -72,9 +72,9 @@ enum start_descriptor_kind {
 
 struct start_descriptor {
     uint32_t kind;
-    uint32_t stream;  /* CONSOLE: which; STREAM: index within the session */
-    uint64_t address; /* FILE: its bytes; STREAM: its rings */
-    uint64_t bytes;   /* FILE: its length; STREAM: capacity of one ring */
+    uint32_t stream;          /* CONSOLE: which; STREAM: index within the session */
+    uint64_t address;         /* FILE: its bytes; STREAM: its rings */
+    uint64_t bytes;           /* FILE: its length; STREAM: capacity of one ring */
     uint64_t session_address; /* STREAM: the session's control region */
     uint32_t session, side;   /* STREAM: the session's number with this process, and which side it is */
     uint32_t generation;
@@ -89,7 +89,7 @@ struct start_strings {
 struct start_page {
     uint64_t magic;
     uint32_t pid;
-    uint32_t flags; /* enum start_flags */
+    uint32_t flags;                      /* enum start_flags */
     uint64_t timer_hz, timer_multiplier; /* ns = ticks * multiplier >> shift, in 128 bits */
     uint32_t timer_shift;
     uint32_t bytes;       /* of start page and strings */

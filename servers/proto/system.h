@@ -44,9 +44,9 @@ enum system_expect {
 };
 
 struct system_program {
-    struct system_string name;   /* unique */
-    struct system_string image;  /* archive member */
-    struct system_string input;  /* archive member as standard input; length 0: none */
+    struct system_string name;  /* unique */
+    struct system_string image; /* archive member */
+    struct system_string input; /* archive member as standard input; length 0: none */
     struct system_string expect_text;
     uint32_t grant;   /* offset of a struct image_manifest: what is granted, arguments, environment, limits */
     uint32_t request; /* the same for a native image, which carries none; else 0 */

@@ -21,7 +21,8 @@ cptr root_object(struct root *root, enum object_type type, uint32_t size_bits)
     if (type == OBJECT_CNODE && size_bits + OBJECT_BITS_CNODE_SLOT > POOL_BLOCK_BITS)
         root_fail(root, "root: a CNode of 2^%u slots does not fit a block\n", size_bits);
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (block && untyped_retype_all(pool_slot(&root->pool, block), type, size_bits, ROOT_CNODE, slot, 1) == ERROR_NONE)
+        if (block &&
+            untyped_retype_all(pool_slot(&root->pool, block), type, size_bits, ROOT_CNODE, slot, 1) == ERROR_NONE)
             return slot;
         if (!pool_block_take(&root->pool, &block))
             break;

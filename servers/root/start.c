@@ -116,8 +116,8 @@ static void uart_grant_device(struct root *root, struct start_page *start)
     start->words[UART_WORD_BASE] = boot->uart_address;
     if (boot->uart_kind == BOOT_UART_16550_PORT) {
         cptr ports = root_slot(root);
-        if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE, ports) !=
-            ERROR_NONE)
+        if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE,
+                                  ports) != ERROR_NONE)
             root_fail(root, "root: no ports for the UART driver\n");
         grant(root, SERVER_UART, UART_CAP_PORT, ports, RIGHT_ALL, 0);
     } else if (boot->uart_kind != BOOT_UART_NONE) {

@@ -10,7 +10,7 @@
 #include "tessera/text.h"
 
 #define REPORT_BYTES 448
-#define CALLERS      8
+#define CALLERS      8 /* shown; a function that calls itself counts once */
 
 static const uint8_t *archive;
 static uint64_t archive_bytes;
@@ -22,6 +22,12 @@ static void name_copy(char *to, size_t size, const char *name)
     for (; name[i] && i + 1 < size; i++)
         to[i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
     to[i] = 0;
+}
+
+/* The WASI library's entry, below which nothing is the module's. */
+static bool is_entry(const char *function)
+{
+    return text_equal(function, "wasi_main");
 }
 
 /* The bounds were checked by the process server before it ran the image; a bad one still only harms this report. */
@@ -38,14 +44,25 @@ static size_t report(const struct message *m, char *text, size_t size)
     if (offset > archive_bytes || bytes > archive_bytes - offset ||
         image_check(archive + offset, bytes, IMAGE_MACHINE, &image, &where) != IMAGE_OK)
         return length;
-    uint64_t shown = 0;
-    for (uint64_t i = 0; i < count && shown < CALLERS; i++) {
+    const char *last = NULL;
+    uint64_t shown = 0, repeated = 0;
+    for (uint64_t i = 0; i <= count && shown < CALLERS; i++) {
         char name[64];
         uint64_t distance;
         /* A return address is one past the call: it may lie in the next function. */
-        const char *function = image_function_name(&image, addresses[i] - (i > 0), &distance);
-        if (!function)
+        const char *function = i < count ? image_function_name(&image, addresses[i] - (i > 0), &distance) : NULL;
+        if (i < count && !function)
             continue;
+        if (function && function == last) {
+            repeated++;
+            continue;
+        }
+        if (repeated > 0)
+            length += text_format(text + length, size - length, " (%lu times or more)", repeated + 1);
+        repeated = 0;
+        last = function;
+        if (!function || is_entry(function))
+            break;
         name_copy(name, sizeof(name), function);
         length += text_format(text + length, size - length, "%s%s", shown == 0 ? ", in " : " called from ", name);
         shown++;

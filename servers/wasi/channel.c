@@ -89,8 +89,8 @@ static uint32_t stream_check(uint32_t fd, struct descriptor **descriptor)
     return (*descriptor)->kind == FD_STREAM ? ESUCCESS : ENOTSOCK;
 }
 
-#define RECV_PEEK    1u
-#define RECV_WAITALL 2u
+#define RECV_PEEK      1u
+#define RECV_WAITALL   2u
 #define SHUTDOWN_READ  1u
 #define SHUTDOWN_WRITE 2u
 
@@ -140,8 +140,8 @@ uint32_t WASI(sock_shutdown)(uint32_t fd, uint32_t how)
         return error;
     if (how == 0 || (how & ~(SHUTDOWN_READ | SHUTDOWN_WRITE)))
         return EINVAL;
-    stream_close(&descriptor->ends, (how & SHUTDOWN_READ ? STREAM_CLOSED_READ : 0) |
-                                        (how & SHUTDOWN_WRITE ? STREAM_CLOSED_WRITE : 0));
+    stream_close(&descriptor->ends,
+                 (how & SHUTDOWN_READ ? STREAM_CLOSED_READ : 0) | (how & SHUTDOWN_WRITE ? STREAM_CLOSED_WRITE : 0));
     stream_signal(descriptor);
     return ESUCCESS;
 }

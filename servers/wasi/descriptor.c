@@ -4,10 +4,10 @@
 
 struct descriptor descriptors[DESCRIPTORS];
 
-#define RIGHTS_ALL    0x3ffffffful
-#define RIGHT_TELL    (1ul << 5)
-#define RIGHT_FD_SEEK (1ul << 2)
-#define RIGHT_FD_READ (1ul << 1)
+#define RIGHTS_ALL     0x3ffffffful
+#define RIGHT_TELL     (1ul << 5)
+#define RIGHT_FD_SEEK  (1ul << 2)
+#define RIGHT_FD_READ  (1ul << 1)
 #define RIGHT_FD_WRITE (1ul << 6)
 
 enum filetype { FILETYPE_UNKNOWN = 0, FILETYPE_CHARACTER = 2, FILETYPE_REGULAR = 4, FILETYPE_SOCKET = 6 };

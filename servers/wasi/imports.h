@@ -41,11 +41,13 @@ uint32_t WASI(path_link)(uint32_t from, uint32_t flags, uint32_t old_path, uint3
                          uint32_t new_path, uint32_t new_length);
 uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t length, uint32_t open, uint64_t base,
                          uint64_t inheriting, uint32_t flags, uint32_t opened);
-uint32_t WASI(path_readlink)(uint32_t fd, uint32_t path, uint32_t length, uint32_t buffer, uint32_t size, uint32_t used);
+uint32_t WASI(path_readlink)(uint32_t fd, uint32_t path, uint32_t length, uint32_t buffer, uint32_t size,
+                             uint32_t used);
 uint32_t WASI(path_remove_directory)(uint32_t fd, uint32_t path, uint32_t length);
 uint32_t WASI(path_rename)(uint32_t from, uint32_t old_path, uint32_t old_length, uint32_t to, uint32_t new_path,
                            uint32_t new_length);
-uint32_t WASI(path_symlink)(uint32_t old_path, uint32_t old_length, uint32_t fd, uint32_t new_path, uint32_t new_length);
+uint32_t WASI(path_symlink)(uint32_t old_path, uint32_t old_length, uint32_t fd, uint32_t new_path,
+                            uint32_t new_length);
 uint32_t WASI(path_unlink_file)(uint32_t fd, uint32_t path, uint32_t length);
 uint32_t WASI(poll_oneoff)(uint32_t in, uint32_t out, uint32_t count, uint32_t events);
 _Noreturn void WASI(proc_exit)(uint32_t status);

@@ -108,8 +108,8 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
     case FD_LISTENER:
         return !is_write && listener_is_ready(descriptor, event);
     case FD_FILE:
-        event->bytes = descriptor->file.offset < descriptor->file.size ? descriptor->file.size - descriptor->file.offset
-                                                                       : 0;
+        event->bytes =
+            descriptor->file.offset < descriptor->file.size ? descriptor->file.size - descriptor->file.offset : 0;
         return true;
     default:
         event->bytes = is_write ? 4096 : 0;

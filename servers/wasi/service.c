@@ -9,8 +9,8 @@
 static struct handle {
     enum { HANDLE_FREE = 0, HANDLE_CALL, HANDLE_SERVE } kind;
     uint32_t endpoint, reply;
-    uint8_t *window;     /* CALL: the client's own; SERVE: of the client whose request is open, NULL: none needed yet */
-    word client;         /* SERVE: badge of the open request, 0: none is open */
+    uint8_t *window; /* CALL: the client's own; SERVE: of the client whose request is open, NULL: none needed yet */
+    word client;     /* SERVE: badge of the open request, 0: none is open */
 } handles[HANDLES];
 
 static struct {

@@ -11,7 +11,7 @@
 static struct session {
     struct session_control *control;
     uint8_t side;
-    uint8_t streams; /* open here */
+    uint8_t streams;                      /* open here */
     uint8_t descriptors[SESSION_STREAMS]; /* of each stream, + 1 */
 } sessions[SESSIONS];
 

@@ -48,18 +48,18 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS  128
-#define SESSIONS     128
+#define DESCRIPTORS     128
+#define SESSIONS        128
 #define FDFLAG_NONBLOCK 4
 
 enum descriptor_kind { FD_FREE = 0, FD_CONSOLE, FD_NULL, FD_FILE, FD_STREAM, FD_LISTENER };
 
 struct descriptor {
-    uint8_t kind;    /* enum descriptor_kind */
-    uint8_t stream;  /* CONSOLE: 1 or 2 */
-    uint16_t flags;  /* fdflags */
-    bool is_ready;   /* STREAM: the peer set its bit since we asked */
-    bool is_asked;   /* STREAM: we asked since the bit was last seen */
+    uint8_t kind;   /* enum descriptor_kind */
+    uint8_t stream; /* CONSOLE: 1 or 2 */
+    uint16_t flags; /* fdflags */
+    bool is_ready;  /* STREAM: the peer set its bit since we asked */
+    bool is_asked;  /* STREAM: we asked since the bit was last seen */
     uint16_t session;
     uint32_t signal_cap;
     uint64_t rights; /* what fd_fdstat_set_rights left */

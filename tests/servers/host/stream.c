@@ -66,7 +66,7 @@ static void test_signals(void)
     CHECK(words[0] == 0);
     signal = false;
     stream_write(&a, bytes, 10, &signal);
-    CHECK(!signal); /* one ask, one signal */
+    CHECK(!signal);             /* one ask, one signal */
     CHECK(stream_ask_data(&b)); /* there is something: do not wait */
     stream_write(&a, bytes, RING, &signal);
     CHECK(stream_writable(&a) == 0 && !stream_ask_space(&a));

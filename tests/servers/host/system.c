@@ -1,6 +1,6 @@
 /* The reader of compiled system descriptions, fed with what ci/system_description.py wrote: whole, cut at every length,
- * with every byte changed, and with random damage. Each is accepted or refused; nothing outside the bytes is read (ASan:
- * each trial has an allocation of its own size), and what is accepted can be walked.
+ * with every byte changed, and with random damage. Each is accepted or refused; nothing outside the bytes is read
+ * (ASan: each trial has an allocation of its own size), and what is accepted can be walked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static volatile size_t seen;
 
 static void walk_manifest(const struct image_manifest *manifest)
 {
-    const struct image_list lists[] = {manifest->arguments,     manifest->environment,   manifest->channel_serve,
+    const struct image_list lists[] = {manifest->arguments,       manifest->environment,   manifest->channel_serve,
                                        manifest->channel_connect, manifest->service_serve, manifest->service_connect};
     for (size_t k = 0; k < sizeof(lists) / sizeof(lists[0]); k++)
         for (uint32_t i = 0; i < lists[k].count; i++)

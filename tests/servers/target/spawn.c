@@ -16,8 +16,8 @@
 
 static int run(const char *args, uint32_t in, uint32_t out, struct tessera_process_handles *handles)
 {
-    return tessera_proc_spawn("child", 5, 0, args, (uint32_t)strlen(args), "", 0, in, out, TESSERA_STDIO_INHERIT, ".", 1,
-                              handles);
+    return tessera_proc_spawn("child", 5, 0, args, (uint32_t)strlen(args), "", 0, in, out, TESSERA_STDIO_INHERIT, ".",
+                              1, handles);
 }
 
 static struct tessera_join_status join(uint32_t pid)

@@ -117,7 +117,8 @@ static void behaviour(struct check *check)
     check_u64(check, "fd_seek before the start", __WASI_ERRNO_INVAL, __wasi_fd_seek(0, -1, __WASI_WHENCE_SET, &where));
     check_u64(check, "fd_read at the end", 0, __wasi_fd_read(0, &vector, 1, &size));
     check_u64(check, "two bytes", 2, size);
-    check_u64(check, "fd_write to the input", __WASI_ERRNO_BADF, __wasi_fd_write(0, (const __wasi_ciovec_t *)&vector, 1, &size));
+    check_u64(check, "fd_write to the input", __WASI_ERRNO_BADF,
+              __wasi_fd_write(0, (const __wasi_ciovec_t *)&vector, 1, &size));
     check_u64(check, "fd_filestat_set_size", __WASI_ERRNO_ROFS, __wasi_fd_filestat_set_size(0, 0));
     check_u64(check, "fd_seek on the console", __WASI_ERRNO_SPIPE, __wasi_fd_seek(1, 0, __WASI_WHENCE_SET, &where));
     check_u64(check, "fd_read from the console's output", __WASI_ERRNO_BADF, __wasi_fd_read(1, &vector, 1, &size));

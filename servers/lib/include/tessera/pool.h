@@ -14,13 +14,13 @@
 
 #include <abi/types.h>
 
-#define POOL_ROW_SLOTS   64u
-#define POOL_ROWS        256u
-#define POOL_NODES       2048u
-#define POOL_CHUNKS      512u
-#define POOL_BLOCK_BITS  16u
-#define POOL_CHUNK_BITS  21u
-#define POOL_LARGEST     30u
+#define POOL_ROW_SLOTS  64u
+#define POOL_ROWS       256u
+#define POOL_NODES      2048u
+#define POOL_CHUNKS     512u
+#define POOL_BLOCK_BITS 16u
+#define POOL_CHUNK_BITS 21u
+#define POOL_LARGEST    30u
 
 struct memory {
     uint8_t *view;  /* where this server sees it */
@@ -33,7 +33,7 @@ struct memory {
 struct pool_node {
     uint64_t address;
     cptr slot, frame;
-    uint32_t next; /* in the free list, 0 = end */
+    uint32_t next;          /* in the free list, 0 = end */
     uint32_t parent, child; /* child: the first of two, adjacent */
     uint8_t bits, state;
     uint16_t chunk;
@@ -44,8 +44,8 @@ struct pool {
     uint32_t node_count;
     uint32_t free_nodes[POOL_LARGEST + 18]; /* by size_bits */
     uint32_t free_pairs;
-    uint64_t free_bytes;    /* untyped or unused in chunks */
-    uint64_t used_bytes[2]; /* blocks (without those of our own tables), pages */
+    uint64_t free_bytes;        /* untyped or unused in chunks */
+    uint64_t used_bytes[2];     /* blocks (without those of our own tables), pages */
     cptr slots_next, slots_end; /* slots for nodes */
     uint16_t rows[POOL_ROWS];
     uint32_t row_count;

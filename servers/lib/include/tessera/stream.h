@@ -20,12 +20,12 @@ struct stream {
     uint8_t *out;
     const uint8_t *in;
     uint32_t ring_bytes;
-    uint32_t index; /* within the session */
-    uint32_t head, tail;         /* the truth; own->head and own->tail are copies for the peer */
-    uint32_t data_answered;      /* the peer's asks that were answered with a signal */
+    uint32_t index;         /* within the session */
+    uint32_t head, tail;    /* the truth; own->head and own->tail are copies for the peer */
+    uint32_t data_answered; /* the peer's asks that were answered with a signal */
     uint32_t space_answered;
-    uint32_t closed;             /* STREAM_CLOSED_* of this side */
-    bool is_broken;              /* the peer wrote impossible indices, or the process server said that it died */
+    uint32_t closed; /* STREAM_CLOSED_* of this side */
+    bool is_broken;  /* the peer wrote impossible indices, or the process server said that it died */
 };
 
 /* `control` and `rings` are the shared regions, `side` is 0 or 1; both rings are empty. */

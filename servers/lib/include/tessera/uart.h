@@ -1,4 +1,5 @@
-/* A UART's registers, for its driver and for the root task before that runs: the two back-ends (16550 by ports or MMIO, PL011) and nothing else differ.
+/* A UART's registers, for its driver and for the root task before that runs: the two back-ends (16550 by ports or MMIO,
+ * PL011) and nothing else differ.
  *
  * Sources: National Semiconductor PC16550D data sheet; ARM PrimeCell UART (PL011) TRM, DDI 0183.
  */
