@@ -209,6 +209,8 @@ enum error arch_irq_configure(word number, word flags, unsigned *irq)
 {
     if (number < PRIVATE_INTERRUPTS || number >= controller.limit)
         return ERROR_RANGE;
+    if ((flags & IRQ_LOW) != 0)
+        return ERROR_INVALID_ARGUMENT; /* a GIC knows rising edges and high levels only */
     line_mask((unsigned)number);
     line_set_up((unsigned)number, (flags & IRQ_LEVEL) == 0);
     *irq = (unsigned)number;

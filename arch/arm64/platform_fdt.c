@@ -15,8 +15,7 @@
 #define CELLS_LIMIT        4
 #define INTERRUPT_CELLS    3
 #define INTERRUPT_SHARED   0 /* SPI */
-#define INTERRUPT_EDGE     3 /* rising 1, falling 2; level: high 4, low 8 */
-#define INTERRUPT_LOW      10
+#define INTERRUPT_EDGE     3 /* rising 1, falling 2; level: high 4, low 8; shared ones are rising or high */
 #define FIRST_SHARED       32
 #define FIRST_PRIVATE      16
 #define TIMER_VIRTUAL      2 /* which of the timer's interrupts */
@@ -118,7 +117,7 @@ static bool interrupt_take(struct fdt_value *interrupts, uint32_t *intid, uint32
     if (!fdt_take(interrupts, 1, &kind) || !fdt_take(interrupts, 1, &number) || !fdt_take(interrupts, 1, &trigger))
         return false;
     *intid = (uint32_t)number + (kind == INTERRUPT_SHARED ? FIRST_SHARED : FIRST_PRIVATE);
-    *flags = ((trigger & INTERRUPT_EDGE) != 0 ? 0 : IRQ_LEVEL) | ((trigger & INTERRUPT_LOW) != 0 ? IRQ_LOW : 0);
+    *flags = (trigger & INTERRUPT_EDGE) != 0 ? 0 : IRQ_LEVEL;
     return true;
 }
 

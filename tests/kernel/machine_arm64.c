@@ -392,13 +392,15 @@ CASE(arm64_sync_code, "Instructions written to a frame are executed as written a
 
 /* --- interrupts --- */
 
-CASE(arm64_interrupt_numbers, "Only shared interrupts that exist can be had, and those once")
+CASE(arm64_interrupt_numbers, "Only shared interrupts that exist can be had, not active low, and those once")
 {
     cptr handler = slot_new(), again = slot_new();
     for (word number = 0; number < 32; number++)
         EQUAL(irq_control_get(ROOT_IRQ_CONTROL, number, IRQ_LEVEL, ROOT_CNODE, handler), ERROR_RANGE);
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 1020, IRQ_LEVEL, ROOT_CNODE, handler), ERROR_RANGE);
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, ~0ul, IRQ_LEVEL, ROOT_CNODE, handler), ERROR_RANGE);
+    EQUAL(irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, IRQ_LEVEL | IRQ_LOW, ROOT_CNODE, handler),
+          ERROR_INVALID_ARGUMENT);
     OK(irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, IRQ_LEVEL, ROOT_CNODE, handler));
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, IRQ_LEVEL, ROOT_CNODE, again), ERROR_DELETE_FIRST);
     OK(cnode_delete(ROOT_CNODE, handler));
