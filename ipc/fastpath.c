@@ -5,17 +5,27 @@
 #define INLINE      static inline __attribute__((always_inline))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/* Length up to eight words and no capabilities: bits 0..8 of the message info as a number are at most 8. */
-#define INFO_PLAIN(info) (((info)&0x1ff) <= MESSAGE_REGISTERS)
-#define INFO_KEPT        (~0xffful | 0x7f)
+#define INFO_LENGTH 0x7ful
+#define INFO_COUNTS 0x1fful /* length and number of capabilities */
+#define INFO_KEPT   (~0xffful | INFO_LENGTH)
 
-/* The slot of a CSpace of one level, or NULL. */
-INLINE const struct slot *slot_find(struct cap root, cptr address)
+/* No capabilities; words beyond the registers only between two buffers. */
+INLINE bool message_is_plain(const struct tcb *from, const struct tcb *to, word info)
 {
-    word detail = root.word0 >> 48, radix = detail & 31;
-    if (UNLIKELY(cap_type(root) != OBJECT_CNODE || (detail >> 5) + radix != 32 || address >> radix != root.word1))
-        return NULL;
-    return (const struct slot *)cap_object(root) + (address & ((1ul << radix) - 1));
+    word counts = info & INFO_COUNTS;
+    return counts <= MESSAGE_REGISTERS || (counts <= MESSAGE_WORDS && from->buffer && to->buffer);
+}
+
+/* The capability in a CSpace of the common shape, or a null one. */
+INLINE struct cap cap_find(const struct tcb *tcb, cptr address)
+{
+    return UNLIKELY(address >= tcb->cspace_count) ? cap_null() : tcb->cspace_slots[address].cap;
+}
+
+/* Of that type, with that right (0: any). */
+INLINE bool cap_is(struct cap cap, enum object_type type, word right)
+{
+    return (cap.word0 & (31 | right << 48)) == ((word)type | right << 48);
 }
 
 /* May `tcb` run before all ready threads? is_first: it would be put in front of its equals. */
@@ -38,6 +48,8 @@ INLINE bool has_simple_context(const struct tcb *tcb)
 INLINE void message_pass(const struct tcb *from, struct tcb *to, word info, word badge)
 {
     arch_context_copy_message(&to->context, &from->context);
+    if (UNLIKELY((info & INFO_LENGTH) > MESSAGE_REGISTERS))
+        message_copy_words(from->buffer, to->buffer, info & INFO_LENGTH);
     arch_context_set_info(&to->context, info & INFO_KEPT);
     arch_context_set_badge(&to->context, badge);
     arch_context_set_status(&to->context, ERROR_NONE);
@@ -64,15 +76,12 @@ bool fastpath_call(struct core *core)
 {
     struct tcb *caller = core->current;
     word info = arch_context_info(&caller->context);
-    const struct slot *slot = slot_find(tcb_cspace(caller), (cptr)arch_context_destination(&caller->context));
-    if (UNLIKELY(!slot || !INFO_PLAIN(info)))
-        return false;
-    struct cap cap = slot->cap;
-    if (UNLIKELY(cap_type(cap) != OBJECT_ENDPOINT || !(cap_rights(cap) & RIGHT_CALL)))
+    struct cap cap = cap_find(caller, (cptr)arch_context_destination(&caller->context));
+    if (UNLIKELY(!cap_is(cap, OBJECT_ENDPOINT, RIGHT_CALL)))
         return false;
     struct endpoint *endpoint = cap_object(cap);
     struct tcb *server = endpoint->queue.head;
-    if (UNLIKELY(!server || !endpoint->has_receivers))
+    if (UNLIKELY(!server || !endpoint->has_receivers || !message_is_plain(caller, server, info)))
         return false;
     struct reply *reply = server->reply;
     bool is_lent = server->sched_context == NULL;
@@ -113,17 +122,13 @@ bool fastpath_reply_receive(struct core *core)
 {
     struct tcb *server = core->current;
     word info = arch_context_info(&server->context), names = arch_context_destination(&server->context);
-    struct cap root = tcb_cspace(server);
-    const struct slot *slot = slot_find(root, (cptr)names), *reply_slot = slot_find(root, (cptr)(names >> 32));
-    if (UNLIKELY(!slot || !reply_slot || !INFO_PLAIN(info)))
+    struct cap cap = cap_find(server, (cptr)names), reply_cap = cap_find(server, (cptr)(names >> 32));
+    if (UNLIKELY(!cap_is(reply_cap, OBJECT_REPLY, 0) || !cap_is(cap, OBJECT_ENDPOINT, RIGHT_RECV)))
         return false;
-    if (UNLIKELY(cap_type(reply_slot->cap) != OBJECT_REPLY || cap_type(slot->cap) != OBJECT_ENDPOINT ||
-                 !(cap_rights(slot->cap) & RIGHT_RECV)))
-        return false;
-    struct reply *reply = cap_object(reply_slot->cap);
-    struct endpoint *endpoint = cap_object(slot->cap);
+    struct reply *reply = cap_object(reply_cap);
+    struct endpoint *endpoint = cap_object(cap);
     struct tcb *caller = reply->caller;
-    if (UNLIKELY(!caller || reply->server != server || caller->fault))
+    if (UNLIKELY(!caller || reply->server != server || caller->fault || !message_is_plain(server, caller, info)))
         return false;
     if (UNLIKELY((endpoint->queue.head && !endpoint->has_receivers) || (server->bound && server->bound->signals)))
         return false;

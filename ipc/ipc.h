@@ -47,6 +47,8 @@ _Static_assert(sizeof(struct timer) <= 1u << OBJECT_BITS_TIMER, "a timer takes 1
  * this one are unwrapped. */
 void message_transfer(struct tcb *sender, struct tcb *receiver, word badge, const struct endpoint *endpoint,
                       bool can_grant);
+/* Words MESSAGE_REGISTERS .. length - 1; each is read once. */
+void message_copy_words(const struct ipc_buffer *from, struct ipc_buffer *to, word length);
 /* Completes a system call without a message. */
 void message_complete(struct tcb *tcb, enum error status, word badge);
 

@@ -33,6 +33,22 @@ static void message_from_fault(const struct tcb *sender, struct tcb *receiver)
     arch_context_set_info(&receiver->context, message_info(sender->fault, 0, length));
 }
 
+void message_copy_words(const struct ipc_buffer *from, struct ipc_buffer *to, word length)
+{
+    /* Four at a time, in registers: user level may change them meanwhile, and what is read is what is written. The
+     * last step may copy up to three words more than the message has; they are the sender's and inside of the array. */
+    for (word i = MESSAGE_REGISTERS; i < length; i += 4) {
+        const volatile word *f = &from->words[i];
+        volatile word *t = &to->words[i];
+        word a = f[0], b = f[1], c = f[2], d = f[3];
+        t[0] = a;
+        t[1] = b;
+        t[2] = c;
+        t[3] = d;
+    }
+}
+_Static_assert(MESSAGE_WORDS % 4 == 0 && MESSAGE_REGISTERS % 4 == 0, "message_copy_words copies four at a time");
+
 /* The words beyond the registers; returns the length that arrives. */
 static word words_copy(const struct tcb *sender, struct tcb *receiver, word length)
 {
@@ -40,10 +56,7 @@ static word words_copy(const struct tcb *sender, struct tcb *receiver, word leng
         return MESSAGE_REGISTERS;
     if (length > MESSAGE_WORDS)
         length = MESSAGE_WORDS;
-    const volatile word *from = sender->buffer->words;
-    volatile word *to = receiver->buffer->words;
-    for (word i = MESSAGE_REGISTERS; i < length; i++)
-        to[i] = from[i];
+    message_copy_words(sender->buffer, receiver->buffer, length);
     return length;
 }
 

@@ -201,6 +201,7 @@ static void root_create(struct boot *boot, struct core *core)
     boot->root->space = &boot->vspace->space;
     boot->root->priority = boot->root->maximum_priority = PRIORITIES - 1;
     tcb_slot_give(boot, TCB_SLOT_CSPACE, ROOT_CNODE);
+    tcb_cspace_changed(boot->root);
     tcb_slot_give(boot, TCB_SLOT_VSPACE, ROOT_VSPACE);
     tcb_slot_give(boot, TCB_SLOT_BUFFER, ROOT_IPC_BUFFER);
     sched_context_configure(core, sc, CLOCK_FOREVER, CLOCK_FOREVER, 2, 0);

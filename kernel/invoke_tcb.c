@@ -33,6 +33,7 @@ static bool slots_install(struct core *core, struct tcb *tcb, const struct insta
         slot_insert_derived(source, slot, cap);
         slot->prev_and_flags |= SLOT_IN_TCB;
     }
+    tcb_cspace_changed(tcb);
     if (!cap_is_null(tcb->slots[TCB_SLOT_VSPACE].cap))
         thread_set_space(core, tcb, &vspace_of(tcb->slots[TCB_SLOT_VSPACE].cap)->space);
     return true;

@@ -41,7 +41,7 @@ static word align_up(word value, unsigned bits)
     return (value + (1ul << bits) - 1) >> bits << bits;
 }
 
-enum error untyped_retype_check(const struct slot *slot, const struct retype_request *request)
+enum error untyped_retype_check(const struct slot *slot, struct retype_request *request)
 {
     word size = 1ul << cap_untyped_size_bits(slot->cap);
     word start;
@@ -50,7 +50,8 @@ enum error untyped_retype_check(const struct slot *slot, const struct retype_req
         return ERROR_ILLEGAL_OPERATION;
     if (request->object_bits > cap_untyped_size_bits(slot->cap))
         return ERROR_NOT_ENOUGH_MEMORY;
-    start = align_up(used_bytes(slot), request->object_bits);
+    request->used = used_bytes(slot);
+    start = align_up(request->used, request->object_bits);
     if (start > size || request->count > (size - start) >> request->object_bits)
         return ERROR_NOT_ENOUGH_MEMORY;
     return ERROR_NONE;
@@ -78,7 +79,7 @@ static bool untyped_clear(struct core *core, struct slot *slot, word used, word 
 
 bool untyped_retype_commit(struct core *core, struct slot *slot, const struct retype_request *request)
 {
-    word used = used_bytes(slot), start = align_up(used, request->object_bits);
+    word used = request->used, start = align_up(used, request->object_bits);
     word end = start + (request->count << request->object_bits), kind = cap_untyped_kind(slot->cap);
     if (used == 0 && (slot->cap.word1 & UINT32_MAX) != 0)
         bytes_set(slot, 0, 0); /* the last child went since: all of it is dirty */

@@ -20,6 +20,7 @@ struct retype_request {
     unsigned object_bits; /* log2 of the bytes of one object, from object_size() */
     struct slot *slots;   /* empty, `count` of them */
     word count;
+    word used; /* bytes given out so far: set by the check */
 };
 
 /* The bytes that the untyped can still give out. */
@@ -27,7 +28,7 @@ word untyped_free_bytes(const struct slot *slot);
 
 /* Could these objects be made? ERROR_NOT_ENOUGH_MEMORY, or ERROR_ILLEGAL_OPERATION for a kind of memory that such
  * objects are not made of. Changes nothing. */
-enum error untyped_retype_check(const struct slot *slot, const struct retype_request *request);
+enum error untyped_retype_check(const struct slot *slot, struct retype_request *request);
 /* Makes them, after a successful check. False: preempted while clearing; nothing made yet, call again. */
 bool untyped_retype_commit(struct core *core, struct slot *slot, const struct retype_request *request);
 

@@ -32,10 +32,23 @@ void thread_set_space(struct core *core, struct tcb *tcb, struct arch_space *spa
         space_load(core, space);
 }
 
+void tcb_cspace_changed(struct tcb *tcb)
+{
+    struct cap cap = tcb_cspace(tcb);
+    tcb->cspace_count = 0;
+    if (cap_type(cap) != OBJECT_CNODE || cap_cnode_radix(cap) + cap_cnode_guard_bits(cap) != 32 || cap.word1 != 0)
+        return;
+    tcb->cspace_slots = cap_object(cap);
+    tcb->cspace_count = 1ul << cap_cnode_radix(cap);
+}
+
 void tcb_slot_cleared(struct core *core, struct slot *slot)
 {
     struct tcb *tcb = (struct tcb *)((uintptr_t)slot & ~((1ul << OBJECT_BITS_TCB) - 1));
     switch ((enum tcb_slot)(slot - tcb->slots)) {
+    case TCB_SLOT_CSPACE:
+        tcb->cspace_count = 0;
+        break;
     case TCB_SLOT_VSPACE:
         thread_set_space(core, tcb, arch_space_empty());
         break;
@@ -257,7 +270,7 @@ static struct tcb *thread_choose(struct core *core)
     return current_can_run ? current : core->idle;
 }
 
-void schedule(struct core *core)
+void schedule_now(struct core *core)
 {
     while (core->reschedule) {
         struct tcb *next = thread_choose(core);

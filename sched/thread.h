@@ -62,6 +62,8 @@ struct tcb {
     uint8_t fault;                       /* enum fault, while a fault message or its answer is on the way */
     struct tcb *queue_next, *queue_prev; /* ready, endpoint or notification queue */
     struct sched_context *sched_context;
+    struct slot *cspace_slots; /* of a CSpace that is one CNode with a guard of zeros: address i is slot i, */
+    word cspace_count;         /* i < this; 0: the CSpace is of another shape, or none */
     struct arch_space *space;
     struct ipc_buffer *buffer; /* kernel address, or NULL */
     union {
@@ -98,6 +100,8 @@ void tcb_init(void *object);
 struct slot *tcb_slots(struct cap cap, word *count);
 /* A slot of the thread was emptied by somebody: forget what was derived from it. */
 void tcb_slot_cleared(struct core *core, struct slot *slot);
+/* The thread has a new CSpace capability in its slot. */
+void tcb_cspace_changed(struct tcb *tcb);
 
 /* The thread becomes able to run: puts it in its ready queue if it has a context with budget. Its state is set here. */
 void thread_make_ready(struct core *core, struct tcb *tcb);
@@ -115,7 +119,12 @@ void thread_set_space(struct core *core, struct tcb *tcb, struct arch_space *spa
 void thread_set_flags(struct core *core, struct tcb *tcb, uint8_t flags);
 
 /* Chooses the thread to run and loads what it needs: the last step of every entry into the kernel. */
-void schedule(struct core *core);
+void schedule_now(struct core *core);
+static inline void schedule(struct core *core)
+{
+    if (core->reschedule || core->deadline_dirty || core->is_charged)
+        schedule_now(core);
+}
 
 /* FP state and its permission, between two threads of which one has any. */
 void thread_switch_fp(struct core *core, struct tcb *from, struct tcb *to);

@@ -157,6 +157,10 @@ static void check_thread(const struct tcb *tcb)
         CHECK(tcb->state == THREAD_BLOCKED_SEND || tcb->state == THREAD_BLOCKED_REPLY);
     if (tcb->buffer)
         CHECK(cap_type(tcb->slots[TCB_SLOT_BUFFER].cap) == OBJECT_FRAME);
+    if (tcb->cspace_count) {
+        CHECK(cap_type(tcb_cspace(tcb)) == OBJECT_CNODE && tcb->cspace_slots == cap_object(tcb_cspace(tcb)));
+        EQUAL(tcb->cspace_count, 1ul << cap_cnode_radix(tcb_cspace(tcb)));
+    }
     if (cap_is_null(tcb->slots[TCB_SLOT_VSPACE].cap))
         CHECK(tcb->space == arch_space_empty());
     for (unsigned i = 0; i < TCB_SLOT_COUNT; i++)
