@@ -51,8 +51,11 @@ static const char *line_parse(char *text, struct plan_line *line)
         return "QoS must be 0, 1 or 2 and retain 0 or 1";
     if (strlen(text) > PLAN_PAYLOAD_MAX - PLAN_STAMP)
         return "payload too long";
-    *line = (struct plan_line){mqtt_text_of(topic), (const uint8_t *)text, (uint16_t)strlen(text),
+    *line = (struct plan_line){mqtt_text_of(topic), malloc(PLAN_STAMP + strlen(text) + 1), (uint16_t)strlen(text),
                                (uint8_t)(*qos - '0'), *retain == '1'};
+    if (line->wire == NULL)
+        return "no memory";
+    memcpy(line->wire + PLAN_STAMP, text, line->payload_len);
     return NULL;
 }
 
@@ -182,8 +185,6 @@ uint64_t message_checksum(struct mqtt_text topic, const uint8_t *payload, uint32
 uint64_t plan_checksum(const struct plan *plan, uint32_t publisher, uint32_t sequence)
 {
     const struct plan_line *line = plan_line_of(plan, publisher, sequence);
-    uint8_t payload[PLAN_PAYLOAD_MAX];
-    plan_stamp_write(payload, publisher, sequence);
-    memcpy(payload + PLAN_STAMP, line->payload, line->payload_len);
-    return message_checksum(line->topic, payload, PLAN_STAMP + (uint32_t)line->payload_len);
+    plan_stamp_write(line->wire, publisher, sequence);
+    return message_checksum(line->topic, line->wire, PLAN_STAMP + (uint32_t)line->payload_len);
 }

@@ -15,8 +15,8 @@ enum { PLAN_PUBLISHERS_MAX = 8, PLAN_STAMP = 9, PLAN_PAYLOAD_MAX = 4096, PLAN_SE
 
 struct plan_line {
     struct mqtt_text topic;
-    const uint8_t *payload;
-    uint16_t payload_len;
+    uint8_t *wire;        /* PLAN_STAMP bytes for the stamp, then the payload, as they go over the wire */
+    uint16_t payload_len; /* without the stamp */
     uint8_t qos;
     bool retain;
 };
@@ -48,7 +48,7 @@ bool filter_matches(struct mqtt_text filter, struct mqtt_text topic);
 
 /* A checksum that does not depend on the messages' order: the sum of these over all messages. */
 uint64_t message_checksum(struct mqtt_text topic, const uint8_t *payload, uint32_t len);
-/* The same of a message that is put together from its stamp and its line. */
+/* The same of a message that is put together, in the line's own place, from its stamp and its line. */
 uint64_t plan_checksum(const struct plan *plan, uint32_t publisher, uint32_t sequence);
 
 #endif

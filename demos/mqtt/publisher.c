@@ -64,7 +64,7 @@ static bool template_make(struct template *template, const struct plan_line *lin
     template->qos = line->qos;
     template->stamp_at = (uint32_t)mqtt_publish_head_write(template->packet, &publish);
     template->len = template->stamp_at + publish.payload_len;
-    memcpy(template->packet + template->stamp_at + PLAN_STAMP, line->payload, line->payload_len);
+    memcpy(template->packet + template->stamp_at + PLAN_STAMP, line->wire + PLAN_STAMP, line->payload_len);
     return true;
 }
 

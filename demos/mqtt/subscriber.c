@@ -158,7 +158,7 @@ static bool is_as_planned(const struct mqtt_publish *publish, uint32_t publisher
     return publish->qos == subscriber.line_qos[line - subscriber.plan.lines] && publish->retain == subscriber.is_late &&
            publish->topic.len == line->topic.len && publish->payload_len == PLAN_STAMP + (uint32_t)line->payload_len &&
            bytes_equal(publish->topic.bytes, line->topic.bytes, line->topic.len) &&
-           bytes_equal(publish->payload + PLAN_STAMP, line->payload, line->payload_len);
+           bytes_equal(publish->payload + PLAN_STAMP, line->wire + PLAN_STAMP, line->payload_len);
 }
 
 static void take_message(const struct mqtt_publish *publish)
