@@ -173,7 +173,10 @@ void stream_close(struct stream *stream, uint32_t halves)
 
 void session_take_ready(struct session_ready *ready, uint64_t words[SESSION_READY_WORDS])
 {
-    uint64_t summary = atomic_exchange(&ready->summary, 0);
-    for (unsigned i = 0; i < SESSION_READY_WORDS; i++)
-        words[i] = summary >> i & 1 ? atomic_exchange(&ready->words[i], 0) : 0;
+    uint64_t summary = atomic_exchange(&ready->summary, 0) & ((1ul << SESSION_READY_WORDS) - 1);
+    __builtin_memset(words, 0, SESSION_READY_WORDS * sizeof(words[0]));
+    for (; summary; summary &= summary - 1) {
+        unsigned i = (unsigned)__builtin_ctzl(summary);
+        words[i] = atomic_exchange(&ready->words[i], 0);
+    }
 }

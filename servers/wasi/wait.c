@@ -45,20 +45,22 @@ static void session_drain(struct session *session)
     if (!session->control)
         return;
     session_take_ready(&session->control->ready[session->side], words);
-    for (uint32_t i = 0; i < SESSION_STREAMS; i++)
-        if ((words[i / 64] >> i % 64 & 1) && session->descriptors[i])
-            descriptors[session->descriptors[i] - 1].is_ready = true;
+    for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
+        for (uint64_t bits = words[first / 64]; bits; bits &= bits - 1) {
+            uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
+            if (stream < SESSION_STREAMS && session->descriptors[stream])
+                descriptors[session->descriptors[stream] - 1].is_ready = true;
+        }
 }
 
+/* Several sessions may share a bit. */
 static void note(word signals)
 {
-    if (signals & PROCESS_SIGNAL_EVENT) {
-        for (uint32_t i = 0; i < SESSIONS; i++)
-            session_drain(&sessions[i]);
-        return;
-    }
-    for (uint32_t i = 0; i < SESSIONS; i++)
-        if (signals >> i % PROCESS_SIGNAL_SESSIONS & 1)
+    uint64_t bits = signals & ((1ul << PROCESS_SIGNAL_SESSIONS) - 1);
+    if (signals & PROCESS_SIGNAL_EVENT)
+        bits = (1ul << PROCESS_SIGNAL_SESSIONS) - 1;
+    for (; bits; bits &= bits - 1)
+        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < SESSIONS; i += PROCESS_SIGNAL_SESSIONS)
             session_drain(&sessions[i]);
 }
 
