@@ -137,7 +137,8 @@ def boot_options(options, scratch):
     if options.arch == "arm64":
         device = "scsi-hd" if options.as_disk else "scsi-cd"
         # Without the two boot options AAVMF waits five seconds for a key.
-        boot += ["-boot", "menu=on,splash-time=0", "-device", "virtio-scsi-pci"]
+        # The firmware's source of random numbers: CPUs other than `max` have none of their own.
+        boot += ["-boot", "menu=on,splash-time=0", "-device", "virtio-scsi-pci", "-device", "virtio-rng-pci"]
     else:
         device = "ide-hd" if options.as_disk else "ide-cd"
     return boot + ["-device", f"{device},drive=boot,bootindex=0"]

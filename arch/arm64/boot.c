@@ -150,6 +150,15 @@ static void read_efi(paddr address)
 
 /* ---- all ways ---- */
 
+/* The firmware's seed and the CPU's: either may be missing, and then is zero. */
+static void seed_mix(uint64_t seed[4])
+{
+    uint64_t cpu_seed[4];
+    arch_random(cpu_seed);
+    for (unsigned i = 0; i < 4; i++)
+        seed[i] ^= cpu_seed[i];
+}
+
 static void archive_check(void)
 {
     struct range *archive = &platform.archive;
@@ -181,6 +190,7 @@ _Noreturn void boot_main(uint64_t kind, uint64_t pointer, uint64_t entry_ticks, 
     archive_check();
 
     struct boot_info *info = &platform.boot_info;
+    seed_mix(info->random_seed);
     info->entry_ticks = entry_ticks;
     info->timer_hz = timer_hz();
     info->timer_shift = timer_scale(&info->timer_multiplier);
