@@ -11,7 +11,6 @@ root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 cache=$root/.cache/fresh
 base=$cache/bookworm
 machine=$cache/machine
-mirror=${DEBIAN_MIRROR:-}
 
 fail() {
     echo "prove-fresh: $*" >&2
@@ -41,7 +40,7 @@ mkdir -p "$cache/packages/partial"
 if [ ! -e "$base/.complete" ]; then
     echo "==> Making a bare Debian 12"
     rm -rf "$base"
-    debootstrap --variant=minbase bookworm "$base" "$mirror"
+    debootstrap --variant=minbase bookworm "$base" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
     : >"$base/.complete"
 fi
 
