@@ -59,9 +59,29 @@ static const char *line_parse(char *text, struct plan_line *line)
     return NULL;
 }
 
-static bool line_is_skipped(const char *text)
+/* What the line added last has against an earlier one of its topic; NULL: nothing. */
+static const char *line_compare(const struct plan *plan)
 {
-    return *text == '\0' || (text[0] == '#' && text[1] == ' ');
+    const struct plan_line *last = &plan->lines[plan->line_count - 1];
+    for (uint32_t i = plan->line_count - 1; i-- > 0;) {
+        const struct plan_line *line = &plan->lines[i];
+        if (line->topic.len != last->topic.len || !bytes_equal(line->topic.bytes, last->topic.bytes, last->topic.len))
+            continue;
+        if (line->qos != last->qos)
+            return "its topic had another QoS before";
+        return (plan->line_count - 1 - i) % plan->publishers != 0 ? "its topic was another publisher's before" : NULL;
+    }
+    return NULL;
+}
+
+static const char *line_add(struct plan *plan, char *text)
+{
+    bool is_skipped = *text == '\0' || (text[0] == '#' && text[1] == ' ');
+    const char *wrong = is_skipped ? NULL : line_parse(text, &plan->lines[plan->line_count]);
+    if (is_skipped || wrong != NULL)
+        return wrong;
+    plan->line_count++;
+    return line_compare(plan);
 }
 
 const char *plan_read(struct plan *plan, uint32_t publishers, uint32_t rounds, uint32_t *line)
@@ -83,10 +103,9 @@ const char *plan_read(struct plan *plan, uint32_t publishers, uint32_t rounds, u
         if (next != NULL)
             *next++ = '\0';
         ++*line;
-        const char *wrong = line_is_skipped(at) ? NULL : line_parse(at, &plan->lines[plan->line_count]);
+        const char *wrong = line_add(plan, at);
         if (wrong != NULL)
             return wrong;
-        plan->line_count += !line_is_skipped(at);
     }
     for (uint32_t i = 0; i < publishers; i++)
         plan->shares[i] = (plan->line_count - i + publishers - 1) / publishers;
