@@ -81,7 +81,7 @@ static void emit_line(struct writer *writer, uint32_t stream)
 /* What a program prints cannot forge another's line or steer a terminal: control bytes are shown as '?'. */
 static char printable(char c)
 {
-    return ((unsigned char)c < ' ' && c != '\t' && c != 27) || c == 127 ? '?' : c;
+    return ((unsigned char)c < ' ' && c != '\t') || c == 127 ? '?' : c;
 }
 
 static void take_bytes(struct writer *writer, uint32_t stream, const char *bytes, size_t count)

@@ -38,6 +38,7 @@ struct session {
 struct channel {
     char name[PROCESS_NAME_MAX + 1];
     uint32_t listener, listener_generation; /* process, NO_PROCESS when nobody listens */
+    uint32_t closed_by, closed_generation;  /* the process that listened and then closed its listener */
     uint32_t head, tail;
     struct process_stream backlog[BACKLOG];
 };
@@ -270,15 +271,21 @@ uint32_t stream_close_side(struct process *process, word number, word index)
     return 0;
 }
 
+/* Says in a side's line that it has closed, and marks the stream for the other side. */
+static void stream_mark_closed(struct session *session, uint32_t index, uint32_t which, uint32_t closed)
+{
+    struct session_control *control = (struct session_control *)(void *)session->control.view;
+    struct session_ready *ready = &control->ready[1 - which];
+    atomic_store(&control->lines[index][which].closed, closed);
+    atomic_fetch_or(&ready->words[index / 64], 1ul << index % 64);
+    atomic_fetch_or(&ready->summary, 1ul << index / 64);
+}
+
 /* The dead side's lines say so from now on: written here, where nobody can change them any more. */
 static void session_mark_dead(struct session *session, uint32_t dead)
 {
-    struct session_control *control = (struct session_control *)(void *)session->control.view;
-    for (uint32_t i = 0; i < SESSION_STREAMS; i++) {
-        atomic_store(&control->lines[i][dead].closed, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | STREAM_CLOSED_DIED);
-        atomic_fetch_or(&control->ready[1 - dead].words[i / 64], 1ul << i % 64);
-    }
-    atomic_store(&control->ready[1 - dead].summary, (1ul << (SESSION_STREAMS + 63) / 64) - 1);
+    for (uint32_t i = 0; i < SESSION_STREAMS; i++)
+        stream_mark_closed(session, i, dead, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | STREAM_CLOSED_DIED);
 }
 
 /* The peer keeps its view of the rings until it closes them: it may read what was sent before the death. */
@@ -363,22 +370,25 @@ uint32_t channel_listen(struct process *process, const char *name, word *listene
         return E_INVAL;
     channel->listener = process->index;
     channel->listener_generation = process->generation;
+    channel->closed_by = NO_PROCESS;
     channel->head = channel->tail = 0;
     *listener = (word)(channel - channels);
     waiting_connect(channel);
     return 0;
 }
 
-/* Connections that nobody accepted are closed: the listener's side lets go of them. */
+/* Connections that nobody accepted are closed: the listener's side lets go of them, and their clients hear of it. */
 static void backlog_drop(struct process *process, struct channel *channel)
 {
     for (; channel->tail != channel->head; channel->tail++) {
         const struct process_stream *stream = &channel->backlog[channel->tail % BACKLOG];
+        uint32_t which = stream->side_generation & 1, index = (uint32_t)stream->stream;
         struct session *session = sessions[process->sessions[stream->session]];
-        struct session_control *control = (struct session_control *)(void *)session->control.view;
-        atomic_store(&control->lines[stream->stream][stream->side_generation & 1].closed,
-                     STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
+        struct process *peer = process_find(session->sides[1 - which].process, session->sides[1 - which].generation);
+        stream_mark_closed(session, index, which, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
         (void)stream_close_side(process, stream->session, stream->stream);
+        if (peer)
+            process_signal_event(peer);
     }
 }
 
@@ -389,6 +399,9 @@ uint32_t channel_unlisten(struct process *process, word listener)
         return E_INVAL;
     backlog_drop(process, channel);
     channel->listener = NO_PROCESS;
+    channel->closed_by = process->index;
+    channel->closed_generation = process->generation;
+    channels_refuse_hopeless();
     return 0;
 }
 
@@ -412,11 +425,14 @@ uint32_t channel_accept(struct process *process, word listener, struct process_s
     return 0;
 }
 
-static bool somebody_may_serve(const char *name)
+/* Somebody may still begin to listen: who may serve the name, and has not closed it for good. */
+static bool somebody_may_serve(const struct channel *channel)
 {
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
-        if (process && process->end == PROCESS_RUNNING && authority_allows(&process->authority, AUTHORITY_SERVE, name))
+        bool has_closed = process && channel->closed_by == i && channel->closed_generation == process->generation;
+        if (process && process->end == PROCESS_RUNNING && !has_closed &&
+            authority_allows(&process->authority, AUTHORITY_SERVE, channel->name))
             return true;
     }
     return false;
@@ -431,7 +447,7 @@ uint32_t channel_connect(struct process *process, const char *name, struct proce
         return E_MFILE;
     if (process_find(channel->listener, channel->listener_generation))
         return connect_now(process, channel, stream);
-    if (!somebody_may_serve(name))
+    if (!somebody_may_serve(channel))
         return E_CONNREFUSED;
     process_wait(process, WAITING_CONNECT, (uint32_t)(channel - channels));
     return E_AGAIN;
@@ -451,7 +467,7 @@ void channels_refuse_hopeless(void)
 {
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
-        if (process && process->waiting == WAITING_CONNECT && !somebody_may_serve(channels[process->waiting_for].name))
+        if (process && process->waiting == WAITING_CONNECT && !somebody_may_serve(&channels[process->waiting_for]))
             process_answer(process, E_CONNREFUSED, NULL, 0);
     }
 }

@@ -10,7 +10,7 @@ struct server server;
 
 static struct archive_frame archive_frames[512];
 
-void server_give_up(const char *format, ...)
+_Noreturn void server_give_up(const char *format, ...)
 {
     char text[200];
     va_list arguments;
@@ -19,7 +19,8 @@ void server_give_up(const char *format, ...)
     va_end(arguments);
     struct message m = {message_info(ROOT_FAILED, 0, 1 + message_words(length)), {length}};
     message_put(&m, 1, text, length);
-    (void)syscall_call(PROCESS_CAP_SERVER, &m); /* the root task switches the machine off */
+    for (;;)
+        (void)syscall_call(PROCESS_CAP_SERVER, &m); /* the root task switches the machine off */
 }
 
 bool server_slot(cptr *slot)

@@ -167,7 +167,7 @@ extern struct server server;
 bool server_object(enum object_type type, cptr *slot);
 bool server_slot(cptr *slot);
 /* Ends the whole system. */
-void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 struct process_options {
     uint32_t program;

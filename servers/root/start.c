@@ -64,6 +64,10 @@ static struct task *server_make(struct root *root, enum server which, uint64_t s
     enum image_error error = image_check_elf(member.data, member.bytes, IMAGE_MACHINE, &image, &where);
     if (error != IMAGE_OK)
         root_fail(root, "root: server '%s': %s at byte %lu\n", name, image_error_text(error), where);
+    for (uint32_t i = 0; i < image.segment_count; i++)
+        if (image.segments[i].access & IMAGE_EXECUTE)
+            archive_sync_code(&root->archive_map, member.offset + image.segments[i].file_offset,
+                              image.segments[i].file_bytes);
     if (which != SERVER_PROCESS && !task_create(task, &root->pool))
         root_fail(root, "root: server '%s': no memory for its objects\n", name);
     struct task_options options = {

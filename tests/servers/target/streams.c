@@ -1,7 +1,8 @@
 /* Streams between two programs: every behaviour that tessera.h promises, at both ends.
  *
  * "server": answers each connection as its first byte says. "client": drives it and checks. The kinds: 'e' echo to the
- * end, 'c' close at once, 'x' exit without closing (the last), 's' send 100000 bytes and close, 'k' never read.
+ * end, 'c' close at once, 'x' exit without closing (the last), 's' send 100000 bytes and close, 'k' never read,
+ * 'q' stop listening until told.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,16 @@ static void send_much(int fd)
     }
 }
 
+/* Stops listening while a connection waits, says so, and begins again when told. */
+static void quit_listening(int fd, uint32_t *listener)
+{
+    char byte;
+    close((int)*listener);
+    if (write(fd, "1", 1) != 1 || read(fd, &byte, 1) != 1 || tessera_channel_listen(NAME("echo"), listener) != 0 ||
+        write(fd, "2", 1) != 1)
+        exit(3);
+}
+
 static int serve(void)
 {
     uint32_t listener;
@@ -64,16 +75,15 @@ static int serve(void)
             echo(fd);
         else if (kind == 's')
             send_much(fd);
+        else if (kind == 'q')
+            quit_listening(fd, &listener);
         else if (kind == 'x')
             return 0; /* with connections open */
         if (kind == 'k' && waiting_count < MANY)
             waiting[waiting_count++] = fd;
         else
             close(fd);
-        if (kind == 'q')
-            close((int)listener);
     }
-    (void)waiting;
 }
 
 /* ---- client -------------------------------------------------------------------------------------------------- */
@@ -190,6 +200,23 @@ static void many(struct check *check)
     check_u64(check, "connections one after another", CYCLES, good);
 }
 
+static void listener(struct check *check)
+{
+    char byte = 0;
+    uint32_t refused;
+    int fd = dial(0), pending = dial(0);
+    check_true(check, "the server stops listening", write(fd, "q", 1) == 1 && read(fd, &byte, 1) == 1 && byte == '1');
+    check_true(check, "who was not accepted: end of file", read(pending, &byte, 1) == 0);
+    check_u64(check, "who comes now is refused", TESSERA_ECONNREFUSED,
+              (uint64_t)tessera_channel_connect(NAME("echo"), &refused));
+    check_true(check, "it begins again", write(fd, "g", 1) == 1 && read(fd, &byte, 1) == 1 && byte == '2');
+    close(pending);
+    close(fd);
+    fd = dial('e');
+    check_true(check, "and serves", write(fd, "z", 1) == 1 && read(fd, &byte, 1) == 1 && byte == 'z');
+    close(fd);
+}
+
 static void death(struct check *check)
 {
     char byte;
@@ -216,6 +243,7 @@ int main(int argc, char **argv)
     ends(&check);
     waiting(&check);
     many(&check);
+    listener(&check);
     death(&check);
     return check_finish(&check, "streams");
 }
