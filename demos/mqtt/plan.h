@@ -4,7 +4,8 @@
  * Each line is `topic<TAB>qos<TAB>retain<TAB>payload`; empty lines and lines that begin with "# " are skipped. With
  * n publishers, publisher i sends the lines i, i + n, i + 2n, ... in order, and all of them again in every round.
  * The payload on the wire is "PUBLISHER:SEQUENCE:" (one and six digits) and the line's payload, so each message
- * tells which one it is. All lines of a topic must have one QoS and fall to one publisher, so that their order is defined.
+ * tells which one it is. All lines of a topic must have one QoS and fall to one publisher, so that their order is
+ * defined.
  */
 #ifndef DEMOS_MQTT_PLAN_H
 #define DEMOS_MQTT_PLAN_H

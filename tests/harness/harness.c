@@ -18,8 +18,8 @@ static cptr permanent; /* untypeds: the one for what stays, and the one of the c
 static cptr current;
 static cptr life; /* the untyped of the current life, and its size */
 static word life_bits;
-static cptr mark_slot;    /* next_slot at the last mark */
-static cptr life;         /* the untyped of everything made since */
+static cptr mark_slot; /* next_slot at the last mark */
+static cptr life;      /* the untyped of everything made since */
 static word life_bits;
 static word next_buffer;  /* pages of buffer address space in use */
 static word next_address; /* where memory_new maps next */
