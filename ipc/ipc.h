@@ -75,6 +75,8 @@ void notification_receive(struct core *core, struct notification *notification, 
 bool notification_destroy(struct core *core, struct cap cap);
 void notification_bind(struct notification *notification, struct tcb *tcb);
 void notification_unbind(struct tcb *tcb);
+/* The context is not lent to waiters of a notification any more. */
+void notification_forget_context(struct sched_context *sc);
 /* A thread about to wait gives a context back that it had from a notification or from a lender who no longer waits. */
 void thread_give_back(struct core *core, struct tcb *tcb);
 

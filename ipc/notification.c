@@ -66,6 +66,14 @@ void notification_unbind(struct tcb *tcb)
     }
 }
 
+void notification_forget_context(struct sched_context *sc)
+{
+    if (sc->notification) {
+        sc->notification->sched_context = NULL;
+        sc->notification = NULL;
+    }
+}
+
 bool notification_destroy(struct core *core, struct cap cap)
 {
     struct notification *notification = cap_object(cap);

@@ -108,7 +108,7 @@ enum error timer_bind(struct call *call);
 enum error timer_set(struct call *call);
 enum error timer_cancel(struct call *call);
 enum error page_table_map_invoke(struct call *call);
-enum error page_table_unmap(struct call *call);
+enum error page_table_unmap_invoke(struct call *call);
 enum error frame_map_invoke(struct call *call);
 enum error frame_unmap(struct call *call);
 enum error frame_get_address(struct call *call);

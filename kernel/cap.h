@@ -100,6 +100,7 @@ static inline struct cap cap_make_cnode(const void *slots, unsigned radix, unsig
 /* --- mappings of frames and page tables --- */
 
 #define CAP_MAPPING_PAGE_BITS 36
+#define CAP_MAPPING_BITS      (CAP_MAPPING_PAGE_BITS + PAGE_BITS) /* addresses of mappings wrap at this width */
 #define CAP_VSPACE_ID_LIMIT   (1u << 28)
 
 static inline word cap_mapping(uint32_t vspace_id, vaddr address)
@@ -117,10 +118,16 @@ static inline vaddr cap_mapping_address(struct cap cap)
 
 /* --- page table --- */
 
-#define CAP_TABLE_LEVEL     3u /* while mapped */
+#define CAP_TABLE_LEVEL     3u /* while mapped; of a shareable one for ever: no table is read as one of another level */
 #define CAP_TABLE_MAPPED    4u
 #define CAP_TABLE_SHAREABLE 8u  /* ATTRIBUTE_SHARED was given to the original; for ever */
 #define CAP_TABLE_BORROWED  16u /* this mapping is that of a copy */
+
+/* What is left of the detail of a table's capability that is not mapped. */
+static inline word cap_table_kept(word detail)
+{
+    return detail & CAP_TABLE_SHAREABLE ? detail & (CAP_TABLE_SHAREABLE | CAP_TABLE_LEVEL) : 0;
+}
 
 /* --- frame --- */
 

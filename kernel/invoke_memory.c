@@ -73,9 +73,9 @@ enum error page_table_map_invoke(struct call *call)
     return error;
 }
 
-enum error page_table_unmap(struct call *call)
+enum error page_table_unmap_invoke(struct call *call)
 {
-    (void)page_table_release(call->core, call->slot);
+    page_table_unmap(call->slot);
     return ERROR_NONE;
 }
 

@@ -57,10 +57,7 @@ enum error sched_context_unbind_invoke(struct call *call)
 {
     struct sched_context *sc = cap_object(call->slot->cap);
     sched_context_unbind(call->core, sc);
-    if (sc->notification) {
-        sc->notification->sched_context = NULL;
-        sc->notification = NULL;
-    }
+    notification_forget_context(sc);
     return ERROR_NONE;
 }
 

@@ -10,6 +10,13 @@ static struct slot *cnode_slots(struct cap cap, word *count)
     return cap_object(cap);
 }
 
+/* Here and not in sched/, which knows no notifications. */
+static bool context_destroy(struct core *core, struct cap cap)
+{
+    notification_forget_context(cap_object(cap));
+    return sched_context_destroy(core, cap);
+}
+
 static bool irq_handler_destroy(struct core *core, struct cap cap)
 {
     unsigned irq = (unsigned)cap.word1;
@@ -45,7 +52,7 @@ const struct object_type_info object_types[32] = {
                               .size_bits = OBJECT_BITS_SCHED_CONTEXT,
                               .has_memory = true,
                               .init = sched_context_init,
-                              .destroy = sched_context_destroy},
+                              .destroy = context_destroy},
     [OBJECT_TIMER] = {.name = "timer", .size_bits = OBJECT_BITS_TIMER, .has_memory = true, .destroy = timer_destroy},
     [OBJECT_VSPACE] = {.name = "VSpace",
                        .size_bits = OBJECT_BITS_VSPACE,

@@ -123,7 +123,7 @@ enum error slot_derive(const struct slot *slot, struct cap *cap)
         *cap = cap_frame_set_unmapped(*cap);
         return ERROR_NONE;
     case OBJECT_PAGE_TABLE:
-        *cap = cap_set_detail(*cap, cap_detail(*cap) & CAP_TABLE_SHAREABLE);
+        *cap = cap_set_detail(*cap, cap_table_kept(cap_detail(*cap)));
         cap->word1 = 0;
         return ERROR_NONE;
     case OBJECT_IRQ_CONTROL:

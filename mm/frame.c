@@ -21,6 +21,20 @@ static unsigned leaf_level(vaddr address, paddr target, word bytes)
     return level;
 }
 
+/* The entry for that leaf; the level that it asks for comes out in *level. */
+static struct walk leaf_walk(struct vspace *vspace, vaddr address, paddr target, word bytes, unsigned *level)
+{
+    unsigned limit = vspace_leaf_limit(vspace, address);
+    *level = leaf_level(address, target, bytes);
+    if (*level > limit)
+        *level = limit; /* above, unmapping would not find it */
+    struct walk walk = vspace_walk(vspace, address, *level);
+    /* Where smaller pages are already in use, smaller pages it is. */
+    while (!walk.is_borrowed && walk.level == *level && arch_entry_is_table(*walk.entry, *level))
+        walk = vspace_walk(vspace, address, --*level);
+    return walk;
+}
+
 static enum error frame_check(struct cap cap, const struct vspace *vspace, const struct frame_request *request)
 {
     word size = 1ul << cap_frame_size_bits(cap);
@@ -60,17 +74,15 @@ enum error frame_map(struct slot *slot, struct vspace *vspace, const struct fram
         return error;
     if (cap_frame_kind(cap) == BOOT_UNTYPED_DEVICE && attributes == 0)
         attributes = ATTRIBUTE_UNCACHED;
+    unsigned level = 0;
+    struct walk walk = {0};
     for (unsigned step = 0; step < MAP_STEPS && *done < request->bytes; step++) {
         vaddr address = request->address + *done;
         paddr target = cap_frame_address(cap) + request->first + *done;
-        unsigned level = leaf_level(address, target, request->bytes - *done);
-        struct walk walk = vspace_walk(vspace, address, level);
-        if (!walk.is_borrowed && walk.level == level && arch_entry_is_table(*walk.entry, level) && level > 1) {
-            /* Smaller pages are already in use around here. */
-            do
-                walk = vspace_walk(vspace, address, --level);
-            while (level > 1 && walk.level == level && arch_entry_is_table(*walk.entry, level));
-        }
+        if (level == 1 && address % (1ul << level_bits(2)) != 0)
+            walk.entry++; /* the next page, in the same table */
+        else
+            walk = leaf_walk(vspace, address, target, request->bytes - *done, &level);
         if (walk.is_borrowed) {
             error = ERROR_ILLEGAL_OPERATION;
             break;
@@ -113,7 +125,7 @@ static void extent_clear(struct vspace *vspace, struct cap cap, vaddr base, word
                          struct unmapping *result)
 {
     while (start < end) {
-        vaddr address = base + start;
+        vaddr address = (base + start) & ((1ul << CAP_MAPPING_BITS) - 1);
         unsigned level = ARCH_LEVELS;
         if (address < ARCH_USER_END) {
             struct walk walk = vspace_walk(vspace, address, 1);

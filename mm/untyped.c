@@ -57,8 +57,8 @@ enum error untyped_retype_check(const struct slot *slot, struct retype_request *
     return ERROR_NONE;
 }
 
-/* Clears up to `end`; false when preempted. */
-static bool untyped_clear(struct core *core, struct slot *slot, word used, word start, word end)
+/* Clears up to `end`; false when preempted: then what lies before `start` counts as used, since it is not clear. */
+static bool untyped_clear(struct core *core, struct slot *slot, word start, word end)
 {
     word zeroed = zeroed_bytes(slot->cap);
     char *memory = paddr_to_kernel(cap_untyped_address(slot->cap));
@@ -69,11 +69,11 @@ static bool untyped_clear(struct core *core, struct slot *slot, word used, word 
         arch_memory_clear(memory + zeroed, step);
         zeroed += step;
         if (zeroed < end && preemption_wanted(core)) {
-            bytes_set(slot, used, zeroed);
+            bytes_set(slot, start, zeroed);
             return false;
         }
     }
-    bytes_set(slot, used, zeroed);
+    bytes_set(slot, start, zeroed);
     return true;
 }
 
@@ -83,7 +83,7 @@ bool untyped_retype_commit(struct core *core, struct slot *slot, const struct re
     word end = start + (request->count << request->object_bits), kind = cap_untyped_kind(slot->cap);
     if (used == 0 && (slot->cap.word1 & UINT32_MAX) != 0)
         bytes_set(slot, 0, 0); /* the last child went since: all of it is dirty */
-    if (kind == BOOT_UNTYPED_MEMORY && request->type != OBJECT_UNTYPED && !untyped_clear(core, slot, used, start, end))
+    if (kind == BOOT_UNTYPED_MEMORY && request->type != OBJECT_UNTYPED && !untyped_clear(core, slot, start, end))
         return false;
     word zeroed = zeroed_bytes(slot->cap);
     bytes_set(slot, end, zeroed > end ? zeroed : end);

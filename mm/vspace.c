@@ -29,32 +29,10 @@ void vspace_init(void *object)
     arch_space_init(&vspace->space, root);
 }
 
+/* Made visible by the TLB operation that must follow. */
 static void table_clear(paddr table)
 {
-    arch_entry *entries = paddr_to_kernel(table);
-    for (unsigned i = 0; i < ARCH_TABLE_ENTRIES; i++)
-        arch_entry_write(&entries[i], 0);
-}
-
-bool vspace_destroy(struct core *core, struct cap cap)
-{
-    struct vspace *vspace = vspace_of(cap), **place;
-    while (vspace->shared_count > 0) {
-        table_clear(vspace->shared[--vspace->shared_count].table);
-        arch_tlb_all();
-        if (preemption_wanted(core) && vspace->shared_count > 0)
-            return false;
-    }
-    for (place = bucket_of(vspace->id); *place && *place != vspace; place = &(*place)->next)
-        ;
-    if (*place)
-        *place = vspace->next;
-    if (core->space == &vspace->space) {
-        core->space = arch_space_empty();
-        arch_space_switch(core, core->space);
-    }
-    arch_space_release(&vspace->space);
-    return true;
+    arch_memory_clear(paddr_to_kernel(table), ARCH_TABLE_ENTRIES * sizeof(arch_entry));
 }
 
 void vspace_invalidate(struct vspace *vspace, bool is_shared)
@@ -82,6 +60,24 @@ static const struct shared_table *shared_find(const struct vspace *vspace, vaddr
             return shared;
     }
     return NULL;
+}
+
+/* Has it a shareable table that covers some of what a level-`level` table at `address` would? */
+static bool shared_overlaps(const struct vspace *vspace, vaddr address, unsigned level)
+{
+    for (uint32_t i = 0; i < vspace->shared_count; i++) {
+        word other = vspace->shared[i].address_and_level;
+        unsigned wider = (unsigned)(other & 3) > level ? (unsigned)(other & 3) : level;
+        if (((address ^ other) >> level_bits(wider + 1)) == 0)
+            return true;
+    }
+    return false;
+}
+
+unsigned vspace_leaf_limit(const struct vspace *vspace, vaddr address)
+{
+    const struct shared_table *shared = vspace->shared_count > 0 ? shared_find(vspace, address) : NULL;
+    return shared ? (unsigned)(shared->address_and_level & 3) : ARCH_LEVELS;
 }
 
 struct walk vspace_walk(struct vspace *vspace, vaddr address, unsigned level)
@@ -144,8 +140,11 @@ static enum error page_table_check(const struct slot *slot, struct vspace *vspac
         return ERROR_ILLEGAL_OPERATION;
     if (is_shared && !is_original && !(detail & CAP_TABLE_SHAREABLE))
         return ERROR_ILLEGAL_OPERATION;
+    /* Read as a table of another level, its pages would be tables: anybody's memory. */
+    if ((detail & CAP_TABLE_SHAREABLE) && (detail & CAP_TABLE_LEVEL) != level)
+        return ERROR_ILLEGAL_OPERATION;
     if (is_shared && is_original) {
-        if (shared_find(vspace, address))
+        if (shared_overlaps(vspace, address, level))
             return ERROR_DELETE_FIRST;
         if (vspace->shared_count == VSPACE_SHARED_MAX)
             return ERROR_NOT_ENOUGH_MEMORY;
@@ -183,32 +182,79 @@ enum error page_table_map(struct slot *slot, struct vspace *vspace, vaddr addres
     return ERROR_NONE;
 }
 
+/* Takes the entry that leads to the table out, if it is there. Returns whether other spaces may have seen it. */
+static bool table_detach(struct vspace *vspace, paddr table, vaddr address, unsigned level)
+{
+    struct walk walk = vspace_walk(vspace, address, level + 1);
+    if (walk.level == level + 1 && arch_entry_is_table(*walk.entry, walk.level) &&
+        arch_entry_address(*walk.entry) == table)
+        arch_entry_write(walk.entry, 0);
+    return walk.is_shared;
+}
+
+/* Takes the entry that points to the table out of its space. `keeps_nothing`: nobody will see the table's content
+ * again, so it need not be cleared. */
+static void table_unmap(struct slot *slot, bool keeps_nothing)
+{
+    word detail = cap_detail(slot->cap);
+    struct vspace *vspace = vspace_find(cap_mapping_vspace(slot->cap));
+    paddr table = kernel_to_paddr(cap_object(slot->cap));
+    bool is_owner = !(detail & CAP_TABLE_BORROWED), is_shared = is_owner && (detail & CAP_TABLE_SHAREABLE);
+    if (vspace) {
+        unsigned level = (unsigned)(detail & CAP_TABLE_LEVEL);
+        if (is_shared)
+            shared_drop(vspace, table);
+        bool was_below_shared = table_detach(vspace, table, cap_mapping_address(slot->cap), level);
+        is_shared = is_shared || was_below_shared;
+    }
+    if (is_owner && !keeps_nothing)
+        table_clear(table);
+    if (is_shared)
+        arch_tlb_all();
+    else if (vspace)
+        arch_tlb_space(&vspace->space);
+    slot->cap = cap_set_detail(slot->cap, cap_table_kept(detail));
+    slot->cap.word1 = 0;
+}
+
+void page_table_unmap(struct slot *slot)
+{
+    if (cap_detail(slot->cap) & CAP_TABLE_MAPPED)
+        table_unmap(slot, false);
+}
+
 bool page_table_release(struct core *core, struct slot *slot)
 {
     (void)core;
     word detail = cap_detail(slot->cap);
-    if (!(detail & CAP_TABLE_MAPPED))
-        return true;
-    struct vspace *vspace = vspace_find(cap_mapping_vspace(slot->cap));
-    paddr table = kernel_to_paddr(cap_object(slot->cap));
-    bool is_owner = !(detail & CAP_TABLE_BORROWED), is_shared = detail & CAP_TABLE_SHAREABLE;
-    if (vspace) {
-        unsigned level = (unsigned)(detail & CAP_TABLE_LEVEL);
-        if (is_owner && is_shared)
-            shared_drop(vspace, table);
-        struct walk walk = vspace_walk(vspace, cap_mapping_address(slot->cap), level + 1);
-        if (walk.level == level + 1 && arch_entry_is_table(*walk.entry, walk.level) &&
-            arch_entry_address(*walk.entry) == table)
-            arch_entry_write(walk.entry, 0);
-        is_shared = is_shared || walk.is_shared;
-    }
-    if (is_owner)
-        table_clear(table);
-    if (is_owner && is_shared)
+    if (detail & CAP_TABLE_MAPPED)
+        table_unmap(slot, !(detail & CAP_TABLE_SHAREABLE) && slot_is_final(slot));
+    return true;
+}
+
+/* --- the end --- */
+
+bool vspace_destroy(struct core *core, struct cap cap)
+{
+    struct vspace *vspace = vspace_of(cap), **place;
+    while (vspace->shared_count > 0) {
+        struct shared_table shared = vspace->shared[--vspace->shared_count];
+        unsigned level = (unsigned)(shared.address_and_level & 3);
+        /* Until the end others may still use the space: what is not on the list any more must not be found. */
+        (void)table_detach(vspace, shared.table, shared.address_and_level - level, level);
+        table_clear(shared.table);
         arch_tlb_all();
-    else if (vspace)
-        vspace_invalidate(vspace, is_shared && is_owner);
-    slot->cap = cap_set_detail(slot->cap, detail & CAP_TABLE_SHAREABLE);
-    slot->cap.word1 = 0;
+        if (preemption_wanted(core) && vspace->shared_count > 0)
+            return false;
+    }
+    for (place = bucket_of(vspace->id); *place && *place != vspace; place = &(*place)->next)
+        ;
+    if (*place)
+        *place = vspace->next;
+    if (core->space == &vspace->space) {
+        core->space = arch_space_empty();
+        arch_space_switch(core, core->space);
+    }
+    arch_space_release(&vspace->space);
     return true;
 }

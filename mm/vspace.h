@@ -61,6 +61,8 @@ struct walk {
     bool is_borrowed; /* the walk ended at a table that belongs to another space */
 };
 struct walk vspace_walk(struct vspace *vspace, vaddr address, unsigned level);
+/* The highest level at which a leaf for `address` is looked for: in or below the shareable table, if one covers it. */
+unsigned vspace_leaf_limit(const struct vspace *vspace, vaddr address);
 /* After present entries changed or went. */
 void vspace_invalidate(struct vspace *vspace, bool is_shared);
 
@@ -69,7 +71,9 @@ void vspace_invalidate(struct vspace *vspace, bool is_shared);
 /* Maps the table in `slot`; checks everything. On ERROR_FAILED_LOOKUP *missing is the level of the missing table. */
 enum error page_table_map(struct slot *slot, struct vspace *vspace, vaddr address, unsigned level, bool is_shared,
                           unsigned *missing);
-/* Unmaps it, if it is mapped, and clears what belongs to this capability. Always completes. */
+/* Unmaps it, if it is mapped, and clears what belongs to this capability. */
+void page_table_unmap(struct slot *slot);
+/* The same for a capability that is about to be deleted. Always completes. */
 bool page_table_release(struct core *core, struct slot *slot);
 
 /* --- frames (frame.c) --- */

@@ -22,12 +22,14 @@
 #define sched_context_unbind user_sched_context_unbind
 #define frame_map            user_frame_map
 #define page_table_map       user_page_table_map
+#define page_table_unmap     user_page_table_unmap
 #include <tessera/invoke.h>
 #undef notification_signal
 #undef sched_context_bind
 #undef sched_context_unbind
 #undef frame_map
 #undef page_table_map
+#undef page_table_unmap
 
 #define MODEL_SWITCHED ((enum error)99)
 
