@@ -205,43 +205,51 @@ static void stream_free(struct session *session, uint32_t index)
     session->stream_count--;
 }
 
+/* A free stream of the session with its memory and its lines, not yet mapped anywhere. */
+static bool stream_allocate(struct session *session, uint32_t *index)
+{
+    *index = 0;
+    while (*index < SESSION_STREAMS && session->streams[*index].is_used)
+        ++*index;
+    if (*index == SESSION_STREAMS)
+        return false;
+    struct session_stream *stream = &session->streams[*index];
+    struct process *payer = process_find(session->sides[0].process, session->sides[0].generation);
+    if (process_memory_left(payer) < STREAM_FRAME_BYTES ||
+        !memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings))
+        return false;
+    struct session_control *control = (struct session_control *)(void *)session->control.view;
+    memset(control->lines[*index], 0, sizeof(control->lines[*index]));
+    payer->memory_extra += STREAM_FRAME_BYTES; /* the side that made the session pays for all of its streams */
+    stream->is_used = true;
+    session->stream_count++;
+    return true;
+}
+
+static bool stream_map(struct session *session, uint32_t index)
+{
+    struct session_stream *stream = &session->streams[index];
+    for (uint32_t which = 0; which < 2; which++) {
+        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+        stream->is_open[which] = true;
+        stream->address[which] = 0;
+        if (!process_window_map(process, &stream->rings, STREAM_FRAME_BYTES, &stream->address[which]))
+            return false;
+    }
+    return true;
+}
+
 uint32_t stream_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b)
 {
+    uint32_t index;
     if (a == b)
         return E_CONNREFUSED;
-    if (process_memory_left(a) < STREAM_FRAME_BYTES)
-        return E_NOMEM;
     struct session *session = session_between(a, b);
     if (!session)
         session = session_make(a, b);
-    if (!session)
+    if (!session || !stream_allocate(session, &index))
         return E_NOMEM;
-    uint32_t index = 0;
-    while (index < SESSION_STREAMS && session->streams[index].is_used)
-        index++;
-    struct session_stream *stream = &session->streams[index];
-    if (index == SESSION_STREAMS || !memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings)) {
-        if (session->stream_count == 0)
-            session_free(a->sessions[side_of(session, a)->number]);
-        return E_NOMEM;
-    }
-    struct session_control *control = (struct session_control *)(void *)session->control.view;
-    memset(control->lines[index], 0, sizeof(control->lines[index]));
-    stream->is_used = true;
-    session->stream_count++;
-    a->memory_extra += STREAM_FRAME_BYTES; /* side 0 of the session pays, whoever connects later */
-    bool is_good = true;
-    for (uint32_t which = 0; which < 2 && is_good; which++) {
-        struct process *process = session->sides[which].process == a->index ? a : b;
-        stream->is_open[which] = true;
-        stream->address[which] = 0;
-        is_good = process_window_map(process, &stream->rings, STREAM_FRAME_BYTES, &stream->address[which]);
-    }
-    if (session->sides[0].process != a->index) { /* the account follows side 0 */
-        a->memory_extra -= STREAM_FRAME_BYTES;
-        b->memory_extra += STREAM_FRAME_BYTES;
-    }
-    if (!is_good) {
+    if (!stream_map(session, index)) {
         stream_leave(session, index, 0);
         stream_leave(session, index, 1);
         stream_free(session, index);

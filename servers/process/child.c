@@ -4,9 +4,10 @@
 #include "tessera/text.h"
 
 /* Why a child was refused, for the log. */
-static uint32_t refuse(const struct process *process, const char *name, const char *why)
+static uint32_t refuse(struct process *process, const char *name, const char *why)
 {
-    log_text("process: %s: refused: spawn '%s': %s\n", process->name, name, why);
+    if (refusal_is_logged(process))
+        log_text("process: %s: refused: spawn '%s': %s\n", process->name, name, why);
     return E_NOTCAPABLE;
 }
 

@@ -69,8 +69,20 @@ static bool name_is_text(const struct request *request, const char *name)
     return text_length(name) == request->words[0];
 }
 
-static void log_refusal(const struct process *process, const char *what, const char *name)
+/* A program that tries on and on must not fill the log: the console would hold up everybody. */
+#define REFUSALS_LOGGED 20
+
+bool refusal_is_logged(struct process *process)
 {
+    if (process->refusals == REFUSALS_LOGGED)
+        log_text("process: %s: further refusals are not logged\n", process->name);
+    return process->refusals++ < REFUSALS_LOGGED;
+}
+
+static void log_refusal(struct process *process, const char *what, const char *name)
+{
+    if (!refusal_is_logged(process))
+        return;
     log_text("process: %s: refused: %s '%s' is not granted\n", process->name, what, name);
 }
 
@@ -126,10 +138,10 @@ static uint32_t timer_give(struct process *process)
     return 0;
 }
 
-static void log_permission(const struct process *process, word permission)
+static void log_permission(struct process *process, word permission)
 {
     static const char *const words[PROCESS_PERMISSION_COUNT] = {"?", "clock", "random", "spawn", "fs"};
-    if (permission > 0 && permission < PROCESS_PERMISSION_COUNT)
+    if (permission > 0 && permission < PROCESS_PERMISSION_COUNT && refusal_is_logged(process))
         log_text("process: %s: refused: permission '%s' is not granted\n", process->name, words[permission]);
 }
 
@@ -281,8 +293,9 @@ static bool objects_make(void)
 {
     cptr signal;
     server.reply = SERVER_CAP_REPLY;
+    server.own_pages = SERVICE_WINDOW_BYTES;
     return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) &&
-           server_slot(&signal) &&
+           memory_take(&server.pool, SERVICE_WINDOW_BYTES, &server.nowhere) && server_slot(&signal) &&
            cnode_mint(SERVER_CAP_CNODE, signal, SERVER_CAP_CNODE, SERVER_CAP_NOTIFICATION, RIGHT_SEND, BADGE_NOTIFY) ==
                ERROR_NONE &&
            timer_bind(server.timer, signal, SERVER_CAP_SCHED_CONTEXT) == ERROR_NONE;

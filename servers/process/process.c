@@ -47,7 +47,8 @@ void process_cap_return(struct process *process, cptr cap)
 }
 
 /* The kernel unmaps a capability by walking the frame's whole extent at the distance where it was mapped: two windows
- * of one frame must not have the same distance, or one would take the other along. */
+ * of one frame must not have the same distance, or one would take the other along. What is not a window lies further
+ * away than a frame that windows are made of is long (2 MiB), so it cannot have the same. */
 static bool distance_is_free(const struct process *process, cptr frame, uint64_t distance)
 {
     for (uint32_t i = 0; i < process->window_count; i++) {
@@ -104,6 +105,29 @@ void process_window_unmap(struct process *process, uint64_t address)
         *window = (struct window){.address = address, .distance = window->bytes};
         return;
     }
+}
+
+void process_window_orphan(struct process *process, uint64_t address)
+{
+    for (uint32_t i = 0; i < process->window_count; i++) {
+        struct window *window = &process->windows[i];
+        if (!window->bytes || window->address != address)
+            continue;
+        task_slot_return(&process->task, window->slot);
+        window->frame = server.nowhere.frame;
+        window->distance = address - server.nowhere.first;
+        window->is_orphan = true;
+        (void)task_map(&process->task, server.nowhere.frame, server.nowhere.first, window->bytes, address,
+                       RIGHT_READ | RIGHT_WRITE, &window->slot);
+        return;
+    }
+}
+
+void process_windows_reap(struct process *process)
+{
+    for (uint32_t i = 0; i < process->window_count; i++)
+        if (process->windows[i].is_orphan)
+            process_window_unmap(process, process->windows[i].address);
 }
 
 void process_signal_event(struct process *process)
@@ -610,6 +634,8 @@ static uint64_t stack_limit(const struct process *process)
 
 bool process_stack_grow(struct process *process, uint64_t address)
 {
+    if (address >= PROCESS_STACK_TOP - process->stack_mapped)
+        return false; /* it is there already: growing it again would repeat the fault for ever */
     uint64_t limit = stack_limit(process);
     while (PROCESS_STACK_TOP - process->stack_mapped > address) {
         uint64_t more = process->stack_mapped; /* doubling: few faults, few capabilities */
@@ -651,8 +677,9 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
     if (process->has_trap_thread)
         return E_INVAL;
     registers_at(&registers, entry, sp);
-    if (!process_stack_grow(process, PROCESS_STACK_TOP - stack_limit(process)) ||
-        !task_object(task, OBJECT_ENDPOINT, 0, &endpoint) || !task_object(task, OBJECT_REPLY, 0, &reply) ||
+    bool is_whole = process->stack_mapped >= stack_limit(process) ||
+                    process_stack_grow(process, PROCESS_STACK_TOP - stack_limit(process));
+    if (!is_whole || !task_object(task, OBJECT_ENDPOINT, 0, &endpoint) || !task_object(task, OBJECT_REPLY, 0, &reply) ||
         !task_object(task, OBJECT_TCB, 0, &tcb) || !task_object(task, OBJECT_SCHED_CONTEXT, 0, &context) ||
         !task_slot(task, &own_faults) || !task_slot(task, &first_faults) || !task_slot(task, &cspace) ||
         cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - PROCESS_CNODE_BITS)) != ERROR_NONE ||

@@ -124,6 +124,7 @@ struct process {
     uint64_t stack_mapped;
     cptr event_signal;
     bool has_trap_thread;
+    uint32_t refusals; /* counted for the log */
     uint32_t restarts;                   /* faults answered by doing it again */
     uint16_t sessions[PROCESS_SESSIONS]; /* number -> session, 0 = none */
     enum waiting waiting;
@@ -137,8 +138,11 @@ struct process {
         uint64_t address, bytes; /* 0 bytes: free to be used again */
         uint64_t distance;       /* address - first: see process_window_map */
         cptr frame, slot;
+        bool is_orphan;
     } windows[WINDOWS];
 };
+
+struct process;
 
 struct server {
     const struct start_page *start;
@@ -156,13 +160,16 @@ struct server {
     cptr free_replies[PROCESSES + 2];
     uint32_t free_reply_count;
     cptr timer;
-    cptr nobody; /* a notification that nobody waits for */
+    cptr nobody;           /* a notification that nobody waits for */
+    struct memory nowhere; /* SERVICE_WINDOW_BYTES that hold nothing */
     uint64_t next_deadline;
     uint32_t own_blocks; /* of the pool, for the server's own objects and images' text */
     uint64_t own_pages;
 };
 extern struct server server;
 
+/* Counts a refusal of the process; true while they are still logged one by one. */
+bool refusal_is_logged(struct process *process);
 /* A kernel object of the server's own. */
 bool server_object(enum object_type type, cptr *slot);
 bool server_slot(cptr *slot);
@@ -197,6 +204,10 @@ void process_cap_return(struct process *process, cptr cap);
 /* Shows it part of a frame, readable and writable or readable only, somewhere among its windows. */
 bool process_window_map(struct process *process, const struct memory *memory, uint64_t bytes, uint64_t *address);
 void process_window_unmap(struct process *process, uint64_t address);
+/* The memory goes away, but the process may be in the middle of a copy: it sees a page of nobody's instead, until
+ * process_windows_reap, which it brings about when it is done. */
+void process_window_orphan(struct process *process, uint64_t address);
+void process_windows_reap(struct process *process);
 /* Wakes it with PROCESS_SIGNAL_EVENT. */
 void process_signal_event(struct process *process);
 /* Puts the answer off; process_answer gives it. */

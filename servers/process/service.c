@@ -151,6 +151,7 @@ uint32_t service_open(struct process *process, const char *name, word result[2])
 
 uint32_t service_window(struct process *process, word badge, word *address)
 {
+    process_windows_reap(process);
     for (uint32_t i = 0; i < SERVICES; i++) {
         struct service *service = &services[i];
         if (service->server != process->index || service->generation != process->generation)
@@ -198,7 +199,7 @@ static void client_ended(struct service *service, struct client *client)
 {
     struct process *process = process_find(service->server, service->generation);
     if (process && client->seen_at)
-        process_window_unmap(process, client->seen_at);
+        process_window_orphan(process, client->seen_at);
     memory_return(&server.pool, &client->window);
     *client = (struct client){0};
 }

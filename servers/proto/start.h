@@ -17,7 +17,7 @@
  *   0x4bffe0000     top of the stack
  *   0x4bffe1000     start page and what its offsets point to, read-only
  *   0x4bffff000     IPC buffer
- *   0x4c0000000     windows: session regions, stream rings, service windows, read-only files
+ *   0x4c0200000     windows: session regions, stream rings, service windows, read-only files
  *   0x10000000000   further memories of a Wasm program; the process server's and the root task's view of memory
  */
 #define PROCESS_STACK_FLOOR 0x480000000ul
@@ -25,7 +25,8 @@
 #define PROCESS_START_PAGE  0x4bffe1000ul
 #define PROCESS_START_BYTES 0x8000ul /* start page and strings, at most */
 #define PROCESS_IPC_BUFFER  0x4bffff000ul
-#define PROCESS_WINDOW_BASE 0x4c0000000ul
+/* More than a chunk of memory above everything else: see process_window_map. */
+#define PROCESS_WINDOW_BASE 0x4c0200000ul
 #define PROCESS_WINDOW_END  0x8c0000000ul
 #define PROCESS_VIEW_BASE   0x10000000000ul /* + physical address: memory as its owners see it */
 

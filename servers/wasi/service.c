@@ -4,7 +4,6 @@
 #include "tessera/text.h"
 
 #define HANDLES 32
-#define WINDOWS 32
 
 static struct handle {
     enum { HANDLE_FREE = 0, HANDLE_CALL, HANDLE_SERVE } kind;
@@ -12,12 +11,6 @@ static struct handle {
     uint8_t *window; /* CALL: the client's own; SERVE: of the client whose request is open, NULL: none needed yet */
     word client;     /* SERVE: badge of the open request, 0: none is open */
 } handles[HANDLES];
-
-static struct {
-    word client;
-    uint8_t *window;
-} windows[WINDOWS]; /* of clients, as a server knows them */
-static uint32_t window_next;
 
 static uint32_t handle_take(uint32_t *number)
 {
@@ -109,18 +102,12 @@ uint32_t TESSERA(service_call)(uint32_t number, uint32_t operation, uint32_t in,
     return (uint32_t)status;
 }
 
-/* Where the server sees a client's window: asked once, then remembered; NULL when the client is gone. */
+/* Where the server sees a client's window, asked for each message that needs it: the process server then knows that the
+ * windows it gave before are not used any more, and takes away those of clients that died. NULL: the client is gone. */
 static uint8_t *client_window(word client)
 {
-    for (uint32_t i = 0; i < WINDOWS; i++)
-        if (windows[i].client == client)
-            return windows[i].window;
     struct message m = {0, {client}};
-    if (process_call(PROCESS_SERVICE_WINDOW, &m, 1) != ESUCCESS)
-        return NULL;
-    windows[window_next % WINDOWS].client = client;
-    windows[window_next % WINDOWS].window = (uint8_t *)m.words[0];
-    return windows[window_next++ % WINDOWS].window;
+    return process_call(PROCESS_SERVICE_WINDOW, &m, 1) == ESUCCESS ? (uint8_t *)m.words[0] : NULL;
 }
 
 static void answer(struct handle *handle, word status)

@@ -2,13 +2,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <tessera.h>
 
 #include "demos/lib/check.h"
 
 #define NAME(text) text, (uint32_t)(sizeof(text) - 1)
-enum { OP_INVERT = 1, OP_LONG, OP_WHO, OP_STATUS, OP_DROP, OP_DIE };
+enum { OP_INVERT = 1, OP_LONG, OP_WHO, OP_STATUS, OP_DROP, OP_DIE, OP_LATE };
 
 static uint8_t request[TESSERA_MESSAGE_MAX + 8], reply[TESSERA_MESSAGE_MAX + 8];
 
@@ -30,6 +31,11 @@ static int serve(void)
             status = 1000;
         if (operation == OP_DROP)
             continue;
+        if (operation == OP_LATE) { /* long enough for this client's deadline */
+            struct timespec pause = {0, 80000000};
+            nanosleep(&pause, NULL);
+            length = TESSERA_MESSAGE_MAX;
+        }
         if (operation == OP_DIE)
             __builtin_trap();
         if (operation == OP_WHO) {
@@ -58,6 +64,12 @@ static unsigned lengths_wrong(uint32_t handle)
     return wrong;
 }
 
+static void pause_for(long milliseconds)
+{
+    struct timespec pause = {0, milliseconds * 1000000};
+    nanosleep(&pause, NULL);
+}
+
 static int drive(void)
 {
     struct check check = {0};
@@ -78,6 +90,9 @@ static int drive(void)
     check_true(&check, "the same and not 0", who == again && who != 0);
     check_u64(&check, "a pointer outside the memory", TESSERA_EFAULT,
               (uint64_t)tessera_service_call(handle, OP_INVERT, (void *)0xfffffff0u, 64, reply, 8, &got));
+    pause_for(200);
+    check_u64(&check, "the server outlived a client that died waiting", 0,
+              (uint64_t)tessera_service_call(handle, OP_INVERT, request, 4000, reply, sizeof(reply), &got));
     check_u64(&check, "a server that dies before it replies", TESSERA_ECONNABORTED,
               (uint64_t)tessera_service_call(handle, OP_DIE, request, 100, reply, 8, &got));
     check_u64(&check, "a call after its death", TESSERA_ECONNABORTED,
@@ -89,7 +104,20 @@ static int drive(void)
     return check_finish(&check, "services");
 }
 
+/* Dies by its deadline while the server is about to send it a long reply: the server must not notice. */
+static int linger(void)
+{
+    uint32_t handle, got;
+    if (tessera_service_open(NAME("invert"), &handle) != 0 ||
+        tessera_service_call(handle, OP_INVERT, request, 4000, reply, sizeof(reply), &got) != 0)
+        return 1;
+    (void)tessera_service_call(handle, OP_LATE, request, 4000, reply, sizeof(reply), &got);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "linger") == 0)
+        return linger();
     return argc > 1 && strcmp(argv[1], "server") == 0 ? serve() : drive();
 }
