@@ -5,6 +5,7 @@ and builds what it needs; what is there already costs a look, not a rebuild.
 """
 import argparse
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,8 +18,19 @@ DEFAULT_DEMO = "mqtt"
 DESCRIPTION_NAME = "system.json"
 
 
+WRONG_ARGUMENTS = 122  # as ci/qemu.py: above every verdict of a guest
+
+
 class Failure(Exception):
     """A step failed; the text says which and what to do."""
+
+    status = 1
+
+
+class UsageFailure(Failure):
+    """What was asked for cannot be; the text says what can."""
+
+    status = WRONG_ARGUMENTS
 
 
 # ---- Output -----------------------------------------------------------------------------------------------------
@@ -146,11 +158,27 @@ def make_iso(arch, archive, output):
           "--archive", archive, "-o", output], f"the boot image {output} was not made")
 
 
+def require_description(path):
+    if not os.path.isfile(path):
+        raise UsageFailure(f"{path} does not exist")
+
+
+def require_folder_of(path):
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise UsageFailure(f"{path} cannot be written: the folder {folder} does not exist")
+
+
+def require_system(demo):
+    if demo.endswith(".json"):
+        require_description(demo)
+    elif demo not in demos():
+        raise UsageFailure(f"there is no demo '{demo}'; the demos are: {', '.join(demos())} (or give a description, SYSTEM.json)")
+
+
 def prepare_system(demo, arch, wants_iso):
     """Build what running `demo` takes; gives (archive, iso or None)."""
     if demo.endswith(".json"):
-        if not os.path.isfile(demo):
-            raise Failure(f"{demo} does not exist")
         build([arch], ["products"], ["system-parts"])
         name = os.path.splitext(os.path.basename(demo))[0]
         archive = os.path.join(build_folder(arch), "own", f"{name}.cpio")
@@ -159,8 +187,6 @@ def prepare_system(demo, arch, wants_iso):
         if wants_iso:
             make_iso(arch, archive, iso)
         return archive, iso
-    if demo not in demos():
-        raise Failure(f"there is no demo '{demo}'; the demos are: {', '.join(demos())} (or give a description, SYSTEM.json)")
     build([arch], ["products"], ["kernel", f"iso-{demo}" if wants_iso else f"archive-{demo}"])
     folder = build_folder(arch)
     return os.path.join(folder, "archives", f"{demo}.cpio"), os.path.join(folder, "iso", f"{demo}.iso")
@@ -180,7 +206,17 @@ def command_build(options):
     return 0
 
 
+def check_boot(options):
+    """Before minutes of building, not after."""
+    if options.firmware and options.boot == "direct":
+        raise UsageFailure("--boot direct starts the kernel without firmware: leave --firmware out")
+    if options.firmware == "bios" and options.arch == "arm64":
+        raise UsageFailure("arm64 has no BIOS: leave --firmware out or say uefi")
+
+
 def command_run(options):
+    require_system(options.demo)
+    check_boot(options)
     install_missing()
     archive, iso = prepare_system(options.demo, options.arch, options.boot == "iso")
     where = f"{options.boot}, {options.firmware}" if options.firmware else options.boot
@@ -228,11 +264,13 @@ def command_test(options):
 
 
 def command_bench(options):
-    install_missing()
-    import bench  # only here: it reads the peers' figures
     arches = [options.arch] if options.arch else list(ARCHES)
     if options.json and len(arches) != 1:
-        raise Failure("--json writes one architecture's results: say which with --arch")
+        raise UsageFailure("--json writes one architecture's results: say which with --arch")
+    if options.json:
+        require_folder_of(options.json)
+    install_missing()
+    import bench  # only here: it reads the peers' figures
     build(arches, ["products"], ["bench-files"])
     for arch in arches:
         step(f"Measuring on {arch}: instructions, counted by QEMU")
@@ -244,11 +282,11 @@ def command_bench(options):
 
 
 def command_image(options):
-    install_missing()
     description = os.path.abspath(options.description)
     output = os.path.abspath(options.output)
-    if not os.path.isfile(description):
-        raise Failure(f"{options.description} does not exist")
+    require_description(description)
+    require_folder_of(output)
+    install_missing()
     build([options.arch], ["products"], ["system-parts"])
     step(f"Making {options.output}")
     archive = os.path.join(build_folder(options.arch), "own", os.path.basename(output) + ".cpio")
@@ -295,6 +333,24 @@ def add_command(commands, name, function, help_text, examples):
     return parser
 
 
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+positive.__name__ = "number"  # what argparse calls it in its message
+
+
+def pattern(text):
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from None
+    return text
+
+
 def seconds(text):
     value = float(text)
     if not 0 <= value < 1e6:
@@ -302,8 +358,16 @@ def seconds(text):
     return value
 
 
+class Parser(argparse.ArgumentParser):
+    """Wrong arguments end with the status that the help names; argparse's own 2 could be a guest's."""
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_ARGUMENTS, f"{self.prog}: error: {message}\n")
+
+
 def command_line():
-    parser = argparse.ArgumentParser(prog="./tessera", description=OVERVIEW,
+    parser = Parser(prog="./tessera", description=OVERVIEW,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="./tessera COMMAND --help tells more about each.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -330,8 +394,8 @@ def command_line():
                           "    ./tessera test mqtt              tests whose name matches the regular expression\n"
                           "    ./tessera test 'x86_64.boot'")
     add_arch(command)
-    command.add_argument("--jobs", type=int, metavar="N", help="tests at a time (default: one per CPU)")
-    command.add_argument("filter", nargs="?", metavar="FILTER", help="regular expression over the tests' names")
+    command.add_argument("--jobs", type=positive, metavar="N", help="tests at a time (default: one per CPU)")
+    command.add_argument("filter", nargs="?", type=pattern, metavar="FILTER", help="regular expression over the tests' names")
 
     command = add_command(commands, "bench", command_bench, "measure, in instructions, beside the figures of other kernels",
                           "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json")
@@ -354,6 +418,7 @@ def main():
         return options.function(options)
     except Failure as failure:
         print(f"tessera: {failure}", file=sys.stderr)
+        return failure.status
     except KeyboardInterrupt:
         return 130
     return 1

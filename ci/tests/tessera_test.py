@@ -24,12 +24,18 @@ class CommandLine(unittest.TestCase):
             self.assertIn("./tessera", done.stdout)
 
     def test_wrong_words(self):
-        for words in (["walk"], ["run", "--arch", "vax"], ["run", "--boot", "floppy"], ["image", "x.json"], ["run", "--timeout", "-1"]):
-            self.assertEqual(door(*words).returncode, 2, msg=words)
+        for words in (["walk"], ["run", "--arch", "vax"], ["run", "--boot", "floppy"], ["image", "x.json"], ["run", "--timeout", "-1"],
+                      ["test", "--jobs", "0"], ["test", "("], ["bench", "--json", "x.json"],
+                      ["bench", "--arch", "arm64", "--json", "no-such-folder/x.json"],
+                      ["run", "no-such.json"], ["image", "no-such.json", "-o", "x.iso"], ["image", __file__, "-o", "no-such-folder/x.iso"],
+                      ["run", "hello", "--arch", "arm64", "--firmware", "bios"], ["run", "hello", "--boot", "direct", "--firmware", "uefi"]):
+            done = door(*words)
+            self.assertEqual(done.returncode, tessera.WRONG_ARGUMENTS, msg=(words, done.stderr))
+            self.assertNotIn("==>", done.stdout, msg=words)  # said before anything is built
 
     def test_an_unknown_demo_names_the_demos(self):
         done = door("run", "no-such-demo")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, tessera.WRONG_ARGUMENTS)
         self.assertIn("mqtt", done.stderr)
 
     def test_every_preset_is_known(self):
