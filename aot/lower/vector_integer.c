@@ -96,10 +96,22 @@ void lower_vector_q15_multiply(struct lowering *lower, const struct operation *o
 
 /* ---- changing the width ---- */
 
-/* The lower or the upper half of a vector's lanes; row->kind: 1 = upper. */
+/* The vector that this one is an extension of, or NULL. */
+static LLVMValueRef extension_operand(LLVMValueRef vector, LLVMTypeRef type, bool is_signed)
+{
+    while (LLVMIsABitCastInst(vector))
+        vector = LLVMGetOperand(vector, 0);
+    bool is_extension = is_signed ? LLVMIsASExtInst(vector) != NULL : LLVMIsAZExtInst(vector) != NULL;
+    return is_extension && LLVMTypeOf(vector) == type ? LLVMGetOperand(vector, 0) : NULL;
+}
+
+/* The lower or the upper half of a vector's lanes; row->kind: 1 = upper. Half of an extension is the extension of a
+ * half: LLVM then sees how few bytes of a load two extensions in a row need. */
 static LLVMValueRef half(struct lowering *lower, LLVMValueRef vector, const struct lowering_row *row)
 {
+    LLVMValueRef narrow = extension_operand(vector, LLVMTypeOf(vector), row->is_signed);
     unsigned count = LLVMGetVectorSize(LLVMTypeOf(vector)) / 2;
+    vector = narrow ? narrow : vector;
     return vector_pick(lower, vector, vector, row->kind ? count : 0, 1, count);
 }
 
