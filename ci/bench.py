@@ -89,6 +89,7 @@ def table(arch, results, rows):
         print("  ".join([first, *others]).rstrip())
         if index == 0:
             print("  ".join("-" * width for width in widths))
+    print("Fewer is better. How the others were measured stands in bench/peers.json.")
 
 
 def run(root, arch, folder, kernel, json_path):
