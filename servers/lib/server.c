@@ -64,5 +64,7 @@ void log_text(const char *format, ...)
     va_start(arguments, format);
     size_t length = text_format_list(line, sizeof(line), format, arguments);
     va_end(arguments);
+    if (length > 0)
+        text_make_line(line, sizeof(line), length); /* names in it may come from programs */
     log_write(1, line, length);
 }

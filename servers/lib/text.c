@@ -132,3 +132,12 @@ size_t text_format(char *buffer, size_t size, const char *format, ...)
     va_end(arguments);
     return length;
 }
+
+void text_make_line(char *line, size_t size, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 127)
+            line[i] = '?';
+    if (length + 1 == size)
+        line[length - 1] = '\n';
+}

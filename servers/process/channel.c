@@ -103,15 +103,16 @@ static bool side_join(struct session *session, uint32_t which, struct process *p
                       1ul << session->sides[1 - which].number % PROCESS_SIGNAL_SESSIONS);
 }
 
+/* Also of a process that is just ending: its number of the session is then all that is left to forget. */
 static void side_leave(struct session *session, uint32_t which)
 {
     struct session_side *side = &session->sides[which];
-    struct process *process = process_find(side->process, side->generation);
-    if (process) {
+    struct process *process = server.processes[side->process]; /* NO_PROCESS: there is none */
+    if (process && process->generation == side->generation) {
         process->sessions[side->number] = 0;
-        if (side->signal_cap)
+        if (process->end == PROCESS_RUNNING && side->signal_cap)
             process_cap_return(process, side->signal_cap);
-        if (side->control_address)
+        if (process->end == PROCESS_RUNNING && side->control_address)
             process_window_unmap(process, side->control_address);
     }
     side->process = NO_PROCESS;

@@ -395,9 +395,21 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     return rounded;
 }
 
-static uint32_t thread_make(struct process *process, const struct process_options *options)
+/* Of each of its threads: the manifest's, else a time slice. */
+static uint64_t budget_ns(const struct process *process)
 {
     const struct system_program *program = process->description;
+    return program->cpu_budget_us ? program->cpu_budget_us * 1000ul : PERIOD_NS;
+}
+
+static uint64_t period_ns(const struct process *process)
+{
+    const struct system_program *program = process->description;
+    return program->cpu_budget_us ? program->cpu_period_us * 1000ul : PERIOD_NS;
+}
+
+static uint32_t thread_make(struct process *process, const struct process_options *options)
+{
     uint64_t bytes = start_bytes(process, options);
     cptr fault;
     if (bytes > PROCESS_START_BYTES)
@@ -414,8 +426,8 @@ static uint32_t thread_make(struct process *process, const struct process_option
         .authority = SERVER_CAP_TCB,
         .sched_control = SERVER_CAP_SCHED_CONTROL,
         .priority = PRIORITY_PROGRAM,
-        .budget_ns = program->cpu_budget_us ? program->cpu_budget_us * 1000ul : PERIOD_NS,
-        .period_ns = program->cpu_budget_us ? program->cpu_period_us * 1000ul : PERIOD_NS,
+        .budget_ns = budget_ns(process),
+        .period_ns = period_ns(process),
         .has_fp = true,
     };
     process->stack_mapped = DEFAULT_STACK;
@@ -689,7 +701,8 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         !task_grant(task, PROCESS_CAP_TRAP_ENDPOINT, endpoint, RIGHT_RECV, 0) ||
         !task_grant(task, PROCESS_CAP_TRAP_REPLY, reply, RIGHT_ALL, 0) ||
         tcb_configure(tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, own_faults) != ERROR_NONE ||
-        sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, PERIOD_NS, PERIOD_NS, 0, 0) != ERROR_NONE ||
+        sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns(process), period_ns(process), 0, 0) !=
+            ERROR_NONE ||
         tcb_set_sched_params(tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM + 1, context) != ERROR_NONE ||
         tcb_set_flags(tcb, 0, TCB_FLAG_FP) != ERROR_NONE ||
         tcb_write_registers(tcb, true, server_buffer(), &registers) != ERROR_NONE ||

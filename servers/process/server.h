@@ -124,7 +124,7 @@ struct process {
     uint64_t stack_mapped;
     cptr event_signal;
     bool has_trap_thread;
-    uint32_t refusals; /* counted for the log */
+    uint32_t refusals;                   /* counted for the log */
     uint32_t restarts;                   /* faults answered by doing it again */
     uint16_t sessions[PROCESS_SESSIONS]; /* number -> session, 0 = none */
     enum waiting waiting;

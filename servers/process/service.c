@@ -112,9 +112,15 @@ uint32_t service_listen(struct process *process, const char *name, word caps[2])
         return E_MFILE;
     if (is_served(service))
         return E_INVAL;
+    /* Slots first: objects stay until the process ends, and it may try as often as it likes. */
+    if (!process_cap_take(process, &endpoint_cap))
+        return E_MFILE;
+    if (!process_cap_take(process, &reply_cap)) {
+        process_cap_return(process, endpoint_cap);
+        return E_MFILE;
+    }
     if (!task_object(&process->task, OBJECT_ENDPOINT, 0, &service->endpoint) ||
-        !task_object(&process->task, OBJECT_REPLY, 0, &reply) || !process_cap_take(process, &endpoint_cap) ||
-        !process_cap_take(process, &reply_cap) ||
+        !task_object(&process->task, OBJECT_REPLY, 0, &reply) ||
         !task_grant(&process->task, endpoint_cap, service->endpoint, RIGHT_RECV, 0) ||
         !task_grant(&process->task, reply_cap, reply, RIGHT_ALL, 0))
         return E_MFILE;

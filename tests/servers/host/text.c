@@ -39,6 +39,18 @@ static void test_format(void)
                 text_equal("a", "ab");
 }
 
+/* What a program chose must not begin a line of its own. */
+static void test_line(void)
+{
+    char line[32], small[8];
+    size_t length = text_format(line, sizeof(line), "refused: '%s'\n", "x\n\r\x1b[2Jy\x7f");
+    text_make_line(line, sizeof(line), length);
+    expect("refused: 'x???[2Jy?'\n", line, length);
+    length = text_format(small, sizeof(small), "%s\n", "123456789");
+    text_make_line(small, sizeof(small), length);
+    expect("123456\n", small, length);
+}
+
 static void test_chacha20(void)
 {
     const uint32_t key[8] = {0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c,
@@ -70,6 +82,7 @@ static void test_random(void)
 int main(void)
 {
     test_format();
+    test_line();
     test_chacha20();
     test_random();
     printf("text and random: %u failures\n", failures);

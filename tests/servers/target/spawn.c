@@ -88,6 +88,26 @@ static void limits(struct check *check)
               (uint64_t)tessera_proc_spawn("greedy", 6, 0, "", 0, "", 0, 2, 2, 2, ".", 1, handles));
 }
 
+/* A child with a child of its own, which waits for ever, traps: the grandchild ends with it. */
+static void family(struct check *check)
+{
+    struct tessera_process_handles handles;
+    unsigned good = 0;
+    for (int i = 0; i < 20; i++)
+        good += tessera_proc_spawn("family", 6, 0, "family", 6, "", 0, TESSERA_STDIO_NULL, TESSERA_STDIO_INHERIT,
+                                   TESSERA_STDIO_INHERIT, ".", 1, &handles) == 0 &&
+                join(handles.pid).signal == TESSERA_SIGNAL_TRAP;
+    check_u64(check, "families that end together", 20, good);
+}
+
+static int have_child_and_trap(void)
+{
+    struct tessera_process_handles handles;
+    if (run("child\ncat", TESSERA_STDIO_PIPED, TESSERA_STDIO_PIPED, &handles) != 0)
+        return 1;
+    __builtin_trap();
+}
+
 static void thousands(struct check *check, unsigned count)
 {
     unsigned good = 0;
@@ -122,10 +142,13 @@ int main(int argc, char **argv)
     struct check check = {0};
     if (strcmp(argv[0], "child") == 0)
         return child(argc, argv);
+    if (strcmp(argv[0], "family") == 0)
+        return have_child_and_trap();
     check_group(&check, "spawn");
     endings(&check);
     pipes(&check);
     limits(&check);
+    family(&check);
     thousands(&check, argc > 1 ? (unsigned)atoi(argv[1]) : 100);
     return check_finish(&check, "spawn");
 }

@@ -217,6 +217,14 @@ static void listener(struct check *check)
     close(fd);
 }
 
+/* The refusal is logged with the name that was asked for: it must stay within its line. */
+static void forgery(struct check *check)
+{
+    uint32_t fd;
+    check_u64(check, "a name with a line break is refused", TESSERA_ENOTCAPABLE,
+              (uint64_t)tessera_channel_connect(NAME("x'\nforged line"), &fd));
+}
+
 static void death(struct check *check)
 {
     char byte;
@@ -244,6 +252,7 @@ int main(int argc, char **argv)
     waiting(&check);
     many(&check);
     listener(&check);
+    forgery(&check);
     death(&check);
     return check_finish(&check, "streams");
 }

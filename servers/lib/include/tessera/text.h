@@ -21,4 +21,8 @@ bool text_begins(const char *text, const char *beginning);
 size_t text_format(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t text_format_list(char *buffer, size_t size, const char *format, va_list arguments);
 
+/* One line for the log, whatever was put into it: control bytes become '?', and one that was cut ends all the same.
+ * `size` as in text_format; `length` > 0 is what that returned. */
+void text_make_line(char *line, size_t size, size_t length);
+
 #endif
