@@ -295,15 +295,21 @@ def load(path):
             return Place(json.load(file, object_pairs_hook=unique_keys), path)
     except json.JSONDecodeError as error:
         raise DescriptionError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RepeatedKey) as error:
         raise DescriptionError(f"{path}: {error}") from None
+    except RecursionError:
+        raise DescriptionError(f"{path}: nested too deeply") from None
+
+
+class RepeatedKey(Exception):
+    """Python would silently keep the last."""
 
 
 def unique_keys(pairs):
     result = dict(pairs)
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise DescriptionError(f"the key \"{next(k for k in keys if keys.count(k) > 1)}\" stands twice in one object")
+        raise RepeatedKey(f"the key \"{next(k for k in keys if keys.count(k) > 1)}\" stands twice in one object")
     return result
 
 
