@@ -2,6 +2,7 @@
 #include "codegen.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <stdio.h>
@@ -34,6 +35,17 @@ static void target_initialise(enum target target)
     }
 }
 
+/* What only LLVM's command line can set; once in a process.
+ *
+ * Indices stay 32 bits wide. Widened to 64 they must be cut again before each access, and LLVM narrows that mask by the
+ * bits that alignment leaves zero, so that it is no longer the free zero extension; nor can an address become a
+ * displacement. Loops over arrays at constant addresses lose half their speed by it. */
+static void configure_llvm(void)
+{
+    static const char *const arguments[] = {"tessera-aot", "-indvars-widen-indvars=false"};
+    LLVMParseCommandLineOptions(2, arguments, NULL);
+}
+
 static bool fail(char *message)
 {
     fprintf(stderr, "tessera-aot: LLVM: %s\n", message ? message : "unknown error");
@@ -49,6 +61,7 @@ bool codegen_open(struct codegen *codegen, enum target target, unsigned level)
     LLVMTargetRef llvm_target;
     char *message = NULL;
     target_initialise(target);
+    configure_llvm();
     if (LLVMGetTargetFromTriple(description->triple, &llvm_target, &message))
         return fail(message);
     codegen->level = level;
