@@ -65,7 +65,8 @@ void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sen
         thread_make_ready(core, receiver);
 }
 
-/* Takes the first sender that this receiver can serve; false when there is none. */
+/* Takes the first sender that this receiver can serve; false when there is none. True as well when it was preempted
+ * while it refused some: the receiver's system call is made again. */
 static bool endpoint_take(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply)
 {
     struct tcb *sender;
@@ -73,7 +74,10 @@ static bool endpoint_take(struct core *core, struct endpoint *endpoint, struct t
         queue_remove(&endpoint->queue, sender);
         if (sender->is_call && !reply) {
             call_refuse(core, sender);
-            continue;
+            if (!preemption_wanted(core))
+                continue;
+            arch_context_restart(&receiver->context);
+            return true;
         }
         message_transfer(sender, receiver, sender->badge, endpoint, sender->can_grant);
         if (sender->is_call) {

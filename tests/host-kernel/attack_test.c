@@ -179,15 +179,53 @@ static void test_context_of_notification(void)
     OK(cnode_delete(ROOT_CNODE, other));
 }
 
+/* Any number of callers whom a receiver without reply object refuses: an interrupt gets in between two of them. */
+static void test_refuse_many(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), callers[3];
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 100));
+    for (unsigned i = 0; i < 3; i++) {
+        callers[i] = new_thread(200, false, 0);
+        CHECK(tcb_resume(callers[i]) == MODEL_SWITCHED);
+        struct message m = {message_info(1, 0, 0), {0}};
+        word destination = endpoint;
+        EQUAL(syscall_trap(SYSCALL_CALL, &destination, &m), MODEL_SWITCHED);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        EQUAL(model_tcb(callers[i])->state, THREAD_BLOCKED_SEND);
+    for (unsigned i = 0; i < 3; i++)
+        OK(tcb_set_priority(callers[i], ROOT_TCB, 1));
+    struct arch_context *c = &model_core()->current->context;
+    word pc = c->pc;
+    c->pc += MODEL_TRAP_BYTES;
+    c->destination_badge = endpoint;
+    model_interrupt_waits = true;
+    model_patience = 0;
+    kernel_syscall(model_core(), SYSCALL_NBWAIT);
+    model_interrupt_waits = false;
+    EQUAL(c->pc, pc); /* it is called again */
+    EQUAL(model_tcb(callers[0])->state, THREAD_RUNNING);
+    EQUAL(model_tcb(callers[1])->state, THREAD_BLOCKED_SEND);
+    model_check();
+    for (unsigned i = 0; i < 3; i++)
+        OK(cnode_delete(ROOT_CNODE, callers[i]));
+    OK(cnode_delete(ROOT_CNODE, endpoint));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
 };
 
 static const struct attack attacks[] = {
-    {"map_below_zero", test_map_below_zero}, {"shared_level", test_shared_level},
-    {"shared_overlap", test_shared_overlap}, {"destroy_shared", test_destroy_shared},
-    {"retype_gap", test_retype_gap},         {"context_of_notification", test_context_of_notification},
+    {"map_below_zero", test_map_below_zero},
+    {"shared_level", test_shared_level},
+    {"shared_overlap", test_shared_overlap},
+    {"destroy_shared", test_destroy_shared},
+    {"refuse_many", test_refuse_many},
+    {"retype_gap", test_retype_gap},
+    {"context_of_notification", test_context_of_notification},
 };
 
 /* With a name as second argument, that one only. */
