@@ -52,6 +52,7 @@ static bool run_linker(char **arguments)
 uint8_t *link_run(const struct link_input *input, size_t *size)
 {
     char *script = format_text("%s/program.ld", input->folder), *output = format_text("%s/linked", input->folder);
+    char *start = input->start ? format_text("--defsym=wasm_export__start=%s", input->start) : NULL;
     char **arguments = allocate(3 * (size_t)input->file_count + 32, sizeof *arguments);
     unsigned count = 0;
     const char *fixed[] = {"ld.lld",
@@ -74,6 +75,8 @@ uint8_t *link_run(const struct link_input *input, size_t *size)
                            output};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         arguments[count++] = (char *)fixed[i];
+    if (start)
+        arguments[count++] = start;
     for (unsigned i = 0; i < input->file_count; i++) {
         bool is_blob = has_suffix(input->files[i], ".blob");
         if (is_blob)
@@ -90,6 +93,7 @@ uint8_t *link_run(const struct link_input *input, size_t *size)
     unlink(script);
     unlink(output);
     free(arguments);
+    free(start);
     free(script);
     free(output);
     return linked;

@@ -13,6 +13,7 @@ struct link_input {
     char **files; /* objects, libraries, and blobs (names ending in .blob: constant data), in link order */
     unsigned file_count;
     const char *folder; /* for intermediate files */
+    const char *start;  /* the symbol that becomes wasm_export__start; NULL: as it is */
 };
 
 /* Runs the linker; the linked ELF file, which the caller frees. NULL: the linker or we have said why. */

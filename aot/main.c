@@ -217,6 +217,36 @@ static bool read_manifest(const struct options *options, struct image_content *c
     return content->manifest != NULL;
 }
 
+/* Finds the function that the manifest wants to run and gives its symbol, NULL for "_start", whose symbol needs no
+ * other name. False: said why. */
+static bool find_entry(const struct translation *translation, const struct image_content *content, char **symbol)
+{
+    *symbol = NULL;
+    if (!content->manifest)
+        return true;
+    const struct image_manifest *manifest = (const void *)content->manifest;
+    const char *entry = image_string_text(manifest, manifest->entry);
+    const struct module *module = &translation->program.instances[0]->module;
+    for (uint32_t i = 0; i < module->export_count; i++) {
+        const struct module_export *export = &module->exports[i];
+        if (export->kind != EXTERNAL_FUNCTION || export->index < module->imported_function_count ||
+            export->name.length != manifest->entry.length ||
+            memcmp(export->name.bytes, entry, export->name.length) != 0)
+            continue;
+        const struct function_type *type = &module->types[module->functions[export->index].type];
+        if (type->parameter_count || type->result_count)
+            break;
+        char *mangled = symbol_mangle(export->name.bytes, export->name.length);
+        if (strcmp(mangled, "_start") != 0)
+            *symbol = format_text("wasm_export_%s", mangled);
+        free(mangled);
+        return true;
+    }
+    fprintf(stderr, "%s: \"entry\": the module exports no function \"%.*s\" without parameters and results\n",
+            translation->options->manifest, (int)manifest->entry.length, entry);
+    return false;
+}
+
 static bool join(struct translation *translation, const char *file)
 {
     const struct options *options = translation->options;
@@ -230,7 +260,12 @@ static bool join(struct translation *translation, const char *file)
     size_t linked_size, size;
     const char *problem = NULL;
     pass_begin(translation, "link", file);
-    uint8_t *linked = read_manifest(options, &content) ? link_run(&input, &linked_size) : NULL;
+    char *start = NULL;
+    uint8_t *linked = NULL;
+    if (read_manifest(options, &content) && find_entry(translation, &content, &start)) {
+        input.start = start;
+        linked = link_run(&input, &linked_size);
+    }
     uint8_t *image = NULL;
     if (linked) {
         uint32_t machine = options->target == TARGET_ARM64 ? IMAGE_MACHINE_ARM64 : IMAGE_MACHINE_X86_64;
@@ -242,6 +277,7 @@ static bool join(struct translation *translation, const char *file)
     pass_end(translation, "link", file);
     free(image);
     free(linked);
+    free(start);
     free((void *)content.manifest);
     free(memories);
     return is_done;

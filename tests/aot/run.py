@@ -3,7 +3,8 @@
 
 The first lines of a case say what must happen; the rest is the module:
 
-    ;; options: -O0 --link lib=lib.wat     for tessera-aot; *.wat among them are assembled first
+    ;; options: -O0 --link lib=lib.wat     for tessera-aot; *.wat among them are assembled first,
+                                        *.json found beside the case
     ;; wat2wasm: --enable-tail-call        for wat2wasm
     ;; output: hello                       a line of standard output; in order, and no others
     ;; exit: 3                             the exit status; 0 by default
@@ -64,6 +65,8 @@ class Case:
             name, _, source = word.rpartition("=")
             if source.endswith(".wat"):
                 word = f"{name}={self.assemble(HERE / 'cases' / source, folder)}"
+            elif word.endswith(".json"):
+                word = str(HERE / "cases" / word)
             words.append(word)
         module = self.assemble(self.file, folder)
         if not host_maps_page_zero():
