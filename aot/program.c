@@ -211,23 +211,39 @@ static bool instance_load(struct instance *instance, unsigned features)
     return true;
 }
 
-/* table.grow is 0xfc 0x0f. A byte pair that only looks like it costs a table some spare room, no more. */
-static bool module_may_grow_tables(const struct module *module)
+/* Notes what the operators of a module ask of the whole program. False: out of memory. */
+static bool scan_function(struct program *program, const struct module *module, uint32_t function)
 {
-    if (module->table_count == 0)
-        return false;
-    for (uint64_t i = 0; i + 1 < module->size; i++)
-        if (module->bytes[i] == 0xfc && (module->bytes[i + 1] & 0x7f) == 0x0f)
-            return true;
-    return false;
+    struct operator_reader reader;
+    struct operation op;
+    struct module_error error;
+    bool is_read = true;
+    operator_reader_open_body(&reader, module, function);
+    while (!operator_reader_at_end(&reader) && (is_read = operator_read(&reader, &op, &error))) {
+        program->may_grow_tables |= op.code == OP_TABLE_GROW;
+        program->has_tail_calls |=
+            op.code == OP_RETURN_CALL || op.code == OP_RETURN_CALL_INDIRECT || op.code == OP_RETURN_CALL_REF;
+    }
+    operator_reader_close(&reader);
+    return is_read;
+}
+
+static bool scan_module(struct program *program, const struct module *module)
+{
+    for (uint32_t i = module->imported_function_count; i < module->function_count; i++) {
+        if (!scan_function(program, module, i)) {
+            fprintf(stderr, "tessera-aot: out of memory\n");
+            return false;
+        }
+    }
+    return true;
 }
 
 bool program_load(struct program *program, unsigned features)
 {
     for (uint32_t i = 0; i < program->instance_count; i++) {
-        if (!instance_load(program->instances[i], features))
+        if (!instance_load(program->instances[i], features) || !scan_module(program, &program->instances[i]->module))
             return false;
-        program->may_grow_tables |= module_may_grow_tables(&program->instances[i]->module);
     }
     return true;
 }

@@ -421,6 +421,8 @@ const char *trap_kind_text(enum trap_kind kind)
         return "invalid conversion to integer";
     case TRAP_STACK_EXHAUSTED:
         return "call stack exhausted";
+    case TRAP_NULL_REFERENCE:
+        return "null reference";
     case TRAP_NONE:
     case TRAP_KIND_COUNT:
         break;

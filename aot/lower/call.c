@@ -1,27 +1,75 @@
 /* Calls. A function's address is its reference; four bytes before its code stands the number of its type, which an
  * indirect call compares with the type it was compiled for. */
-#include <stdlib.h>
-
 #include "lower/lower.h"
 
-/* Pops the arguments, calls, pushes the results. */
-static void call_function(struct lowering *lower, const struct function_type *type, LLVMTypeRef llvm_type,
-                          LLVMValueRef callee)
+/* What is called, and how. */
+struct callee {
+    const struct function_type *type;
+    LLVMTypeRef llvm_type;
+    LLVMValueRef function;
+    bool is_native;
+};
+
+/* Pops the arguments and calls. */
+static LLVMValueRef build_call(struct lowering *lower, const struct callee *callee)
 {
-    lower->value_count -= type->parameter_count;
-    LLVMValueRef result =
-        lower_call(lower, llvm_type, callee, lower->values + lower->value_count, type->parameter_count);
+    lower->value_count -= callee->type->parameter_count;
+    LLVMValueRef *arguments = lower->values + lower->value_count;
+    return callee->is_native
+               ? lower_call(lower, callee->llvm_type, callee->function, arguments, callee->type->parameter_count)
+               : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, callee->type->parameter_count);
+}
+
+static void push_results(struct lowering *lower, const struct function_type *type, LLVMValueRef result)
+{
     if (type->result_count == 1)
         lower_push(lower, result);
     for (uint32_t i = 0; i < type->result_count && type->result_count > 1; i++)
         lower_push(lower, LLVMBuildExtractValue(lower->builder, result, i, ""));
 }
 
+static void call(struct lowering *lower, const struct callee *callee)
+{
+    push_results(lower, callee->type, build_call(lower, callee));
+}
+
+/* More results than this may go through memory of the caller's, which is gone after a tail call. */
+#define TAIL_CALL_RESULTS 2
+
+/* Calls and returns what comes back; the frame is gone before. A native function's frame is there once, and then
+ * nothing is lost by an ordinary call. */
+static void call_and_return(struct lowering *lower, const struct callee *callee)
+{
+    bool is_tail = !callee->is_native && callee->type->result_count <= TAIL_CALL_RESULTS;
+    LLVMValueRef result = build_call(lower, callee);
+    if (is_tail)
+        LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
+    if (callee->type->result_count == 0)
+        LLVMBuildRetVoid(lower->builder);
+    else
+        LLVMBuildRet(lower->builder, result);
+    lower->is_reachable = false;
+}
+
+static struct callee direct_callee(struct lowering *lower, uint32_t index)
+{
+    const struct lowered_function *function = &lower->functions[index];
+    return (struct callee){module_function_type(lower->module, index), function->type, function->value,
+                           function->is_native};
+}
+
 void lower_call_direct(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    const struct lowered_function *function = &lower->functions[op->index];
-    call_function(lower, module_function_type(lower->module, op->index), function->type, function->value);
+    struct callee callee = direct_callee(lower, op->index);
+    call(lower, &callee);
+}
+
+void lower_return_call(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    struct callee callee = direct_callee(lower, op->index);
+    call_and_return(lower, &callee);
 }
 
 /* The type number of a function that is not null. */
@@ -34,9 +82,9 @@ static LLVMValueRef function_type_number(struct lowering *lower, LLVMValueRef fu
     return number;
 }
 
-void lower_call_indirect(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+/* Pops the index, and traps unless a function of the type is there. */
+static struct callee indirect_callee(struct lowering *lower, const struct operation *op)
 {
-    (void)row;
     const struct lowered_table *table = &lower->tables[op->index2];
     LLVMValueRef function = lower_table_entry(lower, table, lower_pop(lower), TRAP_UNDEFINED_ELEMENT);
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_UNINITIALIZED_ELEMENT);
@@ -44,5 +92,42 @@ void lower_call_indirect(struct lowering *lower, const struct operation *op, con
     LLVMValueRef is_other = LLVMBuildICmp(lower->builder, LLVMIntNE, function_type_number(lower, function), number, "");
     lower_trap_if(lower, is_other, TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     const struct function_type *type = &lower->module->types[op->index];
-    call_function(lower, type, lower_function_type(lower, type), function);
+    return (struct callee){type, lower_function_type(lower, type), function, false};
+}
+
+void lower_call_indirect(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    struct callee callee = indirect_callee(lower, op);
+    call(lower, &callee);
+}
+
+void lower_return_call_indirect(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    struct callee callee = indirect_callee(lower, op);
+    call_and_return(lower, &callee);
+}
+
+/* Pops a typed reference: validation has seen to the type, but not to null. */
+static struct callee reference_callee(struct lowering *lower, const struct operation *op)
+{
+    LLVMValueRef function = lower_pop(lower);
+    lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_NULL_REFERENCE);
+    const struct function_type *type = &lower->module->types[op->index];
+    return (struct callee){type, lower_function_type(lower, type), function, false};
+}
+
+void lower_call_reference(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    struct callee callee = reference_callee(lower, op);
+    call(lower, &callee);
+}
+
+void lower_return_call_reference(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    struct callee callee = reference_callee(lower, op);
+    call_and_return(lower, &callee);
 }

@@ -175,15 +175,39 @@ void lower_br(struct lowering *lower, const struct operation *op, const struct l
     lower->is_reachable = false;
 }
 
-void lower_br_if(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+/* Branches with the topmost values when the condition holds, else goes on. */
+static void branch_if(struct lowering *lower, LLVMValueRef condition, uint32_t depth)
 {
-    (void)row;
-    LLVMValueRef condition = LLVMBuildICmp(lower->builder, LLVMIntNE, lower_pop(lower), lower_i32(lower, 0), "");
-    struct block *block = block_at(lower, op->index);
+    struct block *block = block_at(lower, depth);
     LLVMBasicBlockRef go_on = lower_block_append(lower, "");
     block_add_edge(lower, block, LLVMGetInsertBlock(lower->builder));
     LLVMBuildCondBr(lower->builder, condition, block->target, go_on);
     LLVMPositionBuilderAtEnd(lower->builder, go_on);
+}
+
+void lower_br_if(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    LLVMValueRef condition = LLVMBuildICmp(lower->builder, LLVMIntNE, lower_pop(lower), lower_i32(lower, 0), "");
+    branch_if(lower, condition, op->index);
+}
+
+/* The reference stays on the stack only when it is not null. */
+void lower_br_on_null(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    LLVMValueRef reference = lower_pop(lower);
+    branch_if(lower, LLVMBuildIsNull(lower->builder, reference, ""), op->index);
+    lower_push(lower, reference);
+}
+
+/* The reference goes along with the branch. */
+void lower_br_on_non_null(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)row;
+    LLVMValueRef reference = lower->values[lower->value_count - 1];
+    branch_if(lower, LLVMBuildIsNotNull(lower->builder, reference, ""), op->index);
+    lower_pop(lower);
 }
 
 void lower_br_table(struct lowering *lower, const struct operation *op, const struct lowering_row *row)

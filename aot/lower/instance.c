@@ -56,6 +56,7 @@ static LLVMValueRef declare_foreign(struct lowering *lower, const struct instanc
 {
     char *name = symbol_entity(definer, "function", function);
     LLVMValueRef value = lower_external_function(lower, name, type);
+    lower_set_convention(lower, value);
     free(name);
     return value;
 }
@@ -65,6 +66,7 @@ static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMType
     char *name = symbol_function(lower->program, lower->instance, index);
     LLVMValueRef value = LLVMAddFunction(lower->llvm, name, type);
     lower_function_attributes(lower, value);
+    lower_set_convention(lower, value);
     free(name);
     if (lower->module->functions[index].is_declared) {
         /* Not local: LLVM would rename it after the first of its aliases. */
@@ -88,6 +90,7 @@ static void declare_functions(struct lowering *lower)
         function->type = lower_function_type(lower, module_function_type(module, i));
         if (!program_definition(lower->instance, EXTERNAL_FUNCTION, i, &definer, &defined, &symbol)) {
             function->value = lower_external_function(lower, symbol, function->type);
+            function->is_native = true;
             continue; /* a native function is no reference: it has no type number */
         }
         function->value = definer == lower->instance ? declare_own(lower, i, function->type)
@@ -96,20 +99,23 @@ static void declare_functions(struct lowering *lower)
     }
 }
 
-/* Calls `callee` with the parameters of the function being built and returns what it returns. */
-static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValueRef callee, LLVMTypeRef type)
+/* The body of `function`: it calls `callee`, which is native or not, and returns what that returns. */
+static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValueRef callee, LLVMTypeRef type,
+                         bool is_native)
 {
     unsigned count = LLVMCountParams(function);
     LLVMValueRef *arguments = allocate(count, sizeof *arguments);
     LLVMGetParams(function, arguments);
-    LLVMBuilderRef builder = LLVMCreateBuilderInContext(lower->context);
-    LLVMPositionBuilderAtEnd(builder, LLVMAppendBasicBlockInContext(lower->context, function, ""));
-    LLVMValueRef result = LLVMBuildCall2(builder, type, callee, arguments, count, "");
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(lower->builder); /* may be in the middle of another function */
+    LLVMPositionBuilderAtEnd(lower->builder, LLVMAppendBasicBlockInContext(lower->context, function, ""));
+    LLVMValueRef result = is_native ? lower_call(lower, type, callee, arguments, count)
+                                    : lower_call_wasm(lower, type, callee, arguments, count);
     if (LLVMGetReturnType(type) == lower->nothing)
-        LLVMBuildRetVoid(builder);
+        LLVMBuildRetVoid(lower->builder);
     else
-        LLVMBuildRet(builder, result);
-    LLVMDisposeBuilder(builder);
+        LLVMBuildRet(lower->builder, result);
+    if (here)
+        LLVMPositionBuilderAtEnd(lower->builder, here);
     free(arguments);
 }
 
@@ -123,7 +129,8 @@ static LLVMValueRef native_reference(struct lowering *lower, const char *symbol,
     LLVMSetLinkage(function, LLVMInternalLinkage);
     lower_function_attributes(lower, function);
     add_type_number(lower, function, instance, type_index);
-    forward_call(lower, function, lower_external_function(lower, symbol, type), type);
+    lower_set_convention(lower, function);
+    forward_call(lower, function, lower_external_function(lower, symbol, type), type, true);
     return function;
 }
 
@@ -313,6 +320,17 @@ static void declare_elements(struct lowering *lower)
 
 /* ---- exports ---- */
 
+/* A name for native code, which knows C's calling convention only. */
+static void export_native(struct lowering *lower, const struct lowered_function *function, const char *name)
+{
+    if (!lower->program->has_tail_calls) {
+        add_alias(lower, function->value, function->type, name);
+        return;
+    }
+    LLVMValueRef wrapper = lower_external_function(lower, name, function->type);
+    forward_call(lower, wrapper, function->value, function->type, false);
+}
+
 /* Under the names by which native code and other objects find them. */
 static void export_functions(struct lowering *lower)
 {
@@ -330,7 +348,7 @@ static void export_functions(struct lowering *lower)
             continue;
         char *mangled = symbol_mangle(export->name.bytes, export->name.length);
         char *name = format_text("wasm_export_%s", mangled);
-        add_alias(lower, lower->functions[export->index].value, lower->functions[export->index].type, name);
+        export_native(lower, &lower->functions[export->index], name);
         free(name);
         free(mangled);
     }

@@ -137,7 +137,10 @@ void lower_instantiation(struct lowering *lower)
     apply_data(lower);
     if (lower->module->has_start) {
         const struct lowered_function *start = &lower->functions[lower->module->start];
-        lower_call(lower, start->type, start->value, NULL, 0);
+        if (start->is_native)
+            lower_call(lower, start->type, start->value, NULL, 0);
+        else
+            lower_call_wasm(lower, start->type, start->value, NULL, 0);
     }
     LLVMBuildRet(lower->builder, lower_i32(lower, 0));
 }

@@ -29,6 +29,7 @@ enum target { TARGET_X86_64, TARGET_ARM64 };
 struct lowered_function {
     LLVMValueRef value; /* what a call calls */
     LLVMTypeRef type;
+    bool is_native;         /* a function of the table imports.def: C's calling convention */
     LLVMValueRef reference; /* what ref.func yields: the same, or a thunk for native functions; NULL until asked */
 };
 
@@ -194,6 +195,11 @@ LLVMValueRef lower_call_intrinsic(struct lowering *lower, const char *name, LLVM
                                   LLVMValueRef *arguments, uint32_t argument_count);
 LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
                         uint32_t count);
+/* The same for a function of WebAssembly's, own, of another instance or by reference: its calling convention differs
+ * when the program has tail calls. */
+LLVMValueRef lower_call_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                             uint32_t count);
+void lower_set_convention(const struct lowering *lower, LLVMValueRef function);
 void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name);
 
 /* ---- trap.c ---- */
@@ -233,10 +239,11 @@ void lower_table_init(struct lowering *lower, const struct lowered_table *table,
 
 lower_handler lower_unreachable, lower_nop, lower_block, lower_loop, lower_if, lower_else, lower_end, lower_br,
     lower_br_if, lower_br_table, lower_return;
-lower_handler lower_call_direct, lower_call_indirect;
+lower_handler lower_call_direct, lower_call_indirect, lower_call_reference, lower_return_call,
+    lower_return_call_indirect, lower_return_call_reference, lower_br_on_null, lower_br_on_non_null;
 lower_handler lower_drop, lower_select, lower_local_get, lower_local_set, lower_local_tee, lower_global_get,
     lower_global_set;
-lower_handler lower_ref_null, lower_ref_is_null, lower_ref_func;
+lower_handler lower_ref_null, lower_ref_is_null, lower_ref_func, lower_ref_as_non_null;
 lower_handler lower_table_get, lower_table_set, lower_table_size, lower_table_grow, lower_table_fill, lower_table_copy,
     lower_table_init_operator, lower_elem_drop;
 lower_handler lower_load, lower_store, lower_memory_size, lower_memory_grow, lower_memory_init_operator,

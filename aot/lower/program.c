@@ -94,7 +94,9 @@ static LLVMValueRef call_thunk(struct lowering *lower, uint32_t function)
         LLVMSetAlignment(arguments[i], 8);
     }
     const struct lowered_function *callee = &lower->functions[function];
-    LLVMValueRef result = lower_call(lower, callee->type, callee->value, arguments, type->parameter_count);
+    LLVMValueRef result = callee->is_native
+                              ? lower_call(lower, callee->type, callee->value, arguments, type->parameter_count)
+                              : lower_call_wasm(lower, callee->type, callee->value, arguments, type->parameter_count);
     for (uint32_t i = 0, slot = 0; i < type->result_count; slot += slot_count(type->results[i++])) {
         LLVMValueRef value = type->result_count == 1 ? result : LLVMBuildExtractValue(lower->builder, result, i, "");
         LLVMSetAlignment(LLVMBuildStore(lower->builder, value, slot_address(lower, slots, slot)), 8);

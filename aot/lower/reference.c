@@ -19,3 +19,11 @@ void lower_ref_func(struct lowering *lower, const struct operation *op, const st
     (void)row;
     lower_push(lower, lower_function_reference(lower, op->index));
 }
+
+void lower_ref_as_non_null(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
+{
+    (void)op, (void)row;
+    LLVMValueRef reference = lower_pop(lower);
+    lower_trap_if(lower, LLVMBuildIsNull(lower->builder, reference, ""), TRAP_NULL_REFERENCE);
+    lower_push(lower, reference);
+}

@@ -17,6 +17,12 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_RETURN] = {.handler = lower_return},
     [OP_CALL] = {.handler = lower_call_direct},
     [OP_CALL_INDIRECT] = {.handler = lower_call_indirect},
+    [OP_CALL_REF] = {.handler = lower_call_reference},
+    [OP_RETURN_CALL] = {.handler = lower_return_call},
+    [OP_RETURN_CALL_INDIRECT] = {.handler = lower_return_call_indirect},
+    [OP_RETURN_CALL_REF] = {.handler = lower_return_call_reference},
+    [OP_BR_ON_NULL] = {.handler = lower_br_on_null},
+    [OP_BR_ON_NON_NULL] = {.handler = lower_br_on_non_null},
 
     /* Parametric and variables: variable.c */
     [OP_DROP] = {.handler = lower_drop},
@@ -32,6 +38,7 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_REF_NULL] = {.handler = lower_ref_null},
     [OP_REF_IS_NULL] = {.handler = lower_ref_is_null},
     [OP_REF_FUNC] = {.handler = lower_ref_func},
+    [OP_REF_AS_NON_NULL] = {.handler = lower_ref_as_non_null},
 
     /* Tables: table.c */
     [OP_TABLE_GET] = {.handler = lower_table_get},

@@ -42,6 +42,24 @@ LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef c
     return call;
 }
 
+/* CallingConv::Tail of LLVM's CallingConv.h, which the C API does not name. */
+#define TAIL_CALL_CONVENTION 18
+
+void lower_set_convention(const struct lowering *lower, LLVMValueRef function)
+{
+    if (lower->program->has_tail_calls)
+        LLVMSetFunctionCallConv(function, TAIL_CALL_CONVENTION);
+}
+
+LLVMValueRef lower_call_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                             uint32_t count)
+{
+    LLVMValueRef call = lower_call(lower, type, callee, arguments, count);
+    if (lower->program->has_tail_calls)
+        LLVMSetInstructionCallConv(call, TAIL_CALL_CONVENTION);
+    return call;
+}
+
 void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));

@@ -45,6 +45,8 @@ TRAPS = {
     "integer overflow": 8,
     "invalid conversion to integer": 9,
     "call stack exhausted": 10,
+    "null reference": 11,
+    "null function reference": 11,
 }
 
 
