@@ -19,7 +19,8 @@ INLINE bool message_is_plain(const struct tcb *from, const struct tcb *to, word 
 /* The capability in a CSpace of the common shape, or a null one. */
 INLINE struct cap cap_find(const struct tcb *tcb, cptr address)
 {
-    return UNLIKELY(address >= tcb->cspace_count) ? cap_null() : tcb->cspace_slots[address].cap;
+    const struct slot *slot = cspace_slot(tcb, address);
+    return slot ? slot->cap : cap_null();
 }
 
 /* Of that type, with that right (0: any). */
@@ -72,12 +73,11 @@ INLINE void switch_to(struct core *core, struct tcb *from, struct tcb *to)
     }
 }
 
-bool fastpath_call(struct core *core)
+bool fastpath_call(struct core *core, struct cap cap)
 {
     struct tcb *caller = core->current;
     word info = arch_context_info(&caller->context);
-    struct cap cap = cap_find(caller, (cptr)arch_context_destination(&caller->context));
-    if (UNLIKELY(!cap_is(cap, OBJECT_ENDPOINT, RIGHT_CALL)))
+    if (UNLIKELY(!(cap_rights(cap) & RIGHT_CALL)))
         return false;
     struct endpoint *endpoint = cap_object(cap);
     struct tcb *server = endpoint->queue.head;

@@ -8,7 +8,15 @@
 
 #include <ipc/ipc.h>
 
-bool fastpath_call(struct core *core);
+/* `cap` is what the running thread's destination names: an endpoint. */
+bool fastpath_call(struct core *core, struct cap cap);
 bool fastpath_reply_receive(struct core *core);
+
+/* The capability at that address of a CSpace of the common shape (one CNode, no guard), or NULL: look it up properly.
+ */
+static inline struct slot *cspace_slot(const struct tcb *tcb, cptr address)
+{
+    return address < tcb->cspace_count ? &tcb->cspace_slots[address] : NULL;
+}
 
 #endif
