@@ -395,17 +395,19 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     return rounded;
 }
 
-/* Of each of its threads: the manifest's, else a time slice. */
-static uint64_t budget_ns(const struct process *process)
+/* Of each of its threads: what manifest and description state, the smaller share where both do; else a time slice. */
+static void budget_get(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
 {
     const struct system_program *program = process->description;
-    return program->cpu_budget_us ? program->cpu_budget_us * 1000ul : PERIOD_NS;
-}
-
-static uint64_t period_ns(const struct process *process)
-{
-    const struct system_program *program = process->description;
-    return program->cpu_budget_us ? program->cpu_period_us * 1000ul : PERIOD_NS;
+    const struct image_manifest *request = process->authority.request;
+    uint64_t budget_us = program->cpu_budget_us, period_us = program->cpu_period_us;
+    bool is_requested = request && request->cpu_budget_us > 0;
+    if (is_requested && (budget_us == 0 || request->cpu_budget_us * period_us < budget_us * request->cpu_period_us)) {
+        budget_us = request->cpu_budget_us;
+        period_us = request->cpu_period_us;
+    }
+    *budget_ns = budget_us ? budget_us * 1000 : PERIOD_NS;
+    *period_ns = budget_us ? period_us * 1000 : PERIOD_NS;
 }
 
 static uint32_t thread_make(struct process *process, const struct process_options *options)
@@ -426,10 +428,9 @@ static uint32_t thread_make(struct process *process, const struct process_option
         .authority = SERVER_CAP_TCB,
         .sched_control = SERVER_CAP_SCHED_CONTROL,
         .priority = PRIORITY_PROGRAM,
-        .budget_ns = budget_ns(process),
-        .period_ns = period_ns(process),
         .has_fp = true,
     };
+    budget_get(process, &task_options.budget_ns, &task_options.period_ns);
     process->stack_mapped = DEFAULT_STACK;
     return task_prepare(&process->task, &task_options, server_buffer()) ? 0 : E_NOMEM;
 }
@@ -688,6 +689,8 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         return E_NOTCAPABLE;
     if (process->has_trap_thread)
         return E_INVAL;
+    uint64_t budget_ns, period_ns;
+    budget_get(process, &budget_ns, &period_ns);
     registers_at(&registers, entry, sp);
     bool is_whole = process->stack_mapped >= stack_limit(process) ||
                     process_stack_grow(process, PROCESS_STACK_TOP - stack_limit(process));
@@ -701,8 +704,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         !task_grant(task, PROCESS_CAP_TRAP_ENDPOINT, endpoint, RIGHT_RECV, 0) ||
         !task_grant(task, PROCESS_CAP_TRAP_REPLY, reply, RIGHT_ALL, 0) ||
         tcb_configure(tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, own_faults) != ERROR_NONE ||
-        sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns(process), period_ns(process), 0, 0) !=
-            ERROR_NONE ||
+        sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns, period_ns, 0, 0) != ERROR_NONE ||
         tcb_set_sched_params(tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM + 1, context) != ERROR_NONE ||
         tcb_set_flags(tcb, 0, TCB_FLAG_FP) != ERROR_NONE ||
         tcb_write_registers(tcb, true, server_buffer(), &registers) != ERROR_NONE ||
