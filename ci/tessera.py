@@ -226,6 +226,8 @@ def command_run(options):
     command += ["--iso", iso] if options.boot == "iso" else ["--kernel", kernel_file(options.arch), "--archive", archive]
     if options.firmware:
         command += ["--firmware", options.firmware]
+    if options.clock == "instructions":
+        command += ["--icount"]
     if options.gdb:
         command += ["--gdb"]
     if sys.stdin.isatty():
@@ -386,6 +388,9 @@ def command_line():
     command.add_argument("--boot", choices=("iso", "direct"), default="iso", help="default iso")
     command.add_argument("--firmware", choices=("bios", "uefi"),
                          help="of an ISO boot: x86_64 has both (default bios), arm64 has uefi")
+    command.add_argument("--clock", choices=("instructions", "host"), default="instructions",
+                         help="what the machine's time is: one instruction is one nanosecond, so that every run is the same "
+                              "(default), or the host's time")
     command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
     command.add_argument("--timeout", type=seconds, default=300.0, metavar="S", help="seconds, 0 for none (default 300)")
 

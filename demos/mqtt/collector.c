@@ -110,8 +110,9 @@ static void print_speed(void)
     printf("\n%" PRIu64 " messages published, %" PRIu64 " received, in %" PRIu64 " us: %" PRIu64
            " messages received a second, %" PRIu64 " %s per message received\n",
            published, hops, span_ns / 1000, hops * 1000000000 / span_ns, span_ns / hops, unit);
-    printf("(a step of the loop check takes %u.%02u ns; nanoseconds are instructions when that is a whole number)\n",
-           (unsigned)step / 100, (unsigned)step % 100);
+    if (!instructions_are_nanoseconds(step))
+        printf("(a step of a known loop takes %u.%02u ns here: instructions cannot be told)\n", (unsigned)step / 100,
+               (unsigned)step % 100);
 }
 
 static bool stay_connected(struct client *client)
