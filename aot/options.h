@@ -6,7 +6,7 @@
 
 #include "codegen.h"
 
-/* The language that is translated. */
+/* The language that is read. Of WebAssembly 3.0 the reader refuses gc, and lower_check the operators of exceptions. */
 #define FEATURES_TRANSLATED FEATURES_WASM_3
 
 struct link_option {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "image/image.h"
+#include "lower/lower.h"
 #include "memory.h"
 #include "wasm/operator.h"
 
@@ -200,7 +201,8 @@ static bool instance_load(struct instance *instance, unsigned features)
     }
     struct module_error error;
     instance->is_loaded = true;
-    if (!module_load(instance->bytes, instance->size, features, &instance->module, &error)) {
+    if (!module_load(instance->bytes, instance->size, features, &instance->module, &error) ||
+        !lower_check(&instance->module, &error)) {
         char text[1024];
         module_error_format(&error, &instance->module, instance->file, text, sizeof text);
         fprintf(stderr, "%s\n", text);

@@ -96,7 +96,7 @@ LLVMValueRef lower_constant_expression(struct lowering *lower, const struct inst
             *lower->error = (struct module_error){
                 .result = MODULE_UNSUPPORTED, .offset = op.offset, .function = MODULE_NO_FUNCTION};
             snprintf(lower->error->message, sizeof lower->error->message,
-                     "%s in a constant expression cannot be translated yet", opcode_table[op.code].text);
+                     "%s in a constant expression cannot be translated", opcode_table[op.code].text);
             values[count++] = lower_i32(lower, 0);
             break;
         }

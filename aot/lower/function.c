@@ -45,13 +45,6 @@ static void lower_operators(struct lowering *lower, const struct function_type *
         if (!is_read)
             break;
         const struct lowering_row *row = &lowering_rows[op.code];
-        if (!row->handler) {
-            *lower->error =
-                (struct module_error){.result = MODULE_UNSUPPORTED, .offset = op.offset, .function = lower->function};
-            snprintf(lower->error->message, sizeof lower->error->message, "%s cannot be translated yet",
-                     opcode_table[op.code].text);
-            break;
-        }
         bool is_early_end = operator_ends_block_early(op.code);
         row->handler(lower, &op, row);
         lower->is_reachable &= !is_early_end;
@@ -67,6 +60,31 @@ static void lower_epilogue(struct lowering *lower, const struct function_type *t
         LLVMBuildRet(lower->builder, lower->values[0]);
     else
         LLVMBuildAggregateRet(lower->builder, lower->values, type->result_count);
+}
+
+static bool check_body(const struct module *module, uint32_t function, struct module_error *error)
+{
+    struct operator_reader reader;
+    struct operation op;
+    bool has_rows = true;
+    operator_reader_open_body(&reader, module, function);
+    while (has_rows && !operator_reader_at_end(&reader) && (has_rows = operator_read(&reader, &op, error))) {
+        if (lowering_rows[op.code].handler)
+            continue;
+        *error = (struct module_error){.result = MODULE_UNSUPPORTED, .offset = op.offset, .function = function};
+        snprintf(error->message, sizeof error->message, "%s cannot be translated", opcode_table[op.code].text);
+        has_rows = false;
+    }
+    operator_reader_close(&reader);
+    return has_rows;
+}
+
+bool lower_check(const struct module *module, struct module_error *error)
+{
+    for (uint32_t i = module->imported_function_count; i < module->function_count; i++)
+        if (!check_body(module, i, error))
+            return false;
+    return true;
 }
 
 bool lower_function_body(struct lowering *lower, uint32_t function)

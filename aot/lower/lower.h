@@ -169,6 +169,9 @@ char *symbol_function(const struct program *program, const struct instance *inst
 
 /* ---- function.c ---- */
 
+/* Whether every operator of a valid module has a row. False: *error names the first that has none. */
+bool lower_check(const struct module *module, struct module_error *error);
+
 bool lower_function_body(struct lowering *lower, uint32_t function);
 
 /* ---- types.c ---- */
