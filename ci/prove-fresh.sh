@@ -32,11 +32,14 @@ in_machine() {
 }
 
 [ "$(id -u)" = 0 ] || fail "must run as root: chroot and mounts need it"
-for tool in debootstrap git chroot mountpoint; do
+for tool in debootstrap git chroot mountpoint flock; do
     command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing: apt-get install -y debootstrap git"
 done
 
 mkdir -p "$cache/packages/partial"
+# Two runs at once would take each other's machine apart.
+exec 9>"$cache/lock"
+flock --nonblock 9 || fail "another run is under way"
 if [ ! -e "$base/.complete" ]; then
     echo "==> Making a bare Debian 12"
     rm -rf "$base"
