@@ -222,7 +222,7 @@ static bool read_manifest(const struct options *options, struct image_content *c
 static bool find_entry(const struct translation *translation, const struct image_content *content, char **symbol)
 {
     *symbol = NULL;
-    if (!content->manifest)
+    if (!content->manifest || translation->options->is_set) /* a set brings the code that begins it */
         return true;
     const struct image_manifest *manifest = (const void *)content->manifest;
     const char *entry = image_string_text(manifest, manifest->entry);
