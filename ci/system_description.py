@@ -141,11 +141,14 @@ def pair_of(place, first, second):
     return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
 
 
+NOT_OFFERED = ("fs", "net", "device")  # a manifest may ask for them; no server offers them yet
+
+
 class Grant:
     """Permissions in the manifest's form."""
 
     def __init__(self, place):
-        keys = place.object(("fs", "net", "channel", "service", "spawn", "clock", "random", "trap_thread", "device"))
+        self.keys = keys = place.object(("fs", "net", "channel", "service", "spawn", "clock", "random", "trap_thread", "device"))
         self.bits = sum(bit for key, bit in PERMISSION_BITS.items() if key in keys and keys[key].boolean())
         self.channel = pair_of(keys["channel"], "serve", "connect") if "channel" in keys else ([], [])
         self.service = pair_of(keys["service"], "serve", "connect") if "service" in keys else ([], [])
@@ -192,6 +195,9 @@ class Program:
         self.place, self.keys, self.description = place, keys, description
         self.name = keys["name"].name(NAME, "1 to 47 letters, digits, '.', '_', '-'")
         self.grant = Grant(keys["grant"] if "grant" in keys else Place({}, place.file, place.path + ".grant"))
+        for key in NOT_OFFERED:
+            if key in self.grant.keys:
+                self.grant.keys[key].fail("cannot be granted: no server offers it yet")
         self.arguments = self.texts("arguments")
         self.environment = self.pairs()
         self.memory = keys["memory"].size() if "memory" in keys else 0

@@ -60,11 +60,31 @@ static const struct {
     {IMAGE_MAY_TRAP_THREAD, "trap_thread"},
 };
 
+/* What no server offers yet, and so nobody is granted. */
+static size_t never_granted(const struct image_manifest *request, char *text, size_t size)
+{
+    static const char *const words[] = {"net.listen", "net.connect", "device"};
+    const struct image_list lists[] = {request->net_listen, request->net_connect, request->device};
+    size_t length = 0;
+    for (uint32_t i = 0; i < request->fs.count; i++) {
+        const struct image_path *path = (const struct image_path *)((const char *)request + request->fs.offset) + i;
+        length += text_format(text + length, size - length, "%sfs '%s'", length ? ", " : "",
+                              image_string_text(request, path->path));
+    }
+    for (size_t kind = 0; kind < sizeof(words) / sizeof(words[0]); kind++)
+        for (uint32_t i = 0; i < lists[kind].count; i++)
+            length += text_format(text + length, size - length, "%s%s '%s'", length ? ", " : "", words[kind],
+                                  image_string_text(request, image_list_string(request, lists[kind], i)));
+    if (request->permissions & IMAGE_MAY_RESOLVE)
+        length += text_format(text + length, size - length, "%snet.resolve", length ? ", " : "");
+    return length;
+}
+
 size_t authority_missing(const struct authority *authority, char *text, size_t size)
 {
     const struct image_manifest *request = authority->request;
-    size_t length = 0;
     text[0] = 0;
+    size_t length = request ? never_granted(request, text, size) : 0;
     for (size_t i = 0; request && i < sizeof(permissions) / sizeof(permissions[0]); i++)
         if ((request->permissions & permissions[i].permission) &&
             !authority_permits(authority, permissions[i].permission))
