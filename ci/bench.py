@@ -1,9 +1,15 @@
+#!/usr/bin/python3
 """Runs the benchmark archives under QEMU's instruction counter and shows the results beside other kernels' figures.
 
 A benchmark program prints one line `bench NAME VALUE` for each figure and `bench end` when it is through; it
 checks first that a loop of two instructions reads 2.00 and refuses to report otherwise. The archives of an architecture are listed
 in build/ARCH/bench-archives.txt; the peers' figures are bench/peers.json.
+
+bench/recorded.json holds our own figures as they were when somebody last ran `./tessera bench --record`. The test `bench` compares
+(`ci/bench.py --arch A --build-dir D --check`): a row that takes over 3 % more than recorded fails; one that takes over 3 % less
+asks to be recorded.
 """
+import argparse
 import json
 import os
 import re
@@ -15,6 +21,8 @@ RUN_SECONDS = 600
 LINE = re.compile(r"^(?:.*\s)?bench ([a-z0-9_]+) ([0-9]+(?:\.[0-9]+)?)$")
 END = re.compile(r"^(?:.*\s)?bench end$")
 PEERS = ("seL4 MCS", "seL4 classic", "Linux")
+TOLERANCE = 0.03
+UNCHECKED = ("loop_check",)  # a condition of measuring, not a figure
 SHF_WRITE, SHF_ALLOC = 1, 2
 SHT_NOBITS = 8
 
@@ -92,10 +100,8 @@ def table(arch, results, rows):
     print("Fewer is better. How the others were measured stands in bench/peers.json.")
 
 
-def run(root, arch, folder, kernel, json_path):
-    """Measure, print the table, write the JSON when a path is given."""
-    with open(os.path.join(root, "bench", "peers.json"), encoding="utf-8") as file:
-        rows = json.load(file)["rows"]
+def measure(root, arch, folder, kernel):
+    """Every figure of an architecture, as (name, value) in the order of the archives."""
     with open(os.path.join(folder, "bench-archives.txt"), encoding="utf-8") as file:
         archives = file.read().split()
     results = []
@@ -103,11 +109,112 @@ def run(root, arch, folder, kernel, json_path):
         print(f"  {name} ...", flush=True)
         results += run_archive(root, arch, kernel, os.path.join(folder, "archives", f"{name}.cpio"))
     results.append(("kernel_text_bytes", float(read_only_bytes(os.path.join(folder, "kernel", "tessera.elf")))))
-    table(arch, results, rows)
+    return results
+
+
+def read_rows(root, name):
+    with open(os.path.join(root, "bench", name), encoding="utf-8") as file:
+        return json.load(file)["rows"]
+
+
+def write_json(root, arch, results, path):
+    record = {"arch": arch, "commit": commit_of(root), "counter": "instructions",
+              "results": [{"name": name, "value": value} for name, value in results]}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=4)
+        file.write("\n")
+    print(f"written to {path}")
+
+
+def run(root, arch, folder, kernel, json_path):
+    """Measure, print the table, write the JSON when a path is given; gives the figures."""
+    results = measure(root, arch, folder, kernel)
+    table(arch, results, read_rows(root, "peers.json"))
     if json_path:
-        record = {"arch": arch, "commit": commit_of(root), "counter": "instructions",
-                  "results": [{"name": name, "value": value} for name, value in results]}
-        with open(json_path, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=4)
-            file.write("\n")
-        print(f"written to {json_path}")
+        write_json(root, arch, results, json_path)
+    return results
+
+
+# ---- Our own figures as they were -------------------------------------------------------------------------------
+
+def recorded_text(rows):
+    """bench/recorded.json with one row a line, so that two people's changes meet only where they must."""
+    lines = [f'        {json.dumps(name)}: {json.dumps(rows[name], sort_keys=True)}' for name in sorted(rows)]
+    return ('{\n    "about": "Written by ./tessera bench --record: instructions per operation (kernel_text_bytes: bytes) of this tree.",\n'
+            '    "rows": {\n' + ",\n".join(lines) + "\n    }\n}\n")
+
+
+def with_results(rows, arch, results):
+    """The recorded rows after `results` took the place of an architecture's figures; rows that are gone go."""
+    new = {name: {key: value for key, value in figures.items() if key != arch} for name, figures in rows.items()}
+    for name, value in results:
+        if name not in UNCHECKED:
+            new.setdefault(name, {})[arch] = int(value) if value == int(value) else value
+    return {name: figures for name, figures in new.items() if figures}
+
+
+def record(root, arch, results):
+    path = os.path.join(root, "bench", "recorded.json")
+    rows = read_rows(root, "recorded.json") if os.path.exists(path) else {}
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(recorded_text(with_results(rows, arch, results)))
+    print(f"recorded in {os.path.relpath(path, root)}")
+
+
+def compare(rows, arch, results):
+    """What differs from the recorded figures: (regressions, remarks), each a list of lines."""
+    regressions, remarks = [], []
+    measured = {name: value for name, value in results if name not in UNCHECKED}
+    for name, is_now in measured.items():
+        was = rows.get(name, {}).get(arch)
+        if was is None:
+            remarks.append(f"{name}: {number(is_now)}, not recorded yet")
+            continue
+        change = f"{name}: was {number(was)}, is {number(is_now)} ({(is_now - was) / was if was else 0:+.1%})"
+        if is_now > was * (1 + TOLERANCE):
+            regressions.append(change)
+        elif is_now < was * (1 - TOLERANCE):
+            remarks.append(change)
+    regressions += [f"{name}: was {number(figures[arch])}, is not measured any more"
+                    for name, figures in sorted(rows.items()) if arch in figures and name not in measured]
+    return regressions, remarks
+
+
+def check(root, arch, results):
+    """Print the comparison; False when something regressed."""
+    regressions, remarks = compare(read_rows(root, "recorded.json"), arch, results)
+    again = f"./tessera bench --arch {arch} --record"
+    for line in regressions:
+        print(f"REGRESSION on {arch}: {line}")
+    for line in remarks:
+        print(f"better or new on {arch}: {line}")
+    if regressions:
+        print(f"bench: {len(regressions)} figures are over {TOLERANCE:.0%} worse than in bench/recorded.json. If that is meant, '{again}' and "
+              "say in the commit what it buys.")
+    elif remarks:
+        print(f"bench: nothing is worse; record what is better: {again}")
+    else:
+        print(f"bench: {len(results)} figures, all within {TOLERANCE:.0%} of bench/recorded.json")
+    return not regressions
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--build-dir", required=True, metavar="DIR", help="the architecture's build folder")
+    parser.add_argument("--check", action="store_true", required=True, help="compare with bench/recorded.json")
+    options = parser.parse_args()
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    kernel = os.path.join(options.build_dir, "kernel", "Image" if options.arch == "arm64" else "tessera.elf")
+    try:
+        results = measure(root, options.arch, options.build_dir, kernel)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    for name, value in results:
+        print(f"    {name} {number(value)}")
+    return 0 if check(root, options.arch, results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -277,9 +277,11 @@ def command_bench(options):
     for arch in arches:
         step(f"Measuring on {arch}: instructions, counted by QEMU")
         try:
-            bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json)
+            results = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json)
         except bench.BenchError as error:
             raise Failure(str(error)) from None
+        if options.record:
+            bench.record(ROOT, arch, results)
     return 0
 
 
@@ -403,8 +405,11 @@ def command_line():
     command.add_argument("filter", nargs="?", type=pattern, metavar="FILTER", help="regular expression over the tests' names")
 
     command = add_command(commands, "bench", command_bench, "measure, in instructions, beside the figures of other kernels",
-                          "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json")
+                          "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json\n"
+                          "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change")
     add_arch(command)
+    command.add_argument("--record", action="store_true",
+                         help="write the figures into bench/recorded.json, which the test 'bench' compares with")
     command.add_argument("--json", metavar="FILE", help="also write the results there (with --arch)")
 
     command = add_command(commands, "image", command_image, "make a bootable image of a system description",

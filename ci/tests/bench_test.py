@@ -1,0 +1,54 @@
+"""Tests of ci/bench.py's comparison with recorded figures."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import bench
+
+ROWS = {"call": {"arm64": 400, "x86_64": 1000}, "yield": {"arm64": 300, "x86_64": 200.5}}
+
+
+class Compare(unittest.TestCase):
+    def test_the_same_passes_in_silence(self):
+        self.assertEqual(bench.compare(ROWS, "x86_64", [("loop_check", 2.0), ("call", 1000.0), ("yield", 200.5)]), ([], []))
+
+    def test_up_to_three_percent_is_no_regression(self):
+        self.assertEqual(bench.compare(ROWS, "x86_64", [("call", 1030.0), ("yield", 200.5)]), ([], []))
+
+    def test_a_regression_names_row_was_is_and_percent(self):
+        regressions, remarks = bench.compare(ROWS, "x86_64", [("call", 1031.0), ("yield", 200.5)])
+        self.assertEqual(regressions, ["call: was 1,000, is 1,031 (+3.1%)"])
+        self.assertEqual(remarks, [])
+
+    def test_better_is_a_remark(self):
+        regressions, remarks = bench.compare(ROWS, "x86_64", [("call", 900.0), ("yield", 200.5)])
+        self.assertEqual(regressions, [])
+        self.assertEqual(remarks, ["call: was 1,000, is 900 (-10.0%)"])
+
+    def test_a_new_row_is_a_remark(self):
+        regressions, remarks = bench.compare(ROWS, "x86_64", [("call", 1000.0), ("yield", 200.5), ("new", 5.0)])
+        self.assertEqual((regressions, remarks), ([], ["new: 5, not recorded yet"]))
+
+    def test_a_row_that_is_gone_fails(self):
+        regressions, _ = bench.compare(ROWS, "arm64", [("call", 400.0)])
+        self.assertEqual(regressions, ["yield: was 300, is not measured any more"])
+
+    def test_architectures_are_apart(self):
+        self.assertEqual(bench.compare(ROWS, "arm64", [("call", 400.0), ("yield", 300.0)]), ([], []))
+
+
+class Record(unittest.TestCase):
+    def test_one_architecture_is_replaced_and_the_other_kept(self):
+        rows = bench.with_results(ROWS, "x86_64", [("loop_check", 2.0), ("call", 900.0), ("new", 7.25)])
+        self.assertEqual(rows, {"call": {"arm64": 400, "x86_64": 900}, "yield": {"arm64": 300}, "new": {"x86_64": 7.25}})
+
+    def test_the_text_is_json_with_a_row_a_line(self):
+        text = bench.recorded_text(ROWS)
+        self.assertEqual(json.loads(text)["rows"], ROWS)
+        self.assertIn('\n        "call": {"arm64": 400, "x86_64": 1000},\n', text)
+
+
+if __name__ == "__main__":
+    unittest.main()
