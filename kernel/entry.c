@@ -184,12 +184,23 @@ static void sys_debug_putc(struct core *core)
     arch_console_put((char)arch_context_mr(&core->current->context, 0));
     message_complete(core->current, ERROR_NONE, 0);
 }
+
+/* The thread whose capability stands in the destination register, or else the calling one. */
 static void sys_debug_dump(struct core *core)
 {
+    static const char *const states[] = {
+        "inactive", "running", "blocked sending", "blocked receiving", "blocked for reply", "blocked waiting", "idle"};
+    struct slot *slot;
     const struct tcb *tcb = core->current;
-    print("thread %lx: pc %lx sp %lx priority %u maximum %u flags %x\n", (word)(uintptr_t)tcb,
-          arch_context_pc(&tcb->context), arch_context_sp(&tcb->context), tcb->priority, tcb->maximum_priority,
-          tcb->flags);
+    if (lookup_cap(tcb_cspace(tcb), destination(tcb), &slot) == ERROR_NONE && cap_type(slot->cap) == OBJECT_TCB)
+        tcb = cap_object(slot->cap);
+    print("thread %lx: %s%s, pc %lx sp %lx priority %u maximum %u flags %x fault %u\n", (word)(uintptr_t)tcb,
+          states[tcb->state], tcb->is_queued ? " (ready)" : "", arch_context_pc(&tcb->context),
+          arch_context_sp(&tcb->context), tcb->priority, tcb->maximum_priority, tcb->flags, tcb->fault);
+    print("  context %lx lender %lx borrower %lx reply %lx serving %lx queue or object %lx bound %lx\n",
+          (word)(uintptr_t)tcb->sched_context, (word)(uintptr_t)tcb->lender, (word)(uintptr_t)tcb->borrower,
+          (word)(uintptr_t)tcb->reply, (word)(uintptr_t)tcb->serving, (word)(uintptr_t)tcb->endpoint,
+          (word)(uintptr_t)tcb->bound);
     message_complete(core->current, ERROR_NONE, 0);
 }
 #endif

@@ -18,15 +18,13 @@ static cptr permanent; /* untypeds: the one for what stays, and the one of the c
 static cptr current;
 static cptr life; /* the untyped of the current life, and its size */
 static word life_bits;
-static cptr mark_slot; /* next_slot at the last mark */
-static cptr life;      /* the untyped of everything made since */
-static word life_bits;
+static cptr mark_slot;    /* next_slot at the last mark */
 static word next_buffer;  /* pages of buffer address space in use */
 static word next_address; /* where memory_new maps next */
 static word mark_buffer, mark_address;
 static cptr park;
 static struct thread threads[HARNESS_THREADS];
-static word thread_count;
+static word thread_count, mark_thread;
 static char stacks[HARNESS_THREADS][HARNESS_STACK_BYTES] __attribute__((aligned(16)));
 
 #define BUFFER_BASE 0x20000000ul
@@ -157,7 +155,7 @@ void harness_mark(word bits)
     mark_slot = next_slot;
     mark_buffer = next_buffer;
     mark_address = next_address;
-    thread_count = 0;
+    mark_thread = thread_count;
     /* One untyped serves every life: memory comes back to an untyped when its last child is gone, and the permanent one
      * always has some. */
     if (bits > life_bits) {
@@ -169,12 +167,18 @@ void harness_mark(word bits)
     current = life;
 }
 
-void harness_release(void)
+void harness_revoke(void)
 {
     need(cnode_revoke(ROOT_CNODE, life), "revoking a test's memory failed");
+}
+
+void harness_release(void)
+{
+    harness_revoke();
     need(next_slot == mark_slot ? ERROR_NONE : cnode_delete_all(ROOT_CNODE, mark_slot, next_slot - mark_slot),
          "emptying a test's slots failed");
     next_slot = mark_slot;
+    thread_count = mark_thread;
     next_buffer = mark_buffer;
     next_address = mark_address;
     current = permanent;
@@ -266,6 +270,14 @@ static void registers_set(struct user_registers *r, word pc, word sp, word a0, w
 #endif
 }
 
+/* Maps a copy of the frame in the root task's space as well. */
+static void map_here(cptr frame, word address)
+{
+    cptr copy = slot_new();
+    need(cnode_copy(ROOT_CNODE, copy, ROOT_CNODE, frame, RIGHT_ALL), "copying a frame capability");
+    map_page(ROOT_VSPACE, copy, address, RIGHT_READ | RIGHT_WRITE, 0);
+}
+
 static struct thread *thread_make(cptr vspace, thread_function *function, word argument, word priority, cptr faults)
 {
     if (thread_count == HARNESS_THREADS)
@@ -279,6 +291,8 @@ static struct thread *thread_make(cptr vspace, thread_function *function, word a
     t->buffer_frame = object_new(OBJECT_FRAME, PAGE_BITS);
     t->buffer = (struct ipc_buffer *)(BUFFER_BASE + next_buffer++ * PAGE_BYTES);
     map_page(vspace, t->buffer_frame, (word)t->buffer, RIGHT_READ | RIGHT_WRITE, 0);
+    if (vspace != ROOT_VSPACE)
+        map_here(t->buffer_frame, (word)t->buffer);
     need(tcb_configure(t->tcb, ROOT_CNODE, vspace, (word)t->buffer, t->buffer_frame, faults), "TCB_CONFIGURE");
     need(sched_control_configure(ROOT_SCHED_CONTROL, t->sched_context, 10000000, 10000000, 0, 0), "SchedContext");
     need(tcb_set_sched_params(t->tcb, ROOT_TCB, 255, priority, t->sched_context), "TCB_SET_SCHED_PARAMS");
@@ -323,6 +337,11 @@ struct thread *process_new(thread_function *function, word argument, word priori
     image_copy(vspace, image_rodata, image_data, RIGHT_READ);
     image_copy(vspace, image_data, image_end, RIGHT_READ | RIGHT_WRITE);
     return thread_make(vspace, function, argument, priority, fault_endpoint);
+}
+
+struct thread *thread_at(word index)
+{
+    return index < thread_count - mark_thread ? &threads[mark_thread + index] : NULL;
 }
 
 void thread_start(struct thread *thread)

@@ -16,7 +16,7 @@
 extern const struct boot_info *boot;
 extern struct ipc_buffer *own_buffer;
 
-#define HARNESS_THREADS     16
+#define HARNESS_THREADS     24
 #define HARNESS_STACK_BYTES 8192
 #define HARNESS_MAP_BASE    0x10000000ul /* free address space for tests, page tables made by map_page */
 
@@ -34,6 +34,8 @@ _Noreturn void give_up(const char *what, word value);
 /* Takes `bits` of untyped memory from which all that follows is made, until harness_release. */
 void harness_mark(word bits);
 void harness_release(void);
+/* The first half of harness_release: the objects go, the empty slots stay taken. */
+void harness_revoke(void);
 
 cptr slot_new(void);
 cptr slots_new(word count);
@@ -54,7 +56,7 @@ void *memory_new(word bits, cptr *frame);
 
 struct thread {
     cptr tcb, sched_context, vspace, buffer_frame;
-    struct ipc_buffer *buffer; /* as the thread sees it; of a thread in the root task's space, everybody */
+    struct ipc_buffer *buffer; /* in the thread's space and in the root task's */
     word index;
 };
 
@@ -65,6 +67,8 @@ typedef void thread_function(word argument);
 struct thread *thread_new(thread_function *function, word argument, word priority, cptr fault_endpoint);
 /* The same in a new address space: code is the same, data is a copy of ours as it is now. */
 struct thread *process_new(thread_function *function, word argument, word priority, cptr fault_endpoint);
+/* Thread number `index` of those made since the mark, in order; NULL behind the last. */
+struct thread *thread_at(word index);
 void thread_start(struct thread *thread);
 /* Takes its scheduling context away, once it waits in a receive: it then runs on its callers' time. */
 void thread_make_passive(struct thread *thread);

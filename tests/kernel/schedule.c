@@ -23,14 +23,6 @@ CASE(priority_order, "A higher priority runs at once, a lower one only when all 
     stop = true;
 }
 
-static void sleep_ns(word ns)
-{
-    cptr ntfn = object_new(OBJECT_NOTIFICATION, 0), timer = object_new(OBJECT_TIMER, 0);
-    OK(timer_bind(timer, ntfn, ROOT_SCHED_CONTEXT));
-    OK(timer_set(timer, ticks_now() + ns_to_ticks(ns)));
-    (void)notification_wait(ntfn);
-}
-
 CASE_TIMED(round_robin, "Equal priorities share the processor by turns of their budgets")
 {
     stop = false;

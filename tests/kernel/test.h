@@ -1,4 +1,9 @@
-/* A test case is a function made with CASE; the linker script collects them into one table in link order. */
+/* What every test case is made of. A case is a function made with CASE; the linker script collects them into one table
+ * in link order. Each begins with memory of its own, which is taken back when it ends (harness.h).
+ *
+ * A case that fails prints the check with both values, the values noted before, and where each of its threads is
+ * (watch.c). One that hangs or faults fails in the same way: a watchdog ends it.
+ */
 #ifndef KERNEL_TEST_H
 #define KERNEL_TEST_H
 
@@ -35,15 +40,20 @@ struct test_case {
     } while (0)
 #define OK(call) EQUAL(call, ERROR_NONE)
 
+/* Remembers a value (a loop's variable, say) that a failure shall show; a later note of the same name replaces it. */
+#define NOTE(value) case_note(#value, (word)(value))
+
 _Noreturn void case_fail(const char *file, int line, const char *text);
 _Noreturn void case_fail_equal(const char *file, int line, const char *text, word left, word right);
+void case_note(const char *name, word value);
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The root task runs at this priority during a case; others are usually one above or below. */
 #define PRIORITY_ROOT 100
 #define PRIORITY_HIGH 110
 #define PRIORITY_LOW  90
 
-/* Reads the registers of a thread, pc first, through READ_REGISTERS. */
 static inline word registers_pc(const struct user_registers *r)
 {
 #if defined(__x86_64__)
@@ -52,5 +62,74 @@ static inline word registers_pc(const struct user_registers *r)
     return r->pc;
 #endif
 }
+
+static inline void registers_set_pc(struct user_registers *r, word pc)
+{
+#if defined(__x86_64__)
+    r->rip = pc;
+#else
+    r->pc = pc;
+#endif
+}
+
+/* --- actors --- */
+
+/* A thread that makes system calls from a list and writes down what came back. It is the partner in most cases about
+ * IPC: one of higher priority than the root task has made its next call when actor_start or the call that woke it
+ * returns. Its list lies in memory that is mapped in its space and in the root task's. */
+
+#define STEPS_PER_ACTOR 10
+#define STATUS_PENDING  ((enum error)1000)
+
+struct step {
+    enum syscall number;
+    word destination;    /* what to name; the badge afterwards */
+    struct message m;    /* sent and received */
+    enum error status;   /* STATUS_PENDING until the call is through */
+    bool is_echo;        /* sends what the step before received */
+    volatile word *flag; /* not NULL: set to 1 before the call is made (no other trace of its being ready to) */
+};
+
+struct actor {
+    struct thread *thread;
+    volatile word done; /* steps that are through */
+    volatile word count;
+    bool repeats; /* the last step for ever, as an echo */
+    bool is_passive;
+    volatile struct step steps[STEPS_PER_ACTOR];
+};
+
+enum actor_flags {
+    ACTOR_PROCESS = 1,   /* in an address space of its own */
+    ACTOR_FP = 2,        /* with TCB_FLAG_FP */
+    ACTOR_PASSIVE = 4,   /* loses its scheduling context as soon as actor_start has let it run */
+    ACTOR_NO_BUFFER = 8, /* has no IPC buffer */
+};
+
+/* Not yet started; fault_endpoint may be 0. */
+struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint);
+/* Adds a step, also to an actor that runs (and has steps left); m may be NULL. Returns it for changes. */
+volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr to, cptr reply,
+                                 const struct message *m);
+void actor_start(struct actor *actor);
+/* A new actor without flags that makes this one call, started. */
+struct actor *actor_calls(word priority, enum syscall number, cptr to, cptr reply, word w0);
+/* A started actor that receives and then answers each call with what it was sent, for ever. */
+struct actor *actor_serves(word priority, unsigned flags, cptr endpoint, cptr reply);
+/* What step i brought: a failed check if it is not through. */
+volatile const struct step *actor_result(const struct actor *actor, word i);
+/* The step is made, and waits. */
+bool actor_waits_in(const struct actor *actor, word i);
+
+/* --- more than one file needs --- */
+
+/* Lets lower priorities run for that long. */
+void sleep_ns(word ns);
+/* Is there a capability in this slot of the root task's CNode? */
+bool slot_is_used(cptr slot);
+/* A copy of the capability with that badge (0: as it is) and those rights, in a new slot. */
+cptr minted(cptr source, word rights, word badge);
+/* An invocation by label and words, of an object that the case checks the errors of. The answer's words stay in *m. */
+enum error invoked(cptr object, enum invocation label, word length, struct message *m);
 
 #endif

@@ -35,7 +35,8 @@ enum syscall {
     SYSCALL_YIELD, /* go behind the threads of equal priority; the rest of the budget stays */
     SYSCALL_COUNT,
     SYSCALL_DEBUG_PUTC = 16, /* debug builds only: message word 0 is a byte for the kernel's console */
-    SYSCALL_DEBUG_DUMP       /* debug builds only: prints the calling thread's state */
+    SYSCALL_DEBUG_DUMP /* debug builds only: prints the state of the thread that the destination names, else of the
+                          caller */
 };
 
 /* Message info: bits 0..6 length in words, 7..8 number of capabilities, 9..11 out: bit i says that capability i was

@@ -184,4 +184,12 @@ static inline void debug_putc(char c)
     (void)syscall_trap(SYSCALL_DEBUG_PUTC, &d, &m);
 }
 
+/* The same: prints what the kernel knows about a thread (0: the calling one). */
+static inline void debug_dump(cptr tcb)
+{
+    word d = tcb;
+    struct message m = {0};
+    (void)syscall_trap(SYSCALL_DEBUG_DUMP, &d, &m);
+}
+
 #endif

@@ -1,0 +1,179 @@
+/* Actors: see test.h. And small tools that many cases use. */
+#include "watch.h"
+
+#define ACTORS            16
+#define ACTOR_MEMORY_BITS 15
+
+static struct actor *actors;
+static cptr actors_frame;
+static word actor_count;
+_Static_assert(ACTORS * sizeof(struct actor) <= 1ul << ACTOR_MEMORY_BITS, "the actors fit their frame");
+
+void actors_forget(void)
+{
+    actors = NULL;
+    actor_count = 0;
+}
+
+const struct actor *actor_at(word index)
+{
+    return index < actor_count ? &actors[index] : NULL;
+}
+
+/* The number is an immediate on arm64. */
+static enum error trap(enum syscall number, word *destination, struct message *m)
+{
+    switch (number) {
+    case SYSCALL_CALL:
+        return syscall_trap(SYSCALL_CALL, destination, m);
+    case SYSCALL_REPLY_RECV:
+        return syscall_trap(SYSCALL_REPLY_RECV, destination, m);
+    case SYSCALL_SEND:
+        return syscall_trap(SYSCALL_SEND, destination, m);
+    case SYSCALL_NBSEND:
+        return syscall_trap(SYSCALL_NBSEND, destination, m);
+    case SYSCALL_RECV:
+        return syscall_trap(SYSCALL_RECV, destination, m);
+    case SYSCALL_NBRECV:
+        return syscall_trap(SYSCALL_NBRECV, destination, m);
+    case SYSCALL_WAIT:
+        return syscall_trap(SYSCALL_WAIT, destination, m);
+    case SYSCALL_NBWAIT:
+        return syscall_trap(SYSCALL_NBWAIT, destination, m);
+    default:
+        return syscall_trap(SYSCALL_YIELD, destination, m);
+    }
+}
+
+static void actor_perform(volatile struct step *s, const volatile struct step *before)
+{
+    word destination = s->destination;
+    struct message m = s->is_echo ? before->m : s->m;
+    if (s->flag != NULL)
+        *s->flag = 1;
+    enum error status = trap(s->number, &destination, &m);
+    s->m = m;
+    s->destination = destination;
+    s->status = status;
+}
+
+static void actor_run(word address)
+{
+    struct actor *a = (struct actor *)address;
+    word i;
+    while ((i = a->done) < a->count) {
+        word destination = a->steps[i].destination;
+        actor_perform(&a->steps[i], &a->steps[i == 0 ? 0 : i - 1]);
+        a->done = i + 1;
+        while (a->repeats && i + 1 == a->count) {
+            a->steps[i].destination = destination;
+            actor_perform(&a->steps[i], &a->steps[i]);
+        }
+    }
+}
+
+struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint)
+{
+    if (actors == NULL)
+        actors = memory_new(ACTOR_MEMORY_BITS, &actors_frame);
+    if (actor_count == ACTORS)
+        give_up("too many actors", actor_count);
+    struct actor *a = &actors[actor_count++];
+    struct thread *t = flags & ACTOR_PROCESS ? process_new(actor_run, (word)a, priority, fault_endpoint)
+                                             : thread_new(actor_run, (word)a, priority, fault_endpoint);
+    a->thread = t;
+    if (flags & ACTOR_PROCESS) {
+        cptr copy = slot_new();
+        OK(cnode_copy(ROOT_CNODE, copy, ROOT_CNODE, actors_frame, RIGHT_ALL));
+        map_page(t->vspace, copy, (word)actors, RIGHT_READ | RIGHT_WRITE, 0);
+    }
+    if (flags & ACTOR_FP)
+        OK(tcb_set_flags(t->tcb, 0, TCB_FLAG_FP));
+    if (flags & ACTOR_NO_BUFFER)
+        OK(tcb_set_ipc_buffer(t->tcb, 0, 0));
+    a->repeats = false;
+    a->is_passive = flags & ACTOR_PASSIVE;
+    return a;
+}
+
+volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr to, cptr reply, const struct message *m)
+{
+    if (actor->count == STEPS_PER_ACTOR)
+        give_up("too many steps", actor->count);
+    volatile struct step *s = &actor->steps[actor->count];
+    s->number = number;
+    s->destination = to | (word)reply << 32;
+    if (m != NULL)
+        s->m = *m;
+    s->status = STATUS_PENDING;
+    actor->count = actor->count + 1;
+    return s;
+}
+
+void actor_start(struct actor *actor)
+{
+    thread_start(actor->thread);
+    if (actor->is_passive)
+        thread_make_passive(actor->thread);
+}
+
+struct actor *actor_calls(word priority, enum syscall number, cptr to, cptr reply, word w0)
+{
+    struct actor *a = actor_new(priority, 0, 0);
+    struct message m = {message_info(0, 0, 1), {w0}};
+    (void)actor_step(a, number, to, reply, &m);
+    actor_start(a);
+    return a;
+}
+
+struct actor *actor_serves(word priority, unsigned flags, cptr endpoint, cptr reply)
+{
+    struct actor *a = actor_new(priority, flags, 0);
+    (void)actor_step(a, SYSCALL_RECV, endpoint, reply, NULL);
+    actor_step(a, SYSCALL_REPLY_RECV, endpoint, reply, NULL)->is_echo = true;
+    a->repeats = true;
+    actor_start(a);
+    return a;
+}
+
+volatile const struct step *actor_result(const struct actor *actor, word i)
+{
+    CHECK(actor->done > i);
+    return &actor->steps[i];
+}
+
+bool actor_waits_in(const struct actor *actor, word i)
+{
+    return actor->done == i && actor->count > i;
+}
+
+void sleep_ns(word ns)
+{
+    cptr ntfn = object_new(OBJECT_NOTIFICATION, 0), timer = object_new(OBJECT_TIMER, 0);
+    OK(timer_bind(timer, ntfn, ROOT_SCHED_CONTEXT));
+    OK(timer_set(timer, ticks_now() + ns_to_ticks(ns)));
+    (void)notification_wait(ntfn);
+}
+
+bool slot_is_used(cptr slot)
+{
+    cptr spare = slot_new();
+    enum error error = cnode_move(ROOT_CNODE, spare, ROOT_CNODE, slot);
+    if (error != ERROR_NONE)
+        EQUAL(error, ERROR_FAILED_LOOKUP);
+    else
+        OK(cnode_move(ROOT_CNODE, slot, ROOT_CNODE, spare));
+    return error == ERROR_NONE;
+}
+
+cptr minted(cptr source, word rights, word badge)
+{
+    cptr slot = slot_new();
+    OK(cnode_mint(ROOT_CNODE, slot, ROOT_CNODE, source, rights, badge));
+    return slot;
+}
+
+enum error invoked(cptr object, enum invocation label, word length, struct message *m)
+{
+    return invoke(object, label, length, m);
+}
