@@ -150,6 +150,13 @@ cptr harness_untyped(void)
     return current;
 }
 
+cptr harness_use(cptr untyped)
+{
+    cptr before = current;
+    current = untyped;
+    return before;
+}
+
 void harness_mark(word bits)
 {
     mark_slot = next_slot;

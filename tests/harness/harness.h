@@ -44,6 +44,8 @@ cptr object_new(enum object_type type, word size_bits);
 cptr objects_new(enum object_type type, word size_bits, word count);
 /* The untyped that object_new uses now. */
 cptr harness_untyped(void);
+/* Makes another one that, until the next call or the end of the life; returns the one before. */
+cptr harness_use(cptr untyped);
 /* A frame of device memory that contains the physical address. */
 cptr device_frame_new(word address);
 

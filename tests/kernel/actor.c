@@ -72,10 +72,15 @@ static void actor_run(word address)
     }
 }
 
-struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint)
+static void actors_prepare(void)
 {
     if (actors == NULL)
         actors = memory_new(ACTOR_MEMORY_BITS, &actors_frame);
+}
+
+struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint)
+{
+    actors_prepare();
     if (actor_count == ACTORS)
         give_up("too many actors", actor_count);
     struct actor *a = &actors[actor_count++];
@@ -94,6 +99,32 @@ struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint)
     a->repeats = false;
     a->is_passive = flags & ACTOR_PASSIVE;
     return a;
+}
+
+#define MORTAL_BITS 22
+
+struct actor *actor_mortal(word priority, unsigned flags, cptr fault_endpoint)
+{
+    actors_prepare();
+    cptr untyped = object_new(OBJECT_UNTYPED, flags & ACTOR_PROCESS ? MORTAL_BITS : 14);
+    cptr before = harness_use(untyped);
+    struct actor *a = actor_new(priority, flags, fault_endpoint);
+    (void)harness_use(before);
+    a->untyped = untyped;
+    return a;
+}
+
+void actor_kill(struct actor *actor, enum kill how)
+{
+    if (how == KILL_UNTYPED) {
+        OK(cnode_revoke(ROOT_CNODE, actor->untyped));
+    } else if (how == KILL_DELETE) {
+        OK(cnode_delete(ROOT_CNODE, actor->thread->tcb));
+    } else {
+        cptr cnode = object_new(OBJECT_CNODE, 2);
+        OK(cnode_move(cnode, 3, ROOT_CNODE, actor->thread->tcb));
+        OK(cnode_delete(ROOT_CNODE, cnode));
+    }
 }
 
 volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr to, cptr reply, const struct message *m)

@@ -40,6 +40,7 @@ static bool case_passes(const struct test_case *test)
     has_failed = false;
     harness_mark(CASE_MEMORY_BITS);
     actors_forget();
+    victims_forget();
     watch_begin();
     case_run(test);
     (void)tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT);

@@ -72,6 +72,26 @@ static inline void registers_set_pc(struct user_registers *r, word pc)
 #endif
 }
 
+/* --- victims --- */
+
+/* Ways to destroy an object: each case about death goes through all that apply. */
+enum kill {
+    KILL_DELETE, /* its last capability is deleted */
+    KILL_CNODE,  /* its last capability lies in a CNode that is deleted */
+    KILL_UNTYPED /* its memory is revoked */
+};
+#define KILLS 3
+
+/* An object with an untyped of its own; at most VICTIMS in a case. */
+#define VICTIMS 32
+cptr victim_new(enum object_type type);
+/* Copies of the capability go first, so that the object ends in any case. */
+void victim_kill(cptr victim, enum kill how);
+/* Afterwards the memory must be free: makes another object of the same type in the same place. */
+void victim_check_reclaimed(cptr victim);
+/* A case that is repeated for each way begins each round with this. */
+void kill_round(enum kill how);
+
 /* --- actors --- */
 
 /* A thread that makes system calls from a list and writes down what came back. It is the partner in most cases about
@@ -96,6 +116,7 @@ struct actor {
     volatile word count;
     bool repeats; /* the last step for ever, as an echo */
     bool is_passive;
+    cptr untyped; /* of an actor_mortal */
     volatile struct step steps[STEPS_PER_ACTOR];
 };
 
@@ -108,6 +129,10 @@ enum actor_flags {
 
 /* Not yet started; fault_endpoint may be 0. */
 struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint);
+/* The same from an untyped of its own (what it is made of, that is), so that actor_kill can take all of it. */
+struct actor *actor_mortal(word priority, unsigned flags, cptr fault_endpoint);
+/* Ends the thread of an actor_mortal; by KILL_UNTYPED its context, buffer and address space go with it. */
+void actor_kill(struct actor *actor, enum kill how);
 /* Adds a step, also to an actor that runs (and has steps left); m may be NULL. Returns it for changes. */
 volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr to, cptr reply,
                                  const struct message *m);

@@ -15,6 +15,7 @@ _Noreturn void case_end_failed(void);
 /* Actor number `index` of the case, NULL behind the last. */
 const struct actor *actor_at(word index);
 void actors_forget(void);
+void victims_forget(void);
 
 static inline word registers_sp(const struct user_registers *r)
 {
