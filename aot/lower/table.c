@@ -14,6 +14,9 @@ static LLVMValueRef checked_entry(struct lowering *lower, const struct lowered_t
     LLVMValueRef wide = lower_widen(lower, index);
     LLVMValueRef is_beyond = LLVMBuildICmp(lower->builder, LLVMIntUGE, wide, table_size(lower, table), "");
     lower_trap_if(lower, is_beyond, kind);
+    /* A constant that is always beyond: no relocation could express the address that nobody reads. */
+    if (LLVMIsAConstantInt(wide) && LLVMConstIntGetZExtValue(wide) >= table->capacity)
+        wide = lower_i64(lower, 0);
     return LLVMBuildInBoundsGEP2(lower->builder, lower->pointer, table->entries, &wide, 1, "");
 }
 

@@ -393,10 +393,14 @@ def find_data():
     return folder if folder.is_dir() else None
 
 
+def unpacked(folder):
+    return sorted(script.resolve() for script in folder.iterdir() if script.is_dir())
+
+
 def unpack(data, suite, target):
     with tarfile.open(data / f"{suite}.tar.xz") as archive:
         archive.extractall(target)
-    return sorted(folder for folder in (target / suite).iterdir() if folder.is_dir())
+    return unpacked(target / suite)
 
 
 def can_map_page_zero():
@@ -427,6 +431,7 @@ def read_options():
     parser.add_argument("mode", choices=("run", "target"))
     parser.add_argument("scripts", nargs="*", help="names of scripts; all by default")
     parser.add_argument("--suite", default="wasm-2.0")
+    parser.add_argument("--folder", type=pathlib.Path, help="take the scripts in this folder instead of a suite")
     parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--aot", required=True, help="the translator")
     parser.add_argument("--lib-dir", action="append", default=[])
@@ -449,7 +454,7 @@ def read_options():
 
 def main():
     options = read_options()
-    data = find_data()
+    data = options.folder or find_data()
     if not data:
         print("SKIP: the official test suite is not here. Point TESSERA_WASM_SPEC at a folder with wasm-2.0.tar.xz,")
         print("      the scripts of https://github.com/WebAssembly/spec (tag wg-2.0) as wabt's wast2json writes them.")
@@ -461,7 +466,7 @@ def main():
         target = pathlib.Path(target)
         spectest = target / "spectest.wasm"
         spectest.write_bytes(spectest_module(options.suite != "wasm-2.0"))
-        folders = unpack(data, options.suite, target)
+        folders = unpacked(data) if options.folder else unpack(data, options.suite, target)
         if options.scripts:
             folders = [folder for folder in folders if folder.name in options.scripts]
         read = lambda folder: Script(folder, spectest, find_refused(options, folder))

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Random C programs: does translated code print the checksum that native code prints?
+
+csmith writes programs without undefined behaviour that end by printing a checksum of all their variables. Each is
+compiled natively, and by clang for WebAssembly at two levels; the modules are translated and run on this host (arm64 in qemu-aarch64).
+
+    random_programs.py --count 1000 [--seed N] [--level 0..3] --target x86_64 --aot FILE --lib-dir DIR
+
+Programs that run longer than a few seconds natively are left out. Prints each difference; ends with status 1 if there is one.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CSMITH_INCLUDE = "/usr/include/csmith"
+CLANG = "clang-19"
+WASI_INCLUDE = "/usr/include/wasm32-wasi"
+NATIVE_SECONDS, TRANSLATED_SECONDS = 5, 100
+QUIET = ["-w", f"-I{CSMITH_INCLUDE}"]
+
+
+class Unusable(Exception):
+    """There is nothing to compare with."""
+
+
+def run(*words, timeout=None):
+    return subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace", timeout=timeout, stdin=subprocess.DEVNULL)
+
+
+def need(*words):
+    done = run(*words)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, words))}\n{done.stderr.strip()}")
+
+
+def native_answer(source, folder):
+    need("gcc", "-O1", *QUIET, source, "-o", folder / "native")
+    try:
+        done = run(folder / "native", timeout=NATIVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unusable(f"longer than {NATIVE_SECONDS} s natively") from None
+    return done.returncode, done.stdout
+
+
+def translated_answer(options, source, folder, clang_level):
+    module, image = folder / "program.wasm", folder / "image"
+    # -nostdinc: Debian's clang looks into the host's /usr/include for every target.
+    builtin = run(CLANG, "-print-resource-dir").stdout.strip() + "/include"
+    need(CLANG, "--target=wasm32-wasi", clang_level, "-msimd128", "-mbulk-memory", *QUIET, "-nostdinc", "-isystem", builtin,
+         "-isystem", WASI_INCLUDE, source, "-o", module)
+    page_zero = os.geteuid() == 0 or int(pathlib.Path("/proc/sys/vm/mmap_min_addr").read_text()) == 0
+    need(options.aot, "--target", options.target, f"-O{options.level}", "--lib-dir", options.lib_dir, "--library", "libwasm_linux.a",
+         *([] if page_zero else ["--no-page-zero"]), "-o", image, module)
+    emulator = [shutil.which("qemu-aarch64-static")] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+    try:
+        done = run(*emulator, image, timeout=TRANSLATED_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None, f"no end after {TRANSLATED_SECONDS} s"
+    return done.returncode, done.stdout + done.stderr
+
+
+def compare(options, seed, folder):
+    """The differences of one program, as text."""
+    source = folder / "program.c"
+    need("csmith", "--seed", seed, "--no-packed-struct", *(["--float"] if seed % 2 else []), "-o", source)
+    wanted = native_answer(source, folder)
+    problems = []
+    for clang_level in ("-O0", "-O2"):
+        got = translated_answer(options, source, folder, clang_level)
+        if got != wanted:
+            problems.append(f"seed {seed}, clang {clang_level}: {got} instead of {wanted}")
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="of the first program (default 1)")
+    parser.add_argument("--count", type=int, default=10, help="programs (default 10)")
+    parser.add_argument("--level", choices=list("0123"), default="2", help="of tessera-aot's optimisation (default 2)")
+    parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--aot", required=True, help="the translator")
+    parser.add_argument("--lib-dir", required=True, help="of libwasm_linux.a for the target")
+    options = parser.parse_args()
+    compared = 0
+    problems = []
+    for seed in range(options.seed, options.seed + options.count):
+        with tempfile.TemporaryDirectory(prefix="random-program-") as folder:
+            try:
+                found = compare(options, seed, pathlib.Path(folder))
+            except Unusable as reason:
+                print(f"seed {seed}: left out: {reason}")
+                continue
+        compared += 1
+        problems += found
+        for problem in found:
+            print(problem, flush=True)
+    print(f"{compared} programs compared, {len(problems)} differences")
+    sys.exit(1 if problems or compared == 0 else 0)
+
+
+if __name__ == "__main__":
+    main()
