@@ -265,7 +265,26 @@ def command_test(options):
         return 130
 
 
+def bench_generated_code(options):
+    """`bench wasm`: generated code against native code and other engines, on this host."""
+    if options.arch:
+        raise UsageFailure("`bench wasm` measures on this host; --arch does not go with it")
+    if options.json:
+        require_folder_of(options.json)
+    install_missing()
+    import bench_wasm
+    build(["x86_64"], ["bench-wasm"], ["wasm_runtime", "wasm_linux"])
+    step(f"Measuring generated code, {options.runs} runs of each program in turns")
+    try:
+        bench_wasm.run(ROOT, options.runs, json_path=options.json)
+    except bench_wasm.BenchError as error:
+        raise Failure(str(error)) from None
+    return 0
+
+
 def command_bench(options):
+    if options.what == "wasm":
+        return bench_generated_code(options)
     arches = [options.arch] if options.arch else list(ARCHES)
     if options.json and len(arches) != 1:
         raise UsageFailure("--json writes one architecture's results: say which with --arch")
@@ -406,11 +425,15 @@ def command_line():
 
     command = add_command(commands, "bench", command_bench, "measure, in instructions, beside the figures of other kernels",
                           "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json\n"
-                          "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change")
+                          "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
+                          "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
+                          "                                     beside native code and other engines")
+    command.add_argument("what", nargs="?", choices=("system", "wasm"), default="system", help="default: system")
     add_arch(command)
     command.add_argument("--record", action="store_true",
                          help="write the figures into bench/recorded.json, which the test 'bench' compares with")
-    command.add_argument("--json", metavar="FILE", help="also write the results there (with --arch)")
+    command.add_argument("--runs", type=positive, default=5, metavar="N", help="wasm: runs of each program (default 5)")
+    command.add_argument("--json", metavar="FILE", help="also write the results there (system: with --arch)")
 
     command = add_command(commands, "image", command_image, "make a bootable image of a system description",
                           "example:\n    ./tessera image my/system.json --arch x86_64 -o my.iso\n"
