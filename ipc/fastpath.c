@@ -63,8 +63,8 @@ INLINE void switch_to(struct core *core, struct tcb *from, struct tcb *to)
         arch_space_switch(core, to->space);
     }
     arch_context_switch(core, &from->context, &to->context);
-    if (UNLIKELY((from->flags | to->flags) & TCB_FLAG_FP))
-        thread_switch_fp(core, from, to);
+    if (UNLIKELY(from->flags | to->flags))
+        thread_switch_flagged(core, from, to);
     core->current = to;
     if (UNLIKELY(to->sched_context != core->charged)) {
         sched_switch_context(core, to->sched_context);

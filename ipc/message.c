@@ -16,7 +16,6 @@ static unsigned fault_words(enum fault fault)
     case FAULT_UNKNOWN_SYSCALL:
         return 1;
     case FAULT_TIMEOUT:
-    case FAULT_DEBUG:
         return 2;
     default:
         return 3;

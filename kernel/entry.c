@@ -307,6 +307,20 @@ void kernel_timer(struct core *core)
     schedule(core);
 }
 
+/* Single-stepping by more than one instruction does not disturb the handler in between. */
+void kernel_debug(struct core *core, enum debug_reason reason, word address, word number)
+{
+    struct tcb *tcb = core->current;
+    struct debug_state *debug = &tcb->debug;
+    if (debug->step_count != 0) {
+        arch_debug_step(&tcb->context, true);
+        if (reason == DEBUG_STEP && --debug->steps_left > 0)
+            return;
+        debug->steps_left = debug->step_count;
+    }
+    kernel_fault(core, FAULT_DEBUG, reason, address, number);
+}
+
 void kernel_fault(struct core *core, enum fault kind, word w2, word w3, word w4)
 {
     fault_raise(core, core->current, kind, w2, w3, w4);

@@ -301,6 +301,8 @@ enum error tcb_write_registers(struct call *call)
     if (thread_is_blocked(tcb))
         thread_suspend(call->core, tcb);
     arch_context_write(&tcb->context, registers, (unsigned)count);
+    if (tcb->debug.step_count != 0)
+        arch_debug_step(&tcb->context, true);
     if (call_argument(call, 0) & 1)
         thread_resume(call->core, tcb);
     return ERROR_NONE;

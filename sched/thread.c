@@ -233,11 +233,30 @@ void thread_set_flags(struct core *core, struct tcb *tcb, uint8_t flags)
         fp_load(core, tcb);
 }
 
-void thread_switch_fp(struct core *core, struct tcb *from, struct tcb *to)
+static void debug_load(struct core *core, struct tcb *tcb)
 {
-    if (from->flags & TCB_FLAG_FP)
-        arch_fpu_save(&from->fpu);
-    fp_load(core, to);
+    arch_debug_load(core, tcb->flags & TCB_FLAG_DEBUG ? &tcb->debug : NULL, &tcb->context);
+}
+
+void thread_update_debug(struct core *core, struct tcb *tcb)
+{
+    bool is_used = tcb->debug.step_count != 0;
+    for (unsigned i = 0; i < ARCH_BREAKPOINTS_MAX; i++)
+        is_used = is_used || tcb->debug.breakpoints[i].bytes != 0;
+    tcb->flags = (uint8_t)((tcb->flags & ~TCB_FLAG_DEBUG) | (is_used ? TCB_FLAG_DEBUG : 0));
+    if (tcb == core->current)
+        debug_load(core, tcb);
+}
+
+void thread_switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
+{
+    if ((from->flags | to->flags) & TCB_FLAG_FP) {
+        if (from->flags & TCB_FLAG_FP)
+            arch_fpu_save(&from->fpu);
+        fp_load(core, to);
+    }
+    if ((from->flags | to->flags) & TCB_FLAG_DEBUG)
+        debug_load(core, to);
 }
 
 static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
@@ -245,8 +264,8 @@ static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
     if (to->space)
         space_load(core, to->space);
     arch_context_switch(core, &from->context, &to->context);
-    if ((from->flags | to->flags) & TCB_FLAG_FP)
-        thread_switch_fp(core, from, to);
+    if (from->flags | to->flags)
+        thread_switch_flagged(core, from, to);
     core->current = to;
 }
 

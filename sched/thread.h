@@ -21,6 +21,7 @@
 #define SCHED_THREAD_H
 
 #include <abi/message.h>
+#include <arch/debug.h>
 #include <arch/thread.h>
 #include <kernel/core.h>
 
@@ -80,6 +81,7 @@ struct tcb {
 
     struct slot slots[TCB_SLOT_COUNT];
     struct arch_fpu fpu;
+    struct debug_state debug;
 };
 _Static_assert(sizeof(struct tcb) <= 1u << OBJECT_BITS_TCB, "a TCB takes 2 KiB");
 _Static_assert(offsetof(struct tcb, context) == 0, "the arch contract");
@@ -126,8 +128,10 @@ static inline void schedule(struct core *core)
         schedule_now(core);
 }
 
-/* FP state and its permission, between two threads of which one has any. */
-void thread_switch_fp(struct core *core, struct tcb *from, struct tcb *to);
+/* FP state and breakpoints, between two threads of which one has a flag. */
+void thread_switch_flagged(struct core *core, struct tcb *from, struct tcb *to);
+/* Breakpoints or single-stepping of the thread changed. */
+void thread_update_debug(struct core *core, struct tcb *tcb);
 
 static inline void queue_append(struct thread_queue *queue, struct tcb *tcb)
 {

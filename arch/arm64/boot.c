@@ -7,6 +7,7 @@
 #include "boot.h"
 #include "console.h"
 #include "cpu.h"
+#include "fault.h"
 #include "mmu.h"
 #include "platform.h"
 #include "timer.h"
@@ -200,6 +201,7 @@ _Noreturn void boot_main(uint64_t kind, uint64_t pointer, uint64_t entry_ticks, 
     irq_start(&machine.gic);
     mmu_user_on();
     struct core *core = core_of_this_cpu();
+    debug_start(core);
     kernel_boot(core, &platform);
     leave();
 }

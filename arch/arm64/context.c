@@ -27,7 +27,7 @@ unsigned arch_context_read(const struct arch_context *c, word *registers)
     struct user_registers *user = (struct user_registers *)registers;
     user->pc = c->pc;
     user->sp = c->sp;
-    user->spsr = c->spsr;
+    user->spsr = c->spsr & ~SPSR_STEP;
     for (unsigned i = 0; i < 31; i++)
         user->x[i] = c->x[i];
     user->tpidr = c->tpidr;
@@ -43,7 +43,7 @@ void arch_context_write(struct arch_context *c, const word *registers, unsigned 
         else if (i == offsetof(struct user_registers, sp) / sizeof(word))
             c->sp = registers[i];
         else if (i == offsetof(struct user_registers, spsr) / sizeof(word))
-            c->spsr = (registers[i] & SPSR_USER_MAY_SET) | SPSR_USER;
+            c->spsr = (registers[i] & SPSR_USER_MAY_SET) | SPSR_USER | SPSR_STEP;
         else if (i < offsetof(struct user_registers, tpidr) / sizeof(word))
             c->x[i - offsetof(struct user_registers, x) / sizeof(word)] = registers[i];
         else

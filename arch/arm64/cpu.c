@@ -55,7 +55,6 @@ void cpu_start(void)
     system_write(sctlr_el1, sctlr);
     instruction_barrier();
     __asm__ volatile("msr pan, #1");
-    system_write(mdscr_el1, 0);
     system_write(tpidr_el0, 0);
     system_write(tpidrro_el0, 0);
     arch_fpu_enable(false);

@@ -12,11 +12,8 @@
 
 #define ESR_CLASS_SHIFT       26
 #define CLASS_UNKNOWN         0x00
-#define CLASS_FETCH_ABORT     0x20 /* from a lower level */
-#define CLASS_DATA_ABORT      0x24 /* from a lower level */
-#define CLASS_BREAKPOINT      0x30 /* from a lower level */
-#define CLASS_STEP            0x32
-#define CLASS_WATCHPOINT      0x34
+#define CLASS_FETCH_ABORT     0x20         /* from a lower level */
+#define CLASS_DATA_ABORT      0x24         /* from a lower level */
 #define ESR_STATUS(esr)       ((esr)&0x3c) /* without the level */
 #define STATUS_ADDRESS_SIZE   0x00
 #define STATUS_TRANSLATION    0x04
@@ -52,9 +49,9 @@ void fault_dispatch(struct core *core, uint64_t esr, uint64_t address)
     if ((class == CLASS_FETCH_ABORT || class == CLASS_DATA_ABORT) && is_vm_status(esr))
         kernel_fault(core, FAULT_VM, address, esr, vm_bits(esr, class));
     else if (class == CLASS_BREAKPOINT || class == CLASS_STEP || class == CLASS_WATCHPOINT)
-        kernel_fault(core, FAULT_DEBUG, class, address, 0);
+        debug_exception(core, *current, class, address);
     else
-        kernel_fault(core, FAULT_USER_EXCEPTION, class, esr, (*current)->spsr);
+        kernel_fault(core, FAULT_USER_EXCEPTION, class, esr, (*current)->spsr & ~SPSR_STEP);
 }
 
 /* An exception in kernel mode; called by entry.S on the crash stack. */

@@ -5,6 +5,7 @@
  * V psABI's level x86-64-v2 and what docs/x86_64.md adds to it.
  */
 #include <arch/core.h>
+#include <arch/debug.h>
 #include <arch/thread.h>
 #include "cpu.h"
 #include "instructions.h"
@@ -264,4 +265,5 @@ void cpu_start(struct core *core)
     idt_load();
     msrs_set(core);
     arch_fpu_enable(false);
+    arch_debug_load(core, NULL, NULL);
 }

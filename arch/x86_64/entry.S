@@ -180,14 +180,14 @@ exception_common:
     jmp leave_kernel
 
 /* MOV SS or POP SS in front of SYSCALL can delay a user's #DB to the first kernel instruction, before SWAPGS and with
- * the user's stack (CVE-2018-8897): #DB has a stack of its own, and from kernel mode is disarmed and ignored. */
+ * the user's stack (CVE-2018-8897): #DB has a stack of its own, and from kernel mode is disarmed and ignored. DR7 stays:
+ * it names no address of the kernel's. */
 debug_common:
     testb $3, 24(%rsp)
     jnz exception_common
     andq $~RFLAGS_TF, 32(%rsp)
     push %rax
     xor %eax, %eax
-    mov %rax, %db7
     mov %rax, %db6
     pop %rax
     add $16, %rsp

@@ -1,5 +1,5 @@
 /* Exceptions: the user's become fault messages, the kernel's end in kernel_crash. Called by entry.S.
- * Source: Intel SDM vol. 3, chapter 6 (vectors, error codes), 4.7 (page-fault error code), 17.2.3 (DR6).
+ * Source: Intel SDM vol. 3, chapter 6 (vectors, error codes), 4.7 (page-fault error code).
  */
 #include <arch/thread.h>
 #include <arch/upcalls.h>
@@ -14,9 +14,6 @@
 #define PAGE_FAULT_WRITE   2u
 #define PAGE_FAULT_FETCH   16u
 
-#define DR6_REASONS 0xe00fu /* breakpoints 0..3, register access, single step, task switch */
-#define DR6_CLEAR   0xffff0ff0u
-
 static void page_fault(struct core *core, uint64_t error)
 {
     word bits = 0;
@@ -27,14 +24,6 @@ static void page_fault(struct core *core, uint64_t error)
     if ((error & PAGE_FAULT_PRESENT) != 0)
         bits |= FAULT_VM_PRESENT;
     kernel_fault(core, FAULT_VM, cr2_read(), error, bits);
-}
-
-static void debug_exception(struct core *core, const struct arch_context *c)
-{
-    uint64_t reasons;
-    __asm__ volatile("mov %%db6, %0" : "=r"(reasons));
-    __asm__ volatile("mov %0, %%db6" : : "r"((uint64_t)DR6_CLEAR));
-    kernel_fault(core, FAULT_DEBUG, reasons & DR6_REASONS, c->rip, 0);
 }
 
 void exception_arrived(struct core *core, uint64_t vector, uint64_t error)

@@ -118,6 +118,7 @@ static void check_ready(const struct core *core)
     CHECK(core->space == model_space && model_space->is_live);
     EQUAL(core->fp_enabled, (core->current->flags & TCB_FLAG_FP) != 0);
     EQUAL(core->fp_enabled, model_fpu_on);
+    CHECK(model_debug == (core->current->flags & TCB_FLAG_DEBUG ? &core->current->debug : NULL));
     for (unsigned p = core->current == core->idle ? 0 : core->current->priority + 1u; p < PRIORITIES; p++)
         CHECK(core->ready[p].head == NULL);
 }
@@ -161,6 +162,10 @@ static void check_thread(const struct tcb *tcb)
         CHECK(cap_type(tcb_cspace(tcb)) == OBJECT_CNODE && tcb->cspace_slots == cap_object(tcb_cspace(tcb)));
         EQUAL(tcb->cspace_count, 1ul << cap_cnode_radix(tcb_cspace(tcb)));
     }
+    bool is_debugged = tcb->debug.step_count != 0;
+    for (unsigned i = 0; i < ARCH_BREAKPOINTS_MAX; i++)
+        is_debugged = is_debugged || tcb->debug.breakpoints[i].bytes != 0;
+    EQUAL((tcb->flags & TCB_FLAG_DEBUG) != 0, is_debugged);
     if (cap_is_null(tcb->slots[TCB_SLOT_VSPACE].cap))
         CHECK(tcb->space == arch_space_empty());
     for (unsigned i = 0; i < TCB_SLOT_COUNT; i++)

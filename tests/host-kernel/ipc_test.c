@@ -225,6 +225,78 @@ static void test_fault(void)
     teardown();
 }
 
+static void test_debug(void)
+{
+    root = model_current();
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT));
+    endpoint = new_object(OBJECT_ENDPOINT, 0);
+    reply = new_object(OBJECT_REPLY, 0);
+    server = new_thread(PRIORITY_SERVER, false, 0);
+    client = new_thread(PRIORITY_CLIENT, false, endpoint);
+    struct tcb *s = model_tcb(server), *c = model_tcb(client);
+    struct breakpoint_description d;
+    struct message m;
+    word badge;
+    EQUAL(tcb_set_breakpoint(client, 4, 0x1000, BREAKPOINT_EXECUTE, 0), ERROR_RANGE);
+    EQUAL(tcb_set_breakpoint(client, 0, 0x1000, BREAKPOINT_WRITE, 4), ERROR_INVALID_ARGUMENT);
+    EQUAL(tcb_set_breakpoint(client, 2, 0x1000, BREAKPOINT_READ, 4), ERROR_INVALID_ARGUMENT);
+    EQUAL(tcb_set_breakpoint(client, 2, 0x1000, BREAKPOINT_KIND_COUNT, 4), ERROR_INVALID_ARGUMENT);
+    EQUAL(tcb_set_breakpoint(client, 0, 0x1000, BREAKPOINT_EXECUTE, 1), ERROR_INVALID_ARGUMENT);
+    EQUAL(tcb_set_breakpoint(client, 2, 0x1000, BREAKPOINT_WRITE, 3), ERROR_INVALID_ARGUMENT);
+    EQUAL(tcb_set_breakpoint(client, 2, 0x1004, BREAKPOINT_WRITE, 8), ERROR_ALIGNMENT);
+    EQUAL(tcb_set_breakpoint(client, 0, 0x1002, BREAKPOINT_EXECUTE, 0), ERROR_ALIGNMENT);
+    EQUAL(tcb_set_breakpoint(client, 0, ARCH_USER_END, BREAKPOINT_EXECUTE, 0), ERROR_RANGE);
+    EQUAL(tcb_set_breakpoint(client, 2, ~7ul, BREAKPOINT_WRITE, 8), ERROR_RANGE);
+    EQUAL(tcb_get_breakpoint(client, 9, &d), ERROR_RANGE);
+    EQUAL(tcb_unset_breakpoint(client, 9), ERROR_RANGE);
+    EQUAL(c->flags, 0);
+    OK(tcb_set_breakpoint(client, 2, 0x1008, BREAKPOINT_WRITE, 8));
+    OK(tcb_get_breakpoint(client, 2, &d));
+    EQUAL(d.address, 0x1008);
+    EQUAL(d.kind, BREAKPOINT_WRITE);
+    EQUAL(d.bytes, 8);
+    EQUAL(d.is_set, 1);
+    EQUAL(d.kinds, 1u << BREAKPOINT_WRITE | 1u << BREAKPOINT_READ_WRITE);
+    OK(tcb_set_flags(client, TCB_FLAG_FP, 0)); /* changes nothing of it */
+    EQUAL(c->flags, TCB_FLAG_DEBUG);
+    EQUAL(tcb_set_flags(client, TCB_FLAG_DEBUG, 0), ERROR_INVALID_ARGUMENT);
+    /* armed while the client runs, not for the server */
+    CHECK(tcb_resume(server) == MODEL_SWITCHED);
+    CHECK(syscall_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+    CHECK(!model_debug);
+    CHECK(tcb_resume(client) == MODEL_SWITCHED);
+    CHECK(model_current() == c && model_debug == &c->debug);
+    model_debug_exception(DEBUG_WATCHPOINT, 0x1008, 2);
+    CHECK(model_current() == s && !model_debug);
+    EQUAL(message_info_label(s->context.info), FAULT_DEBUG);
+    EQUAL(message_info_length(s->context.info), 5);
+    EQUAL(s->context.mr[2], DEBUG_WATCHPOINT);
+    EQUAL(s->context.mr[3], 0x1008);
+    EQUAL(s->context.mr[4], 2);
+    /* every third step is reported */
+    OK(tcb_unset_breakpoint(client, 2));
+    EQUAL(c->flags, 0);
+    OK(tcb_configure_single_stepping(client, 3));
+    CHECK(c->flags == TCB_FLAG_DEBUG && c->context.is_stepping);
+    m = (struct message){0};
+    CHECK(syscall_reply_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(model_current() == c && model_debug == &c->debug);
+        model_debug_exception(DEBUG_STEP, 0x2000 + i, 0);
+    }
+    CHECK(model_current() == s);
+    EQUAL(s->context.mr[2], DEBUG_STEP);
+    EQUAL(s->context.mr[3], 0x2002);
+    /* a running thread can do it to itself */
+    OK(tcb_configure_single_stepping(server, 1));
+    CHECK(model_debug == &s->debug);
+    OK(tcb_configure_single_stepping(server, 0));
+    CHECK(!model_debug && !s->context.is_stepping);
+    OK(tcb_configure_single_stepping(client, 0));
+    CHECK(c->flags == 0 && !c->context.is_stepping);
+    teardown();
+}
+
 static void test_long_message_and_capabilities(void)
 {
     setup(false);
@@ -437,6 +509,7 @@ int main(int argc, char **argv)
     test_abort_in_queue();
     test_chain();
     test_fault();
+    test_debug();
     test_long_message_and_capabilities();
     test_notification();
     test_scheduling();

@@ -10,6 +10,7 @@
 char *model_memory;
 word model_tls, model_fpu;
 bool model_fpu_on, model_has_1g;
+struct debug_state *model_debug;
 uint64_t model_now, model_deadline;
 struct arch_space *model_space;
 unsigned model_publishes, model_tlb_pages, model_tlb_spaces, model_tlb_alls;
@@ -68,6 +69,23 @@ void arch_fpu_restore(const struct arch_fpu *fpu)
 {
     CHECK(model_fpu_on);
     model_fpu = fpu->live;
+}
+unsigned arch_breakpoint_count(void)
+{
+    return ARCH_BREAKPOINTS_MAX;
+}
+word arch_breakpoint_kinds(unsigned number)
+{
+    return number < 2 ? 1u << BREAKPOINT_EXECUTE : 1u << BREAKPOINT_WRITE | 1u << BREAKPOINT_READ_WRITE;
+}
+void arch_debug_load(struct core *core, struct debug_state *state, struct arch_context *c)
+{
+    (void)core, (void)c;
+    model_debug = state;
+}
+void arch_debug_step(struct arch_context *c, bool on)
+{
+    c->is_stepping = on;
 }
 void arch_space_init(struct arch_space *space, arch_entry *root)
 {
@@ -207,6 +225,7 @@ void model_start(void)
     model_interrupt_waits = false;
     model_space = &empty_space;
     model_fpu_on = true;
+    model_debug = NULL;
     output_length = 0;
     model_output[0] = 0;
     model_platform = (struct platform){.name = "model"};
@@ -345,6 +364,12 @@ void model_interrupt(unsigned irq)
 void model_fault(enum fault kind, word w2, word w3, word w4)
 {
     kernel_fault(model_core(), kind, w2, w3, w4);
+    model_check();
+}
+
+void model_debug_exception(enum debug_reason reason, word address, word number)
+{
+    kernel_debug(model_core(), reason, address, number);
     model_check();
 }
 

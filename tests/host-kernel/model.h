@@ -36,7 +36,8 @@
 /* Model switches: how the machine behaves. */
 extern bool model_interrupt_waits; /* what arch_irq_pending says, once model_patience preemption points have passed */
 extern unsigned model_patience;
-extern uint64_t model_deadline; /* what the timer is set to */
+extern uint64_t model_deadline;         /* what the timer is set to */
+extern struct debug_state *model_debug; /* whose breakpoints are armed */
 extern unsigned model_irq_masked, model_irq_released;
 
 /* arch_power_off and arch_power_reset end up here. */
@@ -61,6 +62,7 @@ struct ipc_buffer *model_buffer(const struct tcb *tcb);
 void model_timer(uint64_t limit);
 void model_interrupt(unsigned irq);
 void model_fault(enum fault kind, word w2, word w3, word w4);
+void model_debug_exception(enum debug_reason reason, word address, word number);
 
 /* Aborts the test program with a message when an invariant does not hold. */
 void model_check(void);

@@ -7,7 +7,6 @@
 #define RFLAGS_IOPL   0x3000ul
 #define RFLAGS_NT     0x4000ul
 #define RFLAGS_AC     0x40000ul
-#define DR6_STEP      0x4000ul
 #define MXCSR_INITIAL 0x1f80u
 
 static cptr endpoint, reply;
@@ -92,7 +91,7 @@ CASE(x86_single_step, "The trap flag is a debug fault after each instruction, un
     while (after == 0 && steps < 10) {
         OK(syscall_recv(endpoint, reply, &m, &badge));
         EQUAL(message_info_label(m.info), FAULT_DEBUG);
-        EQUAL(m.words[2] & DR6_STEP, DR6_STEP);
+        EQUAL(m.words[2], DEBUG_STEP);
         CHECK(m.words[0] > last);
         last = m.words[0];
         steps++;

@@ -28,6 +28,9 @@ void kernel_timer(struct core *core);
  * faulting instruction. */
 void kernel_fault(struct core *core, enum fault kind, word w2, word w3, word w4);
 
+/* The running user thread made a step or met a breakpoint or watchpoint; see abi/fault.h. */
+void kernel_debug(struct core *core, enum debug_reason reason, word address, word number);
+
 /* An exception in kernel mode: prints what is known and stops the machine. */
 _Noreturn void kernel_crash(struct core *core, const char *what, word pc, word address, word code);
 

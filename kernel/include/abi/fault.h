@@ -16,7 +16,15 @@ enum fault {
                               ESR_EL1; w4 flags register */
     FAULT_VM,              /* w2 address, w3 x86-64: page-fault error code, arm64: ESR_EL1; w4 FAULT_VM_* bits */
     FAULT_TIMEOUT,         /* w2 badge of the SchedContext, w3 ns consumed */
-    FAULT_DEBUG            /* w2 reason, w3 address: single step and breakpoints */
+    FAULT_DEBUG            /* w2 enum debug_reason, w3 address, w4 number of the breakpoint */
+};
+
+/* w3 is, for a step and a breakpoint, the program counter; for a watchpoint x86-64: its address, arm64: the address
+ * that was accessed. w4 is 0 for a step. */
+enum debug_reason {
+    DEBUG_STEP = 1,   /* TCB_CONFIGURE_SINGLE_STEPPING; x86-64: also the thread's own trap flag, and INT1 */
+    DEBUG_BREAKPOINT, /* the instruction is about to be executed; an answer executes it */
+    DEBUG_WATCHPOINT  /* x86-64: the access was made; arm64: it is about to be made */
 };
 
 #define FAULT_VM_WRITE   (1u << 0)

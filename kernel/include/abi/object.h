@@ -79,8 +79,12 @@ enum invocation {
     TCB_UNBIND_NOTIFICATION,
     TCB_SUSPEND,
     TCB_RESUME,
-    TCB_READ_REGISTERS,  /* w0 1 = suspend first -> struct user_registers, from word 0 */
-    TCB_WRITE_REGISTERS, /* w0 1 = resume after, w1.. struct user_registers */
+    TCB_READ_REGISTERS,   /* w0 1 = suspend first -> struct user_registers, from word 0 */
+    TCB_WRITE_REGISTERS,  /* w0 1 = resume after, w1.. struct user_registers */
+    TCB_SET_BREAKPOINT,   /* w0 number, w1 address, w2 enum breakpoint_kind, w3 bytes (1, 2, 4, 8; to execute: 0) */
+    TCB_GET_BREAKPOINT,   /* w0 number -> address, kind, bytes, is set, kinds that this one can be of (bit mask) */
+    TCB_UNSET_BREAKPOINT, /* w0 number */
+    TCB_CONFIGURE_SINGLE_STEPPING, /* w0 instructions between two reports, 0 = off */
 
     SCHED_CONTROL_CONFIGURE, /* w0 SchedContext, w1 budget ns, w2 period ns (equal = round robin), w3 extra refills, w4
                                 badge, w5 flags (0) */
@@ -122,6 +126,17 @@ enum invocation {
 
 /* TCB flags */
 #define TCB_FLAG_FP (1u << 0) /* the thread uses FP/SIMD registers; without it their use is a user exception */
+
+#define TCB_FLAG_DEBUG (1u << 1) /* read only: breakpoints are set, or single-stepping is on */
+
+/* What a hardware breakpoint waits for. */
+enum breakpoint_kind {
+    BREAKPOINT_EXECUTE = 0,
+    BREAKPOINT_READ, /* arm64 only */
+    BREAKPOINT_WRITE,
+    BREAKPOINT_READ_WRITE,
+    BREAKPOINT_KIND_COUNT
+};
 
 /* PAGE_TABLE_MAP, FRAME_MAP attributes */
 #define ATTRIBUTE_UNCACHED      (1u << 0) /* device memory (nGnRE on arm64, UC on x86-64) */

@@ -12,12 +12,14 @@
 /* struct core, through TPIDR_EL1 */
 #define CORE_STACK_TOP 16
 
-/* SPSR_EL1 (Arm ARM DDI 0487, C5.2.18). FIQ is never used; debug exceptions are off by MDSCR_EL1. */
+/* SPSR_EL1 (Arm ARM DDI 0487, C5.2.18). FIQ is never used; debug exceptions are for EL0 only
+ * (debug.c), and SPSR_STEP stays in the context: without MDSCR_EL1.SS it does nothing. */
 #define SPSR_FIQ_MASKED  (1 << 6)
 #define SPSR_IRQ_MASKED  (1 << 7)
 #define SPSR_SERR_MASKED (1 << 8)
 #define SPSR_DBG_MASKED  (1 << 9)
 #define SPSR_SSBS        (1 << 12)
+#define SPSR_STEP        (1ul << 21)
 #define SPSR_PAN         (1 << 22)
 #define SPSR_DIT         (1 << 24)
 #define SPSR_NZCV        0xf0000000

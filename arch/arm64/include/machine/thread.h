@@ -109,6 +109,7 @@ static inline void arch_context_set_sp(struct arch_context *c, word value)
 static inline void arch_context_restart(struct arch_context *c)
 {
     c->pc -= SYSCALL_INSTRUCTION_BYTES;
+    c->spsr |= SPSR_STEP; /* it is no step yet */
 }
 
 static inline void arch_context_set_argument(struct arch_context *c, word value)

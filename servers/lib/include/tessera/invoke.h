@@ -251,6 +251,36 @@ static inline enum error tcb_write_registers(cptr tcb, bool resume, struct ipc_b
     return invoke(tcb, TCB_WRITE_REGISTERS, 1 + USER_REGISTERS_WORDS, &m);
 }
 
+static inline enum error tcb_set_breakpoint(cptr tcb, word number, word address, enum breakpoint_kind kind, word bytes)
+{
+    struct message m = {0, {number, address, kind, bytes}};
+    return invoke(tcb, TCB_SET_BREAKPOINT, 4, &m);
+}
+
+struct breakpoint_description {
+    word address, kind, bytes, is_set, kinds;
+};
+static inline enum error tcb_get_breakpoint(cptr tcb, word number, struct breakpoint_description *description)
+{
+    struct message m = {0, {number}};
+    enum error error = invoke(tcb, TCB_GET_BREAKPOINT, 1, &m);
+    if (error == ERROR_NONE)
+        *description = (struct breakpoint_description){m.words[0], m.words[1], m.words[2], m.words[3], m.words[4]};
+    return error;
+}
+
+static inline enum error tcb_unset_breakpoint(cptr tcb, word number)
+{
+    struct message m = {0, {number}};
+    return invoke(tcb, TCB_UNSET_BREAKPOINT, 1, &m);
+}
+
+static inline enum error tcb_configure_single_stepping(cptr tcb, word instructions)
+{
+    struct message m = {0, {instructions}};
+    return invoke(tcb, TCB_CONFIGURE_SINGLE_STEPPING, 1, &m);
+}
+
 /* --- scheduling --- */
 
 static inline enum error sched_control_configure(cptr control, cptr sched_context, word budget_ns, word period_ns,

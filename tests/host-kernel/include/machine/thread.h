@@ -7,6 +7,7 @@
 struct arch_context {
     word destination_badge, number_status, info, mr[MESSAGE_REGISTERS];
     word pc, sp, flags, tls, argument;
+    bool is_stepping;
 } __attribute__((aligned(16)));
 
 struct arch_fpu {
