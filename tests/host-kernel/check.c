@@ -47,6 +47,7 @@ static bool container_is_known(const struct slot *first, unsigned upto)
 static void slots_collect(struct tcb *root)
 {
     word count;
+    const struct slot *root_cnode = cap_object(root->slots[TCB_SLOT_CSPACE].cap);
     slot_count = 0;
     slots_add(root->slots, TCB_SLOT_COUNT);
     slots_add(kernel.irq_notification, ARCH_IRQ_COUNT);
@@ -61,6 +62,8 @@ static void slots_collect(struct tcb *root)
         struct cap cap = slots[i]->cap;
         if (object_types[cap_type(cap)].is_container) {
             struct slot *first = object_types[cap_type(cap)].slots(cap, &count);
+            if (first == root_cnode)
+                count = model_slots_end(); /* the rest, by far the most, is empty */
             if (first != root->slots && !container_is_known(first, i))
                 slots_add(first, count);
         } else if (cap_type(cap) == OBJECT_TIMER) {

@@ -25,6 +25,10 @@ static struct arch_space empty_space = {.is_live = 1};
 static cptr next_slot;
 
 #define ARCHIVE_ADDRESS 0x1000000ul
+#define SMALL_ADDRESS   0x300000ul
+#define SMALL_BYTES     0x300000ul
+
+bool model_is_small;
 
 /* --- the arch contract --- */
 
@@ -231,15 +235,61 @@ void model_start(void)
     model_platform = (struct platform){.name = "model"};
     model_platform.boot_info.timer_hz = 1000000000;
     model_platform.boot_info.timer_multiplier = 1;
-    ranges_add(&model_platform.ram, 0x1000, MODEL_MEMORY_BYTES);
+    if (model_is_small)
+        ranges_add(&model_platform.ram, SMALL_ADDRESS, SMALL_ADDRESS + SMALL_BYTES);
+    else
+        ranges_add(&model_platform.ram, 0x1000, MODEL_MEMORY_BYTES);
     ranges_add(&model_platform.reserved, 0x100000, 0x200000);
-    ranges_add(&model_platform.device, 0x100000000, 0x100010000);
+    ranges_add(&model_platform.device, 0x100000000, model_is_small ? 0x100400000 : 0x100010000);
+}
+
+struct model_snapshot {
+    struct kernel_state kernel;
+    struct core cores[CORE_COUNT_MAX];
+    char memory[SMALL_BYTES];
+    word tls, fpu;
+    bool fpu_on;
+    uint64_t now, deadline;
+    struct arch_space *space;
+    unsigned irq_masked;
+};
+
+struct model_snapshot *model_snapshot_take(void)
+{
+    struct model_snapshot *s = malloc(sizeof(*s));
+    CHECK(model_is_small && s);
+    memcpy(s->memory, model_memory + SMALL_ADDRESS, SMALL_BYTES);
+    s->kernel = kernel;
+    memcpy(s->cores, kernel_cores, sizeof(kernel_cores));
+    s->tls = model_tls, s->fpu = model_fpu, s->fpu_on = model_fpu_on;
+    s->now = model_now, s->deadline = model_deadline;
+    s->space = model_space;
+    s->irq_masked = model_irq_masked;
+    return s;
+}
+
+void model_snapshot_restore(const struct model_snapshot *s)
+{
+    memcpy(model_memory + SMALL_ADDRESS, s->memory, SMALL_BYTES);
+    kernel = s->kernel;
+    memcpy(kernel_cores, s->cores, sizeof(kernel_cores));
+    model_tls = s->tls, model_fpu = s->fpu, model_fpu_on = s->fpu_on;
+    model_now = s->now, model_deadline = s->deadline;
+    model_space = s->space;
+    model_irq_masked = s->irq_masked;
+    model_interrupt_waits = false;
+}
+
+cptr model_slots_end(void)
+{
+    return next_slot;
 }
 
 void model_archive(const void *archive, size_t bytes)
 {
-    memcpy(model_memory + ARCHIVE_ADDRESS, archive, bytes);
-    model_platform.archive = (struct range){ARCHIVE_ADDRESS, ARCHIVE_ADDRESS + bytes};
+    paddr address = model_is_small ? SMALL_ADDRESS : ARCHIVE_ADDRESS;
+    memcpy(model_memory + address, archive, bytes);
+    model_platform.archive = (struct range){address, address + bytes};
 }
 
 void model_boot(const char *archive_path)

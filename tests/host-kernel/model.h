@@ -45,7 +45,13 @@ extern jmp_buf model_end;
 extern int model_status;        /* status, or -1 for a reset */
 extern char model_output[8192]; /* the kernel's console */
 
-void model_start(void); /* memory and platform, before kernel_boot; 64 MiB of RAM */
+void model_start(void);     /* memory and platform, before kernel_boot; 64 MiB of RAM */
+extern bool model_is_small; /* before model_start: only 3 MiB, and more device memory */
+/* The state of a small machine, kernel and all, to come back to. */
+struct model_snapshot *model_snapshot_take(void);
+void model_snapshot_restore(const struct model_snapshot *snapshot);
+/* Slots of the root CNode from here on are empty: new_slots() has not given them out. */
+cptr model_slots_end(void);
 extern struct platform model_platform;
 void model_archive(const void *archive, size_t bytes);
 void model_boot(const char *archive_path); /* all of it; ends the test program when the kernel refuses */

@@ -1,0 +1,111 @@
+/* Coverage-guided fuzzing of system-call sequences (libFuzzer): every input is a sequence for the player.
+ *
+ * The first byte says whether the world is the replayable one; it is not part of the sequence.
+ */
+#include "player.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+
+#define STEP     SEQUENCE_STEP_BYTES
+#define HEADER   1
+#define MOST_NEW 4
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    const char *archive = getenv("KERNEL_FUZZ_ARCHIVE");
+    player_start(archive ? archive : "model.cpio");
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct play plays;
+    if (size < HEADER + STEP)
+        return -1;
+    plays.is_replayable = data[0] & 1;
+    play(data + HEADER, size - HEADER, &plays);
+    return 0;
+}
+
+/* --- mutation by whole steps --- */
+
+static unsigned random_state;
+static unsigned random_below(unsigned limit)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (random_state >> 8) % limit;
+}
+
+static void step_random(uint8_t *step)
+{
+    for (unsigned i = 0; i < STEP; i++)
+        step[i] = (uint8_t)random_below(256);
+}
+
+/* Opens a gap of `count` steps at step `at`; the steps behind it move up and may fall off the end. */
+static unsigned steps_open(uint8_t *steps, unsigned used, unsigned most, unsigned at, unsigned count)
+{
+    unsigned total = used + count < most ? used + count : most;
+    if (at + count < total)
+        memmove(steps + (at + count) * STEP, steps + at * STEP, (total - at - count) * STEP);
+    return total;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+    unsigned used = size < HEADER ? 0 : (unsigned)(size - HEADER) / STEP, most = (unsigned)(max_size - HEADER) / STEP;
+    uint8_t *steps = data + HEADER;
+    random_state = seed;
+    if (size < HEADER)
+        data[0] = 0;
+    if (max_size < HEADER + STEP)
+        return size;
+    unsigned at = used > 0 ? random_below(used) : 0, from = used > 0 ? random_below(used) : 0;
+    unsigned count = 1 + random_below(MOST_NEW);
+    switch (used == 0 ? 0u : random_below(10)) {
+    case 0:
+    case 1: /* new ones */
+        used = steps_open(steps, used, most, at, count);
+        for (unsigned i = at; i < at + count && i < used; i++)
+            step_random(steps + i * STEP);
+        break;
+    case 2: { /* some again, elsewhere */
+        uint8_t copy[MOST_NEW * STEP];
+        if (count > used - from)
+            count = used - from;
+        memcpy(copy, steps + from * STEP, count * STEP);
+        used = steps_open(steps, used, most, at, count);
+        for (unsigned i = 0; i < count && at + i < used; i++)
+            memcpy(steps + (at + i) * STEP, copy + i * STEP, STEP);
+        break;
+    }
+    case 3: /* some less */
+        if (count > used - at)
+            count = used - at;
+        memmove(steps + at * STEP, steps + (at + count) * STEP, (used - at - count) * STEP);
+        used -= count;
+        break;
+    case 4: { /* two change places */
+        uint8_t copy[STEP];
+        memcpy(copy, steps + at * STEP, STEP);
+        memcpy(steps + at * STEP, steps + from * STEP, STEP);
+        memcpy(steps + from * STEP, copy, STEP);
+        break;
+    }
+    case 5: /* libFuzzer's own ideas, in one step */
+        (void)LLVMFuzzerMutate(steps + at * STEP, STEP, STEP);
+        break;
+    case 6: /* the other world */
+        data[0] ^= random_below(8) == 0;
+        step_random(steps + at * STEP);
+        break;
+    default: /* one field of one step */
+        steps[at * STEP + random_below(STEP)] = (uint8_t)random_below(256);
+        break;
+    }
+    return HEADER + (size_t)used * STEP;
+}

@@ -1,0 +1,268 @@
+/* The user half of the model. See player.h.
+ *
+ * A thread's program is the loop that tests/sequence/replay.c runs on the machine: take a step, make its system call,
+ * record what came back. Here it is the pc that says where in it a thread is, so whatever the kernel does to a thread
+ * (restart its call, stop it, send it elsewhere) has the same effect as there.
+ */
+#include "player.h"
+
+#include <mm/vspace.h>
+
+#define CODE       0x10000000ul /* + actor << 12: */
+#define CODE_NEXT  0x000        /* takes the next step */
+#define CODE_TRAP  0x010        /* the system call */
+#define CODE_AFTER (CODE_TRAP + MODEL_TRAP_BYTES)
+
+#define STOP_NUMBER 201 /* the system call, which does not exist, of threads when there are no more steps */
+
+static struct world world;
+static cptr controller_timer, controller_signal;
+static const struct arch_space *home; /* where the code is */
+static struct model_snapshot *beginnings[2];
+
+static struct {
+    struct play *play;
+    struct sequence sequence;
+    struct step steps[ACTORS];
+    unsigned interrupt; /* what comes at the preemption point: a line, or ARCH_IRQ_COUNT for the timer */
+    bool is_over;
+} player;
+
+static cptr untyped_find(enum boot_untyped_kind kind, unsigned bits)
+{
+    const struct boot_info *info = model_boot_info();
+    for (uint32_t i = 0; i < info->untyped_count; i++)
+        if (info->untypeds[i].kind == kind && info->untypeds[i].size_bits == bits)
+            return info->untyped_first + i;
+    return 0;
+}
+
+/* Both kinds of world, ready to begin. Returns the state before. */
+static struct model_snapshot *world_prepare(bool is_replayable, struct model_snapshot *before)
+{
+    if (!before)
+        before = model_snapshot_take();
+    model_snapshot_restore(before);
+    world.is_replayable = is_replayable;
+    world.now = model_now;
+    const char *failed = world_build(&world);
+    if (failed) {
+        fprintf(stderr, "the world cannot be built: %s\n", failed);
+        abort();
+    }
+    beginnings[is_replayable] = model_snapshot_take();
+    return before;
+}
+
+void player_start(const char *archive_path)
+{
+    model_is_small = true;
+    model_boot(archive_path);
+    world.memory = untyped_find(BOOT_UNTYPED_MEMORY, WORLD_MEMORY_BITS);
+    world.device = untyped_find(BOOT_UNTYPED_DEVICE, 22);
+    CHECK(world.memory != 0 && world.device != 0);
+    world.slots = new_slots(ROOT_WORLD_SLOTS);
+    home = model_current()->space;
+    for (unsigned i = 0; i < ACTORS; i++) {
+        struct actor *actor = &world.actors[i];
+        actor->buffer_frame = i == 0 ? ROOT_IPC_BUFFER : new_object(OBJECT_FRAME, PAGE_BITS);
+        actor->buffer_address = 0x20000000ul + i * PAGE_BYTES;
+        actor->buffer = paddr_to_kernel(cap_frame_address(model_slot(actor->buffer_frame)->cap));
+        actor->entry = CODE + (i << 12) + CODE_NEXT;
+    }
+    controller_timer = new_object(OBJECT_TIMER, 0);
+    controller_signal = new_object(OBJECT_NOTIFICATION, 0);
+    OK(timer_bind(controller_timer, controller_signal, ROOT_SCHED_CONTEXT));
+    free(world_prepare(false, world_prepare(true, NULL)));
+}
+
+/* --- system calls --- */
+
+static void interrupt_deliver(void)
+{
+    model_interrupt_waits = false;
+    if (player.interrupt < ARCH_IRQ_COUNT)
+        model_interrupt(player.interrupt);
+    else
+        kernel_timer(model_core());
+    model_check();
+}
+
+static void trap(struct tcb *tcb)
+{
+    word number = tcb->context.number_status;
+    kernel_syscall(model_core(), number);
+    if (!world.is_replayable)
+        model_now += 300;
+    model_check();
+    if (model_interrupt_waits)
+        interrupt_deliver();
+}
+
+static void call(unsigned actor, word number, word destination, const struct message *m)
+{
+    struct tcb *tcb = model_current();
+    struct arch_context *c = &tcb->context;
+    c->pc = CODE + ((word)actor << 12) + CODE_AFTER;
+    c->number_status = number;
+    c->destination_badge = destination;
+    c->info = m->info;
+    memcpy(c->mr, m->words, sizeof(c->mr));
+    trap(tcb);
+}
+
+static void record(unsigned actor)
+{
+    struct arch_context *c = &model_current()->context;
+    struct play *play = player.play;
+    const struct step *step = &player.steps[actor];
+    struct outcome outcome = {c->number_status, c->destination_badge, c->info, c->mr, world.actors[actor].buffer};
+    c->pc = world.actors[actor].entry;
+    if (step->kind != STEP_CALL || play->event_count == PLAY_EVENTS_MAX)
+        return;
+    uint32_t event = step_record(actor, step, &outcome);
+    if (play->is_spoken)
+        printf("%4u: actor %u, step %zu: system call %lu on %lx, info %lx -> status %lu, badge %lx, info %lx: %08x\n",
+               play->event_count, actor, (size_t)(step->bytes - player.sequence.bytes) / SEQUENCE_STEP_BYTES,
+               step->number, step->destination, step->message.info, outcome.status, outcome.badge, outcome.info, event);
+    play->events[play->event_count++] = event;
+}
+
+/* --- the machine's steps --- */
+
+/* Any numbers in all registers. */
+static void call_wild(unsigned actor, const uint8_t *bytes)
+{
+    static const word odd[] = {
+        0,         1,         2,    7,          63,        64,        4096,        1ul << 30,
+        1ul << 32, 1ul << 47, ~0ul, ~0ul << 12, 1ul << 63, 8ul << 32, WORLD_CNODE, ARCH_USER_END - PAGE_BYTES};
+    struct message m = {message_info(bytes[2] % (INVOCATION_COUNT + 2), bytes[3] >> 6, bytes[3] & 15), {0}};
+    for (unsigned i = 0; i < MESSAGE_REGISTERS; i++) {
+        uint8_t byte = bytes[4 + i % 4];
+        m.words[i] = i & 4 || byte >= 128 ? odd[byte % 16] : byte;
+    }
+    player.steps[actor].kind = STEP_MACHINE;
+    call(actor, bytes[3] & 16 ? bytes[3] % 16 : SYSCALL_CALL, bytes[1] | (word)(bytes[7] % WORLD_SLOTS) << 32, &m);
+}
+
+/* The root task waits, so that there is nothing to run. */
+static void controller_sleep(uint8_t byte)
+{
+    struct message m = {message_info(TIMER_SET, 0, 1), {model_now + byte * 10000ul}};
+    call(0, SYSCALL_NBSEND, controller_timer, &m);
+    if (model_current()->context.pc == CODE + CODE_AFTER)
+        call(0, SYSCALL_WAIT, controller_signal, &m);
+}
+
+static void machine_step(unsigned actor, const uint8_t *bytes)
+{
+    unsigned irq = bytes[1] % ARCH_IRQ_COUNT;
+    player.steps[actor].kind = STEP_MACHINE;
+    switch (bytes[0] % 7) {
+    case 0:
+        model_now += bytes[1] * 1000ul;
+        break;
+    case 1:
+        model_now += bytes[1] * 100000ul;
+        break;
+    case 2:
+        if (!(model_irq_masked >> irq & 1))
+            model_interrupt(irq);
+        break;
+    case 3:
+        if (actor != 0)
+            model_fault((enum fault)(1 + bytes[1] % FAULT_DEBUG), bytes[2], bytes[3], bytes[4]);
+        break;
+    case 4:
+        model_interrupt_waits = true;
+        model_patience = bytes[2] % 16;
+        player.interrupt = bytes[3] & 1 && !(model_irq_masked >> irq & 1) ? irq : ARCH_IRQ_COUNT;
+        break;
+    case 5:
+        if (actor == 0)
+            controller_sleep(bytes[1]);
+        break;
+    default:
+        if (actor != 0)
+            call_wild(actor, bytes);
+        break;
+    }
+}
+
+/* --- playing --- */
+
+static void actor_run(unsigned actor)
+{
+    struct step *step = &player.steps[actor];
+    static const struct message nothing;
+    step_next(&player.sequence, &world, actor, step);
+    if (step->kind == STEP_CALL)
+        call(actor, step->number, step->destination, &step->message);
+    else if (step->kind == STEP_MACHINE)
+        machine_step(actor, step->bytes);
+    else if (actor == 0)
+        player.is_over = true;
+    else
+        call(actor, STOP_NUMBER, 0, &nothing);
+}
+
+/* Whoever is current goes on for a bit. */
+static void current_run(void)
+{
+    struct tcb *tcb = model_current();
+    word pc = tcb->context.pc, actor = (pc - CODE) >> 12;
+    if (tcb == model_core()->idle) {
+        CHECK(model_deadline != UINT64_MAX); /* the root task's timer at least */
+        model_timer(UINT64_MAX - model_now);
+    } else if (pc < CODE || actor >= ACTORS || tcb->space != home) {
+        model_fault(FAULT_VM, pc, 0, FAULT_VM_FETCH);
+    } else if (model_now >= model_deadline) {
+        model_timer(0);
+    } else if ((pc & 0xfff) == CODE_TRAP) {
+        trap(tcb);
+    } else {
+        if ((pc & 0xfff) == CODE_AFTER)
+            record((unsigned)actor);
+        actor_run((unsigned)actor);
+    }
+}
+
+/* What the root task does in the end; everything must be as it was. */
+static void world_end(void)
+{
+    struct core *core = model_core();
+    struct untyped_description d;
+    unsigned spaces = 0;
+    model_interrupt_waits = false;
+    OK(timer_cancel(controller_timer));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    OK(cnode_revoke(ROOT_CNODE, world.memory));
+    OK(untyped_describe(world.memory, &d));
+    EQUAL(d.free_bytes, 1ul << WORLD_MEMORY_BITS);
+    CHECK(kernel.dying == NULL && core->timers == NULL && core->releases == NULL && core->ready_summary == 0);
+    for (unsigned i = 0; i < KERNEL_VSPACE_BUCKETS; i++)
+        for (const struct vspace *vspace = kernel.vspaces[i]; vspace; vspace = vspace->next)
+            spaces++;
+    EQUAL(spaces, 1);
+    for (unsigned i = 0; i < ARCH_IRQ_COUNT; i++)
+        CHECK(!kernel.irq_in_use[i] && slot_is_empty(&kernel.irq_notification[i]));
+}
+
+void play(const uint8_t *bytes, size_t size, struct play *play)
+{
+    model_snapshot_restore(beginnings[play->is_replayable]);
+    world.is_replayable = play->is_replayable;
+    memset(&player, 0, sizeof(player));
+    player.play = play;
+    player.sequence = (struct sequence){bytes, size, 0};
+    play->event_count = 0;
+    model_current()->context.pc = CODE + CODE_NEXT;
+    struct message m = {message_info(TCB_SET_PRIORITY, 0, 2), {ROOT_TCB, 0}};
+    player.steps[0].kind = STEP_MACHINE;
+    call(0, SYSCALL_CALL, ROOT_TCB, &m);
+    for (size_t left = 64 * (size / SEQUENCE_STEP_BYTES + 32); !player.is_over; left--) {
+        CHECK(left > 0); /* else somebody goes round and round */
+        current_run();
+    }
+    world_end();
+}

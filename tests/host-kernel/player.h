@@ -1,0 +1,22 @@
+/* Plays sequences (tests/sequence) on the model: the threads' user halves, time, interrupts and faults. */
+#ifndef PLAYER_H
+#define PLAYER_H
+
+#include "model.h"
+#include "../sequence/sequence.h"
+
+#define PLAY_EVENTS_MAX 4096
+
+struct play {
+    bool is_replayable; /* in a world without time, interrupts and other things of one machine */
+    unsigned event_count;
+    uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
+    bool is_spoken;                   /* tell every event on stdout */
+};
+
+/* Boots; once, before play(). */
+void player_start(const char *archive_path);
+/* Plays the sequence in a fresh world and takes the world down again: all memory must be back. */
+void play(const uint8_t *bytes, size_t size, struct play *play);
+
+#endif
