@@ -101,7 +101,7 @@ struct actor *actor_new(word priority, unsigned flags, cptr fault_endpoint)
     return a;
 }
 
-#define MORTAL_BITS 22
+#define MORTAL_BITS 20
 
 struct actor *actor_mortal(word priority, unsigned flags, cptr fault_endpoint)
 {
