@@ -32,12 +32,20 @@ static void capability_fault(struct core *core, struct tcb *tcb, cptr address, b
     fault_raise(core, tcb, FAULT_CAPABILITY, address, is_receive, error);
 }
 
+/* No such capability, or not the right: the non-blocking sends do nothing then. */
+static void send_refuse(struct core *core, struct tcb *tcb, struct send_mode mode, enum error error)
+{
+    if (mode.is_blocking)
+        capability_fault(core, tcb, destination(tcb), false, error);
+    else
+        message_complete(tcb, ERROR_NONE, 0);
+}
+
 static void send_to_endpoint(struct core *core, struct tcb *tcb, struct cap cap, struct send_mode mode)
 {
     word rights = cap_rights(cap);
     if (!(rights & (mode.is_call ? RIGHT_CALL : RIGHT_SEND))) {
-        if (mode.is_blocking)
-            capability_fault(core, tcb, destination(tcb), false, ERROR_ILLEGAL_OPERATION);
+        send_refuse(core, tcb, mode, ERROR_ILLEGAL_OPERATION);
         return;
     }
     struct send_options options = {.badge = cap_badge(cap),
@@ -53,10 +61,7 @@ static void system_send(struct core *core, struct send_mode mode)
     struct slot *slot;
     enum error error = lookup_cap(tcb_cspace(tcb), destination(tcb), &slot);
     if (error != ERROR_NONE) {
-        if (mode.is_blocking)
-            capability_fault(core, tcb, destination(tcb), false, error);
-        else
-            message_complete(tcb, ERROR_NONE, 0);
+        send_refuse(core, tcb, mode, error);
         return;
     }
     struct cap cap = slot->cap;
@@ -65,11 +70,12 @@ static void system_send(struct core *core, struct send_mode mode)
         send_to_endpoint(core, tcb, cap, mode);
         break;
     case OBJECT_NOTIFICATION:
+        if (!(cap_rights(cap) & RIGHT_SEND)) {
+            send_refuse(core, tcb, mode, ERROR_ILLEGAL_OPERATION);
+            break;
+        }
         message_complete(tcb, ERROR_NONE, 0);
-        if (cap_rights(cap) & RIGHT_SEND)
-            notification_signal(core, cap_object(cap), cap_badge(cap));
-        else if (mode.is_blocking)
-            capability_fault(core, tcb, destination(tcb), false, ERROR_ILLEGAL_OPERATION);
+        notification_signal(core, cap_object(cap), cap_badge(cap));
         break;
     case OBJECT_REPLY:
         reply_send(core, cap_object(cap), tcb, cap_rights(cap) & RIGHT_GRANT);

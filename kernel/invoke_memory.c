@@ -12,8 +12,10 @@ enum error untyped_retype(struct call *call)
     word type = call_argument(call, 0), count = call_argument(call, 4), empty = 0;
     struct retype_request request = {.size_bits = call_argument(call, 1)};
     enum error error = object_size(type, request.size_bits, &request.object_bits);
+    if (error == ERROR_RANGE)
+        return call_fail_range(call, object_size_limits(type).least, object_size_limits(type).most);
     if (error != ERROR_NONE)
-        return call_fail(call, error, error == ERROR_INVALID_ARGUMENT ? 0 : 1);
+        return call_fail(call, error, 0);
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
     error = call_slots(call, 2, count, &request.slots);

@@ -101,29 +101,29 @@ bool object_is_same(struct cap a, struct cap b)
     return a.word1 == b.word1;
 }
 
-static bool size_is_between(word size_bits, word low, word high)
+static const struct size_limits size_limits[OBJECT_RETYPE_COUNT] = {
+    [OBJECT_UNTYPED] = {4, 47},
+    [OBJECT_CNODE] = {1, 20},
+    [OBJECT_FRAME] = {PAGE_BITS, 30},
+};
+
+struct size_limits object_size_limits(word type)
 {
-    return size_bits >= low && size_bits <= high;
+    return size_limits[type];
 }
 
 enum error object_size(word type, word size_bits, unsigned *bits)
 {
     if (type == OBJECT_NULL || type >= OBJECT_RETYPE_COUNT)
         return ERROR_INVALID_ARGUMENT;
-    switch ((enum object_type)type) {
-    case OBJECT_UNTYPED:
-        *bits = (unsigned)size_bits;
-        return size_is_between(size_bits, 4, 47) ? ERROR_NONE : ERROR_RANGE;
-    case OBJECT_CNODE:
-        *bits = (unsigned)size_bits + OBJECT_BITS_CNODE_SLOT;
-        return size_is_between(size_bits, 1, 20) ? ERROR_NONE : ERROR_RANGE;
-    case OBJECT_FRAME:
-        *bits = (unsigned)size_bits;
-        return size_is_between(size_bits, PAGE_BITS, 30) ? ERROR_NONE : ERROR_RANGE;
-    default:
+    if (size_limits[type].most == 0) {
         *bits = object_types[type].size_bits;
         return ERROR_NONE;
     }
+    if (size_bits < size_limits[type].least || size_bits > size_limits[type].most)
+        return ERROR_RANGE;
+    *bits = (unsigned)size_bits + (type == OBJECT_CNODE ? OBJECT_BITS_CNODE_SLOT : 0);
+    return ERROR_NONE;
 }
 
 struct cap object_create(enum object_type type, word size_bits, paddr address, word untyped_kind)

@@ -33,6 +33,11 @@ bool object_is_same(struct cap a, struct cap b);
 
 /* Checks type and size as UNTYPED_RETYPE has them; *bits = log2 of the bytes that one object takes. */
 enum error object_size(word type, word size_bits, unsigned *bits);
+/* The size_bits that the type may have; most is 0 where it does not matter. */
+struct size_limits {
+    uint8_t least, most;
+};
+struct size_limits object_size_limits(word type);
 /* The capability to a new object of that kind at `address`, after making it. Memory objects are zeroed already. */
 struct cap object_create(enum object_type type, word size_bits, paddr address, word untyped_kind);
 

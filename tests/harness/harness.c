@@ -277,6 +277,14 @@ static void registers_set(struct user_registers *r, word pc, word sp, word a0, w
 #endif
 }
 
+void thread_aim(struct thread *thread, thread_function *function, word argument)
+{
+    struct user_registers registers;
+    word stack = (word)stacks[thread->index] + HARNESS_STACK_BYTES;
+    registers_set(&registers, (word)thread_entry, stack, (word)function, argument);
+    need(tcb_write_registers(thread->tcb, false, own_buffer, &registers), "TCB_WRITE_REGISTERS");
+}
+
 /* Maps a copy of the frame in the root task's space as well. */
 static void map_here(cptr frame, word address)
 {
@@ -303,9 +311,7 @@ static struct thread *thread_make(cptr vspace, thread_function *function, word a
     need(tcb_configure(t->tcb, ROOT_CNODE, vspace, (word)t->buffer, t->buffer_frame, faults), "TCB_CONFIGURE");
     need(sched_control_configure(ROOT_SCHED_CONTROL, t->sched_context, 10000000, 10000000, 0, 0), "SchedContext");
     need(tcb_set_sched_params(t->tcb, ROOT_TCB, 255, priority, t->sched_context), "TCB_SET_SCHED_PARAMS");
-    struct user_registers registers;
-    registers_set(&registers, (word)thread_entry, (word)stacks[index] + HARNESS_STACK_BYTES, (word)function, argument);
-    need(tcb_write_registers(t->tcb, false, own_buffer, &registers), "TCB_WRITE_REGISTERS");
+    thread_aim(t, function, argument);
     return t;
 }
 

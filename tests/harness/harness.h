@@ -72,6 +72,8 @@ struct thread *process_new(thread_function *function, word argument, word priori
 /* Thread number `index` of those made since the mark, in order; NULL behind the last. */
 struct thread *thread_at(word index);
 void thread_start(struct thread *thread);
+/* Lets a thread that does not run begin anew with this function. */
+void thread_aim(struct thread *thread, thread_function *function, word argument);
 /* Takes its scheduling context away, once it waits in a receive: it then runs on its callers' time. */
 void thread_make_passive(struct thread *thread);
 

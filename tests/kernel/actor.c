@@ -134,11 +134,20 @@ volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr 
     volatile struct step *s = &actor->steps[actor->count];
     s->number = number;
     s->destination = to | (word)reply << 32;
-    if (m != NULL)
-        s->m = *m;
+    s->m = m != NULL ? *m : (struct message){0};
     s->status = STATUS_PENDING;
+    s->is_echo = false;
+    s->flag = NULL;
     actor->count = actor->count + 1;
     return s;
+}
+
+void actor_reset(struct actor *actor)
+{
+    OK(tcb_suspend(actor->thread->tcb));
+    actor->done = actor->count = 0;
+    actor->repeats = false;
+    thread_aim(actor->thread, actor_run, (word)actor);
 }
 
 void actor_start(struct actor *actor)
@@ -207,4 +216,22 @@ cptr minted(cptr source, word rights, word badge)
 enum error invoked(cptr object, enum invocation label, word length, struct message *m)
 {
     return invoke(object, label, length, m);
+}
+
+void objects_of_all_types(cptr objects[OBJECT_TYPE_COUNT])
+{
+    objects[OBJECT_NULL] = 0;
+    for (enum object_type type = OBJECT_UNTYPED; type < OBJECT_RETYPE_COUNT; type++)
+        objects[type] = object_new(type, type == OBJECT_UNTYPED ? 14 : type == OBJECT_CNODE ? 4 : PAGE_BITS);
+    objects[OBJECT_SCHED_CONTROL] = ROOT_SCHED_CONTROL;
+    objects[OBJECT_IRQ_CONTROL] = ROOT_IRQ_CONTROL;
+    objects[OBJECT_IRQ_HANDLER] = slot_new();
+    OK(irq_control_get(ROOT_IRQ_CONTROL, TEST_IRQ, 0, ROOT_CNODE, objects[OBJECT_IRQ_HANDLER]));
+    objects[OBJECT_POWER_CONTROL] = ROOT_POWER_CONTROL;
+    objects[OBJECT_IO_PORT_CONTROL] = objects[OBJECT_IO_PORT] = 0;
+#if defined(__x86_64__)
+    objects[OBJECT_IO_PORT_CONTROL] = ROOT_IO_PORT_CONTROL;
+    objects[OBJECT_IO_PORT] = slot_new();
+    OK(io_port_control_issue(ROOT_IO_PORT_CONTROL, 0x80, 0x80, ROOT_CNODE, objects[OBJECT_IO_PORT]));
+#endif
 }

@@ -47,6 +47,13 @@ _Noreturn void case_fail(const char *file, int line, const char *text);
 _Noreturn void case_fail_equal(const char *file, int line, const char *text, word left, word right);
 void case_note(const char *name, word value);
 
+/* An interrupt line that tests may take. */
+#if defined(__x86_64__)
+#define TEST_IRQ 8 /* the RTC's */
+#else
+#define TEST_IRQ 34 /* the RTC's of QEMU's virt */
+#endif
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The root task runs at this priority during a case; others are usually one above or below. */
@@ -137,6 +144,8 @@ void actor_kill(struct actor *actor, enum kill how);
 volatile struct step *actor_step(struct actor *actor, enum syscall number, cptr to, cptr reply,
                                  const struct message *m);
 void actor_start(struct actor *actor);
+/* Suspends the actor; it has no steps then, and begins with the first that it gets at actor_start. */
+void actor_reset(struct actor *actor);
 /* A new actor without flags that makes this one call, started. */
 struct actor *actor_calls(word priority, enum syscall number, cptr to, cptr reply, word w0);
 /* A started actor that receives and then answers each call with what it was sent, for ever. */
@@ -152,6 +161,8 @@ bool actor_waits_in(const struct actor *actor, word i);
 void sleep_ns(word ns);
 /* Is there a capability in this slot of the root task's CNode? */
 bool slot_is_used(cptr slot);
+/* One object of each type that there is on this machine (else 0), by type, each with the most rights. */
+void objects_of_all_types(cptr objects[OBJECT_TYPE_COUNT]);
 /* A copy of the capability with that badge (0: as it is) and those rights, in a new slot. */
 cptr minted(cptr source, word rights, word badge);
 /* An invocation by label and words, of an object that the case checks the errors of. The answer's words stay in *m. */
