@@ -66,6 +66,7 @@ uint8_t *link_run(const struct link_input *input, size_t *size)
                            "-z",
                            "max-page-size=4096",
                            "--gc-sections",
+                           "--eh-frame-hdr",
                            "--orphan-handling=error",
                            "-m",
                            input->target == TARGET_ARM64 ? "aarch64elf" : "elf_x86_64",

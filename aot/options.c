@@ -108,7 +108,7 @@ static enum options_result set_level(struct options *options, const char *word)
 static enum options_result set_features(struct options *options, const char *word)
 {
     static const char *const words[] = {"2.0", "3.0"};
-    static const unsigned features[] = {FEATURES_WASM_2, FEATURES_TRANSLATED};
+    static const unsigned features[] = {FEATURES_WASM_2, FEATURES_WASM_3};
     int version = choice(word, words, 2);
     if (version < 0)
         return wrong("--wasm is 2.0 or 3.0, not \"%s\"", word);

@@ -6,8 +6,8 @@
 
 #include "codegen.h"
 
-/* The language that is read. Of WebAssembly 3.0 the reader refuses gc, and lower_check the operators of exceptions. */
-#define FEATURES_TRANSLATED FEATURES_WASM_3
+/* The language that is read. Of WebAssembly 3.0 the reader refuses gc. */
+#define FEATURES_TRANSLATED (FEATURES_WASM_3 | FEATURE_LEGACY_EXCEPTIONS)
 
 struct link_option {
     char *name, *file;

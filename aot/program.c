@@ -223,6 +223,7 @@ static bool scan_function(struct program *program, const struct module *module, 
     operator_reader_open_body(&reader, module, function);
     while (!operator_reader_at_end(&reader) && (is_read = operator_read(&reader, &op, &error))) {
         program->may_grow_tables |= op.code == OP_TABLE_GROW;
+        program->has_exceptions |= opcode_table[op.code].group == GROUP_EXCEPTION;
         program->has_tail_calls |=
             op.code == OP_RETURN_CALL || op.code == OP_RETURN_CALL_INDIRECT || op.code == OP_RETURN_CALL_REF;
     }

@@ -51,6 +51,7 @@ struct program {
     uint32_t first_memory;
     uint32_t memory_count;
     bool may_grow_tables;      /* some module has a table.grow */
+    bool has_exceptions;       /* some module throws or catches: calls may unwind */
     bool has_tail_calls;       /* some module has a return_call: all functions use a convention that allows it */
     bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
     bool is_without_page_zero; /* the first memory gets a region like the others */

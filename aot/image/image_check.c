@@ -423,6 +423,10 @@ const char *trap_kind_text(enum trap_kind kind)
         return "call stack exhausted";
     case TRAP_NULL_REFERENCE:
         return "null reference";
+    case TRAP_UNCAUGHT_EXCEPTION:
+        return "uncaught exception";
+    case TRAP_EXCEPTIONS_EXHAUSTED:
+        return "too many exceptions alive";
     case TRAP_NONE:
     case TRAP_KIND_COUNT:
         break;

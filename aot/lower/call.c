@@ -10,14 +10,16 @@ struct callee {
     bool is_native;
 };
 
-/* Pops the arguments and calls. */
-static LLVMValueRef build_call(struct lowering *lower, const struct callee *callee)
+/* Pops the arguments and calls; what the callee throws goes to `unwind`, or out of this function when that is NULL. */
+static LLVMValueRef build_call(struct lowering *lower, const struct callee *callee, LLVMBasicBlockRef unwind)
 {
-    lower->value_count -= callee->type->parameter_count;
+    uint32_t count = callee->type->parameter_count;
+    lower->value_count -= count;
     LLVMValueRef *arguments = lower->values + lower->value_count;
-    return callee->is_native
-               ? lower_call(lower, callee->llvm_type, callee->function, arguments, callee->type->parameter_count)
-               : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, callee->type->parameter_count);
+    if (callee->is_native)
+        return lower_call(lower, callee->llvm_type, callee->function, arguments, count);
+    return unwind ? lower_invoke_wasm(lower, callee->llvm_type, callee->function, arguments, count, unwind)
+                  : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, count);
 }
 
 static void push_results(struct lowering *lower, const struct function_type *type, LLVMValueRef result)
@@ -30,7 +32,7 @@ static void push_results(struct lowering *lower, const struct function_type *typ
 
 static void call(struct lowering *lower, const struct callee *callee)
 {
-    push_results(lower, callee->type, build_call(lower, callee));
+    push_results(lower, callee->type, build_call(lower, callee, lower_unwind_target(lower)));
 }
 
 /* More results than this may go through memory of the caller's, which is gone after a tail call. */
@@ -41,7 +43,7 @@ static void call(struct lowering *lower, const struct callee *callee)
 static void call_and_return(struct lowering *lower, const struct callee *callee)
 {
     bool is_tail = !callee->is_native && callee->type->result_count <= TAIL_CALL_RESULTS;
-    LLVMValueRef result = build_call(lower, callee);
+    LLVMValueRef result = build_call(lower, callee, NULL);
     if (is_tail)
         LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
     if (callee->type->result_count == 0)

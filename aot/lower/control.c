@@ -17,15 +17,27 @@ static void block_add_phis(struct lowering *lower, struct block *block, const st
     LLVMPositionBuilderAtEnd(lower->builder, here);
 }
 
+static void add_edge(struct block *block, const LLVMValueRef *values, LLVMBasicBlockRef from)
+{
+    for (uint32_t i = 0; i < block->phi_count; i++) {
+        LLVMValueRef value = values[i];
+        LLVMAddIncoming(block->phis[i], &value, &from, 1);
+    }
+}
+
 /* The topmost values go along the edge from `from` to the block's label. */
 static void block_add_edge(struct lowering *lower, struct block *block, LLVMBasicBlockRef from)
 {
-    LLVMValueRef *values = lower->values + lower->value_count - block->phi_count;
-    for (uint32_t i = 0; i < block->phi_count; i++)
-        LLVMAddIncoming(block->phis[i], &values[i], &from, 1);
+    add_edge(block, lower->values + lower->value_count - block->phi_count, from);
 }
 
-static struct block *block_at(struct lowering *lower, uint32_t depth)
+void lower_branch(struct lowering *lower, struct block *block, const LLVMValueRef *values)
+{
+    add_edge(block, values, LLVMGetInsertBlock(lower->builder));
+    LLVMBuildBr(lower->builder, block->target);
+}
+
+struct block *lower_block_at(struct lowering *lower, uint32_t depth)
 {
     return &lower->blocks[lower->block_count - 1 - depth];
 }
@@ -45,8 +57,15 @@ static void block_add_result_phis(struct lowering *lower, struct block *block)
                    block_type_result_count(lower->module, &block->type));
 }
 
+struct block *lower_block_open(struct lowering *lower, enum block_kind kind, const struct operation *op)
+{
+    struct block *block = block_open(lower, kind, op);
+    block_add_result_phis(lower, block);
+    return block;
+}
+
 /* A phi that no edge reaches is a value nobody will see. */
-static LLVMValueRef phi_value(LLVMValueRef phi)
+LLVMValueRef lower_phi_value(LLVMValueRef phi)
 {
     if (LLVMCountIncoming(phi) > 0)
         return phi;
@@ -71,7 +90,7 @@ void lower_nop(struct lowering *lower, const struct operation *op, const struct 
 void lower_block(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    block_add_result_phis(lower, block_open(lower, BLOCK_PLAIN, op));
+    lower_block_open(lower, BLOCK_PLAIN, op);
 }
 
 void lower_loop(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
@@ -92,8 +111,7 @@ void lower_if(struct lowering *lower, const struct operation *op, const struct l
 {
     (void)row;
     LLVMValueRef condition = LLVMBuildICmp(lower->builder, LLVMIntNE, lower_pop(lower), lower_i32(lower, 0), "");
-    struct block *block = block_open(lower, BLOCK_IF, op);
-    block_add_result_phis(lower, block);
+    struct block *block = lower_block_open(lower, BLOCK_IF, op);
     uint32_t parameters = block_type_parameter_count(lower->module, &block->type);
     block->else_values = allocate(parameters, sizeof *block->else_values);
     for (uint32_t i = 0; i < parameters; i++)
@@ -104,8 +122,7 @@ void lower_if(struct lowering *lower, const struct operation *op, const struct l
     LLVMPositionBuilderAtEnd(lower->builder, then);
 }
 
-/* The values on top of the stack leave the block at its end. */
-static void block_fall_out(struct lowering *lower, struct block *block)
+void lower_fall_out(struct lowering *lower, struct block *block)
 {
     if (!lower->is_reachable)
         return;
@@ -128,15 +145,15 @@ static void block_begin_else(struct lowering *lower, struct block *block)
 void lower_else(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op, (void)row;
-    struct block *block = block_at(lower, 0);
-    block_fall_out(lower, block);
+    struct block *block = lower_block_at(lower, 0);
+    lower_fall_out(lower, block);
     block_begin_else(lower, block);
 }
 
 void lower_end(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)op, (void)row;
-    struct block *block = block_at(lower, 0);
+    struct block *block = lower_block_at(lower, 0);
     if (block->kind == BLOCK_LOOP) { /* its label is its head; its results just stay on the stack */
         lower->block_count--;
         free(block->phis);
@@ -150,17 +167,24 @@ void lower_end(struct lowering *lower, const struct operation *op, const struct 
         }
         return;
     }
-    block_fall_out(lower, block);
+    lower_fall_out(lower, block);
     if (block->kind == BLOCK_IF) {
         block_begin_else(lower, block);
-        block_fall_out(lower, block);
+        lower_fall_out(lower, block);
+    } else if (block->kind == BLOCK_TRY || block->kind == BLOCK_CATCH) {
+        lower_leave_handlers(lower, block);
     }
+    lower_block_close(lower, block);
+}
+
+void lower_block_close(struct lowering *lower, struct block *block)
+{
     lower->block_count--;
     LLVMMoveBasicBlockAfter(block->target, LLVMGetInsertBlock(lower->builder));
     LLVMPositionBuilderAtEnd(lower->builder, block->target);
     lower->value_count = block->height;
     for (uint32_t i = 0; i < block->phi_count; i++)
-        lower_push(lower, phi_value(block->phis[i]));
+        lower_push(lower, lower_phi_value(block->phis[i]));
     lower->is_reachable = true;
     free(block->phis);
     free(block->else_values);
@@ -169,7 +193,7 @@ void lower_end(struct lowering *lower, const struct operation *op, const struct 
 void lower_br(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    struct block *block = block_at(lower, op->index);
+    struct block *block = lower_block_at(lower, op->index);
     block_add_edge(lower, block, LLVMGetInsertBlock(lower->builder));
     LLVMBuildBr(lower->builder, block->target);
     lower->is_reachable = false;
@@ -178,7 +202,7 @@ void lower_br(struct lowering *lower, const struct operation *op, const struct l
 /* Branches with the topmost values when the condition holds, else goes on. */
 static void branch_if(struct lowering *lower, LLVMValueRef condition, uint32_t depth)
 {
-    struct block *block = block_at(lower, depth);
+    struct block *block = lower_block_at(lower, depth);
     LLVMBasicBlockRef go_on = lower_block_append(lower, "");
     block_add_edge(lower, block, LLVMGetInsertBlock(lower->builder));
     LLVMBuildCondBr(lower->builder, condition, block->target, go_on);
@@ -215,11 +239,11 @@ void lower_br_table(struct lowering *lower, const struct operation *op, const st
     (void)row;
     LLVMValueRef index = lower_pop(lower);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(lower->builder);
-    struct block *otherwise = block_at(lower, op->index);
+    struct block *otherwise = lower_block_at(lower, op->index);
     block_add_edge(lower, otherwise, here);
     LLVMValueRef choice = LLVMBuildSwitch(lower->builder, index, otherwise->target, op->label_count);
     for (uint32_t i = 0; i < op->label_count; i++) {
-        struct block *block = block_at(lower, op->labels[i]);
+        struct block *block = lower_block_at(lower, op->labels[i]);
         block_add_edge(lower, block, here); /* a phi counts edges, not blocks */
         LLVMAddCase(choice, lower_i32(lower, i), block->target);
     }

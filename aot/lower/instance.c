@@ -56,6 +56,7 @@ static LLVMValueRef declare_foreign(struct lowering *lower, const struct instanc
 {
     char *name = symbol_entity(definer, "function", function);
     LLVMValueRef value = lower_external_function(lower, name, type);
+    lower_may_unwind(lower, value);
     lower_set_convention(lower, value);
     free(name);
     return value;
@@ -66,6 +67,7 @@ static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMType
     char *name = symbol_function(lower->program, lower->instance, index);
     LLVMValueRef value = LLVMAddFunction(lower->llvm, name, type);
     lower_function_attributes(lower, value);
+    lower_may_unwind(lower, value);
     lower_set_convention(lower, value);
     free(name);
     if (lower->module->functions[index].is_declared) {
@@ -270,6 +272,24 @@ static void declare_globals(struct lowering *lower)
     }
 }
 
+/* A tag is known by its address alone. */
+static void declare_tags(struct lowering *lower)
+{
+    lower->tags = allocate(lower->module->tag_count, sizeof *lower->tags);
+    for (uint32_t i = 0; i < lower->module->tag_count; i++) {
+        const struct instance *definer;
+        uint32_t defined;
+        bool own = is_own(lower, EXTERNAL_TAG, i, &definer, &defined);
+        char *name = symbol_entity(definer, "tag", defined);
+        lower->tags[i] = lower_external_global(lower, name, lower->i64);
+        free(name);
+        if (own) {
+            LLVMSetInitializer(lower->tags[i], lower_i64(lower, 0));
+            set_linkage(lower, lower->tags[i]);
+        }
+    }
+}
+
 /* ---- segments ---- */
 
 static LLVMValueRef add_local(struct lowering *lower, const char *word, uint32_t index, LLVMValueRef initial,
@@ -362,6 +382,7 @@ static void lowering_free(struct lowering *lower)
     free(lower->memories);
     free(lower->tables);
     free(lower->globals);
+    free(lower->tags);
     free(lower->data);
     free(lower->elements);
     if (lower->builder)
@@ -385,6 +406,7 @@ LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *progr
     declare_memories(&lower);
     declare_tables(&lower);
     declare_globals(&lower);
+    declare_tags(&lower);
     declare_data(&lower);
     declare_elements(&lower);
     for (uint32_t i = lower.module->imported_function_count;

@@ -60,7 +60,8 @@ struct lowered_segment {
     LLVMValueRef length; /* i32, 0 after drop */
 };
 
-enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_ELSE };
+/* BLOCK_TRY: the guarded part of a try or try_table; BLOCK_CATCH: a legacy try's part after its first catch. */
+enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_ELSE, BLOCK_TRY, BLOCK_CATCH };
 
 /* An open block. A branch to it goes to `target` and brings values for `phis`. */
 struct block {
@@ -71,6 +72,10 @@ struct block {
     uint32_t phi_count;
     LLVMBasicBlockRef otherwise; /* if: the else branch; NULL when it was not reached */
     LLVMValueRef *else_values;   /* if: the parameters again */
+    LLVMBasicBlockRef pad;       /* try: where calls unwind to; NULL until one may */
+    LLVMBasicBlockRef handlers;  /* try: where its exceptions go; catch: what no clause so far took; NULL: nothing */
+    LLVMValueRef exception;      /* try, catch: what arrived at `handlers` */
+    bool is_legacy;              /* try, catch: clauses follow the guarded part */
     uint32_t height;             /* of the value stack below the block's parameters */
     bool was_reached;
 };
@@ -94,6 +99,7 @@ struct lowering {
     struct lowered_memory *memories;
     struct lowered_table *tables;
     struct lowered_global *globals;
+    LLVMValueRef *tags; /* a tag is the address of a symbol of its own */
     struct lowered_segment *data;
     struct lowered_segment *elements;
 
@@ -182,6 +188,8 @@ LLVMTypeRef lower_results_type(const struct lowering *lower, const struct functi
 LLVMTypeRef lower_function_type(const struct lowering *lower, const struct function_type *type);
 /* Attributes that every function of ours has. */
 void lower_function_attributes(const struct lowering *lower, LLVMValueRef function);
+/* A function through which exceptions may pass, in a program that has any. */
+void lower_may_unwind(const struct lowering *lower, LLVMValueRef function);
 LLVMValueRef lower_i32(const struct lowering *lower, uint32_t value);
 LLVMValueRef lower_i64(const struct lowering *lower, uint64_t value);
 /* A symbol of another object, to be found by the linker within the image. */
@@ -202,6 +210,9 @@ LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef c
  * when the program has tail calls. */
 LLVMValueRef lower_call_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
                              uint32_t count);
+/* A call that continues at `unwind` when the callee throws. */
+LLVMValueRef lower_invoke_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                               uint32_t count, LLVMBasicBlockRef unwind);
 void lower_set_convention(const struct lowering *lower, LLVMValueRef function);
 void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name);
 
@@ -209,6 +220,27 @@ void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const c
 
 void lower_trap(struct lowering *lower, enum trap_kind kind);
 void lower_trap_if(struct lowering *lower, LLVMValueRef condition, enum trap_kind kind);
+
+/* ---- control.c: also used by exceptions ---- */
+
+/* The open block that label `depth` names; a branch to it with its phis' values. */
+struct block *lower_block_at(struct lowering *lower, uint32_t depth);
+void lower_branch(struct lowering *lower, struct block *block, const LLVMValueRef *values);
+/* Opens a block that yields its type's results; its parameters stay on the stack. */
+struct block *lower_block_open(struct lowering *lower, enum block_kind kind, const struct operation *op);
+/* The values on top of the stack leave the block at its end. */
+void lower_fall_out(struct lowering *lower, struct block *block);
+/* Goes on after the block, which is closed. */
+void lower_block_close(struct lowering *lower, struct block *block);
+/* A phi's value; poison in its place when nothing leads there. */
+LLVMValueRef lower_phi_value(LLVMValueRef phi);
+
+/* ---- exceptions.c ---- */
+
+/* Where a call at this place unwinds to; NULL: out of the function. */
+LLVMBasicBlockRef lower_unwind_target(struct lowering *lower);
+/* The block that is closed leaves what it did not catch to those around it. */
+void lower_leave_handlers(struct lowering *lower, struct block *block);
 
 /* ---- float.c ---- */
 
@@ -244,6 +276,8 @@ lower_handler lower_unreachable, lower_nop, lower_block, lower_loop, lower_if, l
     lower_br_if, lower_br_table, lower_return;
 lower_handler lower_call_direct, lower_call_indirect, lower_call_reference, lower_return_call,
     lower_return_call_indirect, lower_return_call_reference, lower_br_on_null, lower_br_on_non_null;
+lower_handler lower_throw, lower_throw_reference, lower_try_table, lower_try, lower_catch, lower_catch_all,
+    lower_rethrow, lower_delegate;
 lower_handler lower_drop, lower_select, lower_local_get, lower_local_set, lower_local_tee, lower_global_get,
     lower_global_set;
 lower_handler lower_ref_null, lower_ref_is_null, lower_ref_func, lower_ref_as_non_null;

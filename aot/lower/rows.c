@@ -24,6 +24,16 @@ const struct lowering_row lowering_rows[OPCODE_COUNT] = {
     [OP_BR_ON_NULL] = {.handler = lower_br_on_null},
     [OP_BR_ON_NON_NULL] = {.handler = lower_br_on_non_null},
 
+    /* Exceptions: exceptions.c */
+    [OP_THROW] = {.handler = lower_throw},
+    [OP_THROW_REF] = {.handler = lower_throw_reference},
+    [OP_TRY_TABLE] = {.handler = lower_try_table},
+    [OP_TRY] = {.handler = lower_try},
+    [OP_CATCH] = {.handler = lower_catch},
+    [OP_CATCH_ALL] = {.handler = lower_catch_all},
+    [OP_RETHROW] = {.handler = lower_rethrow},
+    [OP_DELEGATE] = {.handler = lower_delegate},
+
     /* Parametric and variables: variable.c */
     [OP_DROP] = {.handler = lower_drop},
     [OP_SELECT] = {.handler = lower_select},

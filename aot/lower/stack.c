@@ -60,6 +60,17 @@ LLVMValueRef lower_call_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValue
     return call;
 }
 
+LLVMValueRef lower_invoke_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                               uint32_t count, LLVMBasicBlockRef unwind)
+{
+    LLVMBasicBlockRef go_on = lower_block_append(lower, "");
+    LLVMValueRef call = LLVMBuildInvoke2(lower->builder, type, callee, arguments, count, go_on, unwind, "");
+    if (lower->program->has_tail_calls)
+        LLVMSetInstructionCallConv(call, TAIL_CALL_CONVENTION);
+    LLVMPositionBuilderAtEnd(lower->builder, go_on);
+    return call;
+}
+
 void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));

@@ -75,8 +75,8 @@ static void set_flag(const struct lowering *lower, LLVMValueRef function, const 
                             LLVMCreateEnumAttribute(lower->context, kind, 0));
 }
 
-/* Address 0 is memory; nothing unwinds; runaway recursion must meet the stack's guard page, so calls
- * stay calls and big frames are probed; frame pointers let the tracer walk the stack. */
+/* Address 0 is memory; nothing unwinds unless lower_may_unwind says so; runaway recursion must meet the stack's guard
+ * page, so calls stay calls and big frames are probed; frame pointers let the tracer walk the stack. */
 void lower_function_attributes(const struct lowering *lower, LLVMValueRef function)
 {
     set_flag(lower, function, "null_pointer_is_valid");
@@ -85,6 +85,13 @@ void lower_function_attributes(const struct lowering *lower, LLVMValueRef functi
     set_attribute(lower, function, "frame-pointer", "all");
     set_attribute(lower, function, "probe-stack", "inline-asm");
     set_attribute(lower, function, "stack-probe-size", "4096");
+}
+
+void lower_may_unwind(const struct lowering *lower, LLVMValueRef function)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName("nounwind", strlen("nounwind"));
+    if (lower->program->has_exceptions)
+        LLVMRemoveEnumAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, kind);
 }
 
 LLVMValueRef lower_i32(const struct lowering *lower, uint32_t value)

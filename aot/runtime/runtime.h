@@ -38,6 +38,9 @@ int64_t wasm_platform_memory_grow(uint64_t delta_pages);
 /* The same for the memory at `base` (a program of several memories only; see IMAGE_REGION_BASE). */
 int64_t wasm_platform_region_grow(uint64_t base, uint64_t old_pages, uint64_t delta_pages);
 
+/* Where the stack of the thread that asks ends, above its first frame. */
+uint64_t wasm_platform_stack_top(void);
+
 /* Ends the process. */
 _Noreturn void wasm_platform_exit(int status);
 

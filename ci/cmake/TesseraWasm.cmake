@@ -4,15 +4,15 @@ set(TESSERA_CLANG clang-19 CACHE STRING "Compiler for wasm32-wasi")
 
 # tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...])
 #
-# Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2. Host
-# configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
+# Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2; sources are C, or C++ without a
+# library when they end in .cc. Host configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
 # -nostdinc with both include folders named.
 function(tessera_wasm name)
     cmake_parse_arguments(arg "" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_wasm(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
-    set(flags --target=wasm32-wasi -O2 -std=c17 -Wall -Wextra -Werror -nostdinc
+    set(flags --target=wasm32-wasi -O2 -Wall -Wextra -Werror -nostdinc
         -isystem ${TESSERA_CLANG_INCLUDE} -isystem /usr/include/wasm32-wasi
         "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
     foreach(folder IN LISTS arg_INCLUDES)
@@ -22,12 +22,17 @@ function(tessera_wasm name)
     foreach(source IN LISTS arg_SOURCES)
         cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
         cmake_path(GET source STEM stem)
+        cmake_path(GET source EXTENSION LAST_ONLY extension)
+        set(language -std=c17)
+        if(extension STREQUAL ".cc")
+            set(language -std=c++17 -fno-rtti)
+        endif()
         string(MD5 source_hash "${source}")
         string(SUBSTRING "${source_hash}" 0 8 source_hash)
         set(object "${CMAKE_BINARY_DIR}/wasm/objects/${name}/${stem}-${source_hash}.o")
         add_custom_command(OUTPUT "${object}"
             COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/wasm/objects/${name}"
-            COMMAND ${TESSERA_CLANG} ${flags} ${arg_OPTIONS} -MD -MF "${object}.d" -c "${source}" -o "${object}"
+            COMMAND ${TESSERA_CLANG} ${flags} ${language} ${arg_OPTIONS} -MD -MF "${object}.d" -c "${source}" -o "${object}"
             DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
             COMMENT "Building wasm object ${name}/${stem}.o")
         list(APPEND objects "${object}")

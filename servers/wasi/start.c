@@ -31,6 +31,11 @@ __asm__(".section .text._start, \"ax\"\n"
         ".text\n");
 #endif
 
+uint64_t wasm_platform_stack_top(void)
+{
+    return PROCESS_STACK_TOP;
+}
+
 _Noreturn void wasm_platform_exit(int status)
 {
     for (;;) {

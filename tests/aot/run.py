@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 
+import exnref
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -158,6 +160,18 @@ def check_damage(options):
     return problems
 
 
+def translate_and_run(options, module, image, *more):
+    """What became of the translator, or of the program when it could be translated."""
+    if not host_maps_page_zero():
+        more = [*more, "--no-page-zero"]
+    done = run([options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library", "libwasm_linux.a",
+                *more, "-o", str(image), str(module)])
+    if done.returncode != 0:
+        return done
+    runner = ["qemu-aarch64-static"] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+    return run([*runner, str(image)])
+
+
 def check_programs(options):
     """Modules that clang and wasi-libc made, where the host configuration has built them."""
     problems = []
@@ -203,6 +217,37 @@ def check_vectors(options):
     return problems
 
 
+# What programs/throwing.cc prints, as g++'s native code does.
+THROWN = ["result 1007, destroyed 11", "result 2101, destroyed 11", "result 12, destroyed 11"] * 2 + ["sum 9999900000"]
+
+
+def check_throwing(options):
+    """C++ code with exceptions, from clang."""
+    problems = []
+    for level in "012":
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            image = pathlib.Path(folder) / "throwing"
+            done = translate_and_run(options, pathlib.Path(options.wasm_dir) / "throwing.wasm", image, f"-O{level}")
+        if done.returncode != 0 or done.stdout.splitlines() != THROWN:
+            problems.append(f"throwing -O{level}: status {done.returncode}: {done.stdout}{done.stderr}")
+    return problems
+
+
+def check_exception_references(options):
+    """Exceptions in a table: those that nothing refers to any more make room, and when too many are alive it is a trap."""
+    problems = []
+    for title, entries, rounds, looks, status, text in (
+            ("kept", 100, 300000, True, 5, ""),
+            ("too many", 5000, 5000, False, 134, "wasm trap: too many exceptions alive, in _start")):
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            image, source = pathlib.Path(folder) / "image", pathlib.Path(folder) / "module.wasm"
+            source.write_bytes(exnref.module(entries, rounds, looks))
+            done = translate_and_run(options, source, image)
+            if done.returncode != status or done.stderr.strip() != text:
+                problems.append(f"exceptions {title}: status {done.returncode}: {done.stderr}")
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True)
@@ -230,6 +275,7 @@ def main():
             problems.append(f"{file.name}: {problem}")
     if not options.cases:
         problems += check_commands(options) + check_damage(options) + check_programs(options) + check_vectors(options)
+        problems += check_throwing(options) + check_exception_references(options)
     for problem in problems:
         print(f"FAIL {problem}")
     print(f"{count} cases, {len(problems)} problems")

@@ -110,7 +110,7 @@ def main():
         write_suite(folder)
         spectest = folder / "spectest.wasm"
         spectest.write_bytes(spec.spectest_module(False))
-        outcome = spec.run_script(options, spec.Script(folder, spectest, {}))
+        outcome = spec.run_script(options, spec.Script(folder, spectest, {}, "selftest"))
     found = sorted(int(failure.split(":")[1]) for failure in outcome.failures)
     wanted = [line for line, (_, passes) in enumerate(COMMANDS, 1) if not passes]
     passes = sum(passes for command, passes in COMMANDS if command["type"].startswith("assert_"))

@@ -10,6 +10,7 @@ TESSERA_WASM_SPEC, or ../shared/wasm-spec beside the repository (see the README 
                                                            translate, boot Tessera in QEMU with the images, the same report
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -31,7 +32,8 @@ MODULE, UNLINKABLE, UNINSTANTIABLE, ACTION, RETURN, TRAP = range(1, 7)
 BITS, CANONICAL_NAN, ARITHMETIC_NAN, NULL, NOT_NULL = range(5)
 LANES = {"i8": ("b", 1), "i16": ("w", 2), "i32": ("i", 4), "i64": ("I", 8), "f32": ("f", 4), "f64": ("F", 8)}
 LETTERS = {"i32": "i", "i64": "I", "f32": "f", "f64": "F", "funcref": "r", "externref": "x", "exnref": "r",
-           "refnull": "r", "nullfuncref": "r", "nullexternref": "x", "nullexnref": "r"}
+           "refnull": "r", "nullfuncref": "r", "nullexternref": "x", "nullexnref": "r", "nullref": "r", "anyref": "r",
+           "eqref": "r", "i31ref": "r", "structref": "r", "arrayref": "r"}
 
 # enum trap_kind of aot/image/image.h, by the suite's words.
 TRAPS = {
@@ -47,7 +49,31 @@ TRAPS = {
     "call stack exhausted": 10,
     "null reference": 11,
     "null function reference": 11,
+    "null exception reference": 11,
+    "uncaught exception": 12,
 }
+
+
+# The groups of the main suites, after the folders that the specification keeps its scripts in; the first that fits.
+GROUPS = [
+    ("gc", r"array.*|binary-gc|br_on_cast.*|extern|i31|ref_cast|ref_eq|ref_test|struct|type-subtyping"),
+    ("exceptions", r"tag|throw|throw_ref|try_table"),
+    ("relaxed simd", r".*relaxed.*"),
+    ("simd", r"simd_.*"),
+    ("memory64", r".*64|memory64-imports|table_copy_mixed"),
+    ("multi-memory", r"memory-multi|memory_size_import|.*[a-z_]\d"),
+    ("bulk", r"bulk|memory_copy|memory_fill|memory_init|table-sub|table_copy|table_fill|table_init"),
+]
+CORE_NUMBERS = {"f32", "f64", "i32", "i64", "binary-leb128"}
+
+
+def group_of(suite, name):
+    if not suite.startswith("wasm-"):
+        return suite
+    for group, pattern in GROUPS:
+        if name not in CORE_NUMBERS and re.fullmatch(pattern, name):
+            return group
+    return "base"
 
 
 class Skip(Exception):
@@ -114,14 +140,19 @@ def result_bytes(value):
 class Script:
     """One script: what to translate, what to check, and the commands for the driver."""
 
-    def __init__(self, folder, spectest, refused):
+    def __init__(self, folder, spectest, refused, suite):
+        self.suite = suite
         self.name = folder.name
+        self.group = group_of(suite, self.name)
+        self.version = version_options(suite)
         self.folder = folder
+        self.file = f"{suite}-{folder.name}"  # the same name may be in several suites
         self.refused = refused  # files of modules that cannot be translated, with the reason
         self.definitions = {}  # the script's "$name" of a module that is not instantiated yet -> file
         self.commands = [text_bytes(self.name)]
         self.set_lines = []
         self.names = {}  # the script's "$name" -> instance
+        self.refusals = {}  # "$name" of a module that is not translated, None: the last one -> the reason
         self.registered = {}  # import module name -> instance
         self.last = None
         self.count = 0
@@ -156,7 +187,7 @@ class Script:
         action = command["action"]
         instance = self.names.get(action["module"]) if "module" in action else self.last
         if instance is None:
-            raise Skip("its module is not translated")
+            raise Skip(f"its module: {self.refusals.get(action.get('module'), 'none is instantiated')}")
         slots = [slot for value in action.get("args", []) for slot in argument_slots(value)]
         data = struct.pack("<I", instance) + text_bytes(action["field"]) + struct.pack("<B", len(slots))
         return data + struct.pack(f"<{len(slots)}Q", *slots)
@@ -166,7 +197,11 @@ class Script:
         self.last = None
         if name:
             self.names[name] = None
-        self.last = self.add_instance(filename, "instance")
+        try:
+            self.last = self.add_instance(filename, "instance")
+        except Skip as reason:
+            self.refusals[None] = self.refusals[name] = str(reason)
+            raise
         if name:
             self.names[name] = self.last
         self.emit(MODULE, command, struct.pack("<I", self.last))
@@ -195,6 +230,9 @@ class Script:
         elif kind in ("assert_trap", "assert_exhaustion"):
             self.emit(TRAP, command, self.action(command) + struct.pack("<B", trap_kind(command["text"])))
             self.assertions += 1
+        elif kind == "assert_exception":
+            self.emit(TRAP, command, self.action(command) + struct.pack("<B", TRAPS["uncaught exception"]))
+            self.assertions += 1
         elif kind == "assert_unlinkable":
             self.emit(UNLINKABLE, command, struct.pack("<I", self.add_instance(command["filename"], "unlinkable")))
             self.assertions += 1
@@ -211,8 +249,9 @@ class Script:
 
 
 class Outcome:
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, script):
+        self.name = script.name
+        self.group = f"{script.suite} {script.group}" if script.group != script.suite else script.suite
         self.passed = 0
         self.failures = []  # one line each; a line may stand for several assertions
         self.failed = 0
@@ -233,20 +272,20 @@ def run_command(command, timeout, cwd=None):
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
-def version_options(options):
+def version_options(suite):
     """The language that the suite is written for."""
-    version = re.match(r"wasm-(\d\.\d)", options.suite)
+    version = re.match(r"wasm-(\d\.\d)", suite)
     return ["--wasm", version[1]] if version else []
 
 
-def find_refused(options, folder):
+def find_refused(options, folder, suite):
     """The script's modules that are valid but cannot be translated, with the reason."""
     commands = json.loads((folder / f"{folder.name}.json").read_text())["commands"]
     kinds = ("module", "module_definition", "assert_unlinkable", "assert_uninstantiable")
     files = sorted({str(folder / command["filename"]) for command in commands if command["type"] in kinds})
     if not files:
         return {}
-    _, out, _ = run_command([options.aot, "--check", *version_options(options), *files], options.timeout)
+    _, out, _ = run_command([options.aot, "--check", *version_options(suite), *files], options.timeout)
     return {file: text.split(": ", 2)[-1] for file, text in zip(files, out.splitlines()) if text != f"{file}: ok"}
 
 
@@ -255,7 +294,7 @@ def check_rejects(options, script, outcome):
     if not script.rejects:
         return
     files = [str(file) for _, file in script.rejects]
-    status, out, err = run_command([options.aot, "--check", *version_options(options), *files], options.timeout)
+    status, out, err = run_command([options.aot, "--check", *script.version, *files], options.timeout)
     lines = out.splitlines()
     if status not in (0, 1) or len(lines) != len(files):
         outcome.fail(f"{script.name}.wast: --check ended with {status} after {len(lines)} modules: {err}", len(files))
@@ -270,7 +309,8 @@ def check_rejects(options, script, outcome):
 def translate(options, script, folder, image, more=()):
     (folder / "commands.blob").write_bytes(b"".join(script.commands))
     (folder / "set").write_text("\n".join(script.set_lines) + "\n")
-    command = [options.aot, "--set", "--export-tables", *version_options(options), "--target", options.target, f"-O{options.level}", "-o", str(image)]
+    command = [options.aot, "--set", "--export-tables", *script.version, "--target", options.target,
+               f"-O{options.level}", "-o", str(image)]
     for directory in options.lib_dir:
         command += ["--lib-dir", str(pathlib.Path(directory).resolve())]
     for library in options.library:
@@ -298,7 +338,7 @@ def judge(lines, script, outcome, otherwise):
 
 
 def run_script(options, script):
-    outcome = Outcome(script.name)
+    outcome = Outcome(script)
     outcome.skips = [f"{script.name}.wast:{line}: {reason}" for line, reason in script.skips]
     check_rejects(options, script, outcome)
     if script.count == 0:  # nothing to run: only malformed and invalid modules
@@ -322,16 +362,16 @@ SCRIPTS_PER_BOOT = 40
 
 def build_image(options, script, folder):
     """One image in `folder` for the target. False: the outcome says why not."""
-    outcome = Outcome(script.name)
+    outcome = Outcome(script)
     outcome.skips = [f"{script.name}.wast:{line}: {reason}" for line, reason in script.skips]
     check_rejects(options, script, outcome)
     if script.count == 0:
         return outcome, False
-    manifest = folder / f"{script.name}.json"
+    manifest = folder / f"{script.file}.json"
     manifest.write_text(json.dumps({"name": script.name, "version": "1", "memory": MEMORY,
                                     "permissions": {"trap_thread": True}}))
     with tempfile.TemporaryDirectory(prefix="spec-") as work:
-        status, _, err = translate(options, script, pathlib.Path(work), folder / f"{script.name}.image",
+        status, _, err = translate(options, script, pathlib.Path(work), folder / f"{script.file}.image",
                                    ["--manifest", str(manifest)])
     if status != 0:
         outcome.fail(f"{script.name}.wast: not translated (status {status}): {err.strip()}", script.assertions)
@@ -345,7 +385,7 @@ def program_name(index):
 
 def boot(options, folder, number, scripts):
     """The console of a system whose programs are these scripts."""
-    programs = [{"name": program_name(index), "image": f"{script.name}.image", "manifest": f"{script.name}.json",
+    programs = [{"name": program_name(index), "image": f"{script.file}.image", "manifest": f"{script.file}.json",
                  "memory": MEMORY, "grant": {"trap_thread": True}} for index, script in enumerate(scripts)]
     description = folder / f"system{number}.json"
     description.write_text(json.dumps({"programs": programs}))
@@ -409,18 +449,27 @@ def can_map_page_zero():
     return os.geteuid() == 0 or int(floor.read_text()) == 0
 
 
+def skip_reason(skip):
+    return skip.split(": ", 1)[1]
+
+
+def report_group(group, outcomes):
+    """One line for a group, with the reasons of its skips."""
+    reasons = collections.Counter(skip_reason(skip) for outcome in outcomes for skip in outcome.skips)
+    passed, failed = sum(outcome.passed for outcome in outcomes), sum(outcome.failed for outcome in outcomes)
+    print(f"group {group}: passed {passed} failed {failed} skipped {sum(reasons.values())}"
+          + "".join(f"\n    {count} skipped: {reason}" for reason, count in reasons.most_common()))
+
+
 def report(outcomes):
-    passed = failed = 0
     for outcome in outcomes:
-        passed += outcome.passed
-        failed += outcome.failed
         print(f"{outcome.name}: passed {outcome.passed} failed {outcome.failed} skipped {len(outcome.skips)}")
-        for failure in outcome.failures:
-            print(f"  FAIL {failure}")
-    skips = [skip for outcome in outcomes for skip in outcome.skips]
-    for skip in skips:
-        print(f"  SKIP {skip}")
-    skipped = len(skips)
+        for line in [f"FAIL {failure}" for failure in outcome.failures] + [f"SKIP {skip}" for skip in outcome.skips]:
+            print(f"  {line}")
+    for group in dict.fromkeys(outcome.group for outcome in outcomes):
+        report_group(group, [outcome for outcome in outcomes if outcome.group == group])
+    passed, failed = sum(outcome.passed for outcome in outcomes), sum(outcome.failed for outcome in outcomes)
+    skipped = sum(len(outcome.skips) for outcome in outcomes)
     share = 100 * passed / max(1, passed + failed)
     print(f"total: passed {passed} failed {failed} skipped {skipped}; {share:.2f} % of those that ran")
     return failed == 0 and passed > 0
@@ -430,7 +479,7 @@ def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mode", choices=("run", "target"))
     parser.add_argument("scripts", nargs="*", help="names of scripts; all by default")
-    parser.add_argument("--suite", default="wasm-2.0")
+    parser.add_argument("--suite", action="append", help="may be repeated (default wasm-2.0)")
     parser.add_argument("--folder", type=pathlib.Path, help="take the scripts in this folder instead of a suite")
     parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--aot", required=True, help="the translator")
@@ -445,6 +494,7 @@ def read_options():
     options = parser.parse_intermixed_args()
     if options.mode == "target" and not options.build_dir:
         parser.error("target needs --build-dir")
+    options.suite = options.suite or ["wasm-2.0"]
     options.aot = str(pathlib.Path(options.aot).resolve())
     options.runner = []
     if options.target == "arm64" and os.uname().machine != "aarch64":
@@ -464,14 +514,16 @@ def main():
         options.no_page_zero = True
     with tempfile.TemporaryDirectory(prefix="spec-data-") as target:
         target = pathlib.Path(target)
-        spectest = target / "spectest.wasm"
-        spectest.write_bytes(spectest_module(options.suite != "wasm-2.0"))
-        folders = unpacked(data) if options.folder else unpack(data, options.suite, target)
-        if options.scripts:
-            folders = [folder for folder in folders if folder.name in options.scripts]
-        read = lambda folder: Script(folder, spectest, find_refused(options, folder))
+        work = []
+        for suite in [options.folder.name] if options.folder else options.suite:
+            spectest = target / f"spectest-{suite}.wasm"
+            spectest.write_bytes(spectest_module(suite == "wasm-3.0"))
+            folders = unpacked(data) if options.folder else unpack(data, suite, target)
+            work += [(folder, spectest, suite) for folder in folders
+                     if not options.scripts or folder.name in options.scripts]
+        read = lambda item: Script(item[0], item[1], find_refused(options, item[0], item[2]), item[2])
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            scripts = list(pool.map(read, folders))
+            scripts = list(pool.map(read, work))
             if options.mode == "run":
                 outcomes = list(pool.map(lambda script: run_script(options, script), scripts))
             else:

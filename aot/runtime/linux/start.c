@@ -82,6 +82,11 @@ int64_t wasm_platform_memory_grow(uint64_t delta_pages)
     return wasm_platform_region_grow(first_memory_base, wasm_memory_pages, delta_pages);
 }
 
+uint64_t wasm_platform_stack_top(void)
+{
+    return linux_stack_high;
+}
+
 _Noreturn void wasm_platform_exit(int status)
 {
     linux_exit(status);

@@ -1,5 +1,87 @@
 ;; wat2wasm: --enable-exceptions
-;; error: throw cannot be translated
-;; error: function 0: 0x
-;; What is not translated is refused by name.
-(module (tag $t) (func (export "_start") (throw $t)))
+;; exit: 42
+;; What is alive when an exception arrives is what it was: locals of every type in more registers than any convention
+;; saves, through frames that save and change them; values of every type in the exception; a million exceptions.
+(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (type $spoil (func (param i32 i64 f64) (result f64)))
+  (tag $few (param i32 i64 f32 f64 v128))
+  (tag $other)
+  (table 2 funcref)
+  (elem (i32.const 0) $spoil $throws)
+  (memory 1)
+
+  (func $fail (param i32) (call $proc_exit (local.get 0)))
+
+  ;; Uses many registers across a call, so that it saves its caller's.
+  (func $spoil (type $spoil) (local i32 i32 i32 i32 i64 i64 i64 f64 f64 f64 f64)
+    (local.set 3 (i32.mul (local.get 0) (i32.const 3)))
+    (local.set 4 (i32.mul (local.get 3) (i32.const 5)))
+    (local.set 5 (i32.xor (local.get 4) (local.get 0)))
+    (local.set 6 (i32.add (local.get 5) (local.get 3)))
+    (local.set 7 (i64.mul (local.get 1) (i64.const 7)))
+    (local.set 8 (i64.xor (local.get 7) (local.get 1)))
+    (local.set 9 (i64.add (local.get 8) (local.get 7)))
+    (local.set 10 (f64.mul (local.get 2) (f64.const 1.5)))
+    (local.set 11 (f64.add (local.get 10) (local.get 2)))
+    (local.set 12 (f64.sub (local.get 11) (local.get 10)))
+    (local.set 13
+      (if (result f64) (i32.eqz (local.get 0))
+        (then (call_indirect (type $spoil) (local.get 0) (local.get 1) (local.get 2) (i32.const 1)))
+        (else (call_indirect (type $spoil) (i32.sub (local.get 0) (i32.const 1)) (local.get 9) (local.get 12) (i32.const 0)))))
+    (f64.add (f64.add (local.get 13) (f64.add (local.get 12) (local.get 11)))
+      (f64.convert_i64_s (i64.add (i64.add (local.get 7) (local.get 8))
+        (i64.extend_i32_s (i32.add (i32.add (local.get 3) (local.get 4)) (i32.add (local.get 5) (local.get 6))))))))
+
+  (func $throws (type $spoil)
+    (throw $few (i32.const 1) (i64.const -2) (f32.const 3.5) (f64.const 4.25) (v128.const i32x4 5 6 7 8)))
+
+  ;; Twelve integers, six floats and a vector live across the call that throws, and compared after.
+  (func $keeps (param $seed i32) (result i32)
+    (local $a i32) (local $b i32) (local $c i32) (local $d i32) (local $e i32) (local $f i32) (local $g i32) (local $h i64)
+    (local $i i64) (local $j i64) (local $k f64) (local $l f64) (local $m f64) (local $n f64) (local $o f32) (local $v v128)
+    (local $got v128) (local $sum i32)
+    (local.set $a (i32.load (i32.mul (local.get $seed) (i32.const 4))))
+    (local.set $b (i32.add (local.get $a) (local.get $seed)))
+    (local.set $c (i32.mul (local.get $b) (local.get $seed)))
+    (local.set $d (i32.xor (local.get $c) (local.get $b)))
+    (local.set $e (i32.rotl (local.get $d) (local.get $seed)))
+    (local.set $f (i32.sub (local.get $e) (local.get $c)))
+    (local.set $g (i32.or (local.get $f) (local.get $a)))
+    (local.set $h (i64.extend_i32_s (local.get $g)))
+    (local.set $i (i64.mul (local.get $h) (i64.extend_i32_u (local.get $seed))))
+    (local.set $j (i64.xor (local.get $i) (local.get $h)))
+    (local.set $k (f64.convert_i32_s (local.get $b)))
+    (local.set $l (f64.mul (local.get $k) (f64.const 0.5)))
+    (local.set $m (f64.add (local.get $l) (local.get $k)))
+    (local.set $n (f64.sub (local.get $m) (f64.const 3)))
+    (local.set $o (f32.demote_f64 (local.get $n)))
+    (local.set $v (i32x4.splat (local.get $d)))
+    (try
+      (do (drop (call_indirect (type $spoil) (i32.const 5) (local.get $j) (local.get $n) (i32.const 0))) (call $fail (i32.const 1)))
+      (catch $other (call $fail (i32.const 2)))
+      (catch $few
+        (local.set $got)
+        (if (f64.ne (f64.const 4.25)) (then (call $fail (i32.const 3))))
+        (if (f32.ne (f32.const 3.5)) (then (call $fail (i32.const 4))))
+        (if (i64.ne (i64.const -2)) (then (call $fail (i32.const 5))))
+        (if (i32.ne (i32.const 1)) (then (call $fail (i32.const 6))))
+        (if (v128.any_true (v128.xor (local.get $got) (v128.const i32x4 5 6 7 8))) (then (call $fail (i32.const 7))))))
+    (local.set $sum (i32.load (i32.mul (local.get $seed) (i32.const 4))))
+    (if (i32.ne (local.get $sum) (local.get $a)) (then (call $fail (i32.const 8))))
+    (if (i32.ne (local.get $b) (i32.add (local.get $sum) (local.get $seed))) (then (call $fail (i32.const 9))))
+    (if (i32.ne (local.get $c) (i32.mul (local.get $b) (local.get $seed))) (then (call $fail (i32.const 10))))
+    (if (i32.ne (local.get $d) (i32.xor (local.get $c) (local.get $b))) (then (call $fail (i32.const 11))))
+    (if (i32.ne (local.get $f) (i32.sub (local.get $e) (local.get $c))) (then (call $fail (i32.const 12))))
+    (if (i32.ne (local.get $g) (i32.or (local.get $f) (local.get $a))) (then (call $fail (i32.const 13))))
+    (if (i64.ne (local.get $j) (i64.xor (local.get $i) (local.get $h))) (then (call $fail (i32.const 14))))
+    (if (f64.ne (local.get $m) (f64.add (local.get $l) (local.get $k))) (then (call $fail (i32.const 15))))
+    (if (f32.ne (local.get $o) (f32.demote_f64 (local.get $n))) (then (call $fail (i32.const 16))))
+    (if (v128.any_true (v128.xor (local.get $v) (i32x4.splat (local.get $d)))) (then (call $fail (i32.const 17))))
+    (local.get $e))
+
+  (func (export "_start") (local $i i32) (local $sum i32)
+    (loop $again
+      (local.set $sum (i32.add (local.get $sum) (call $keeps (i32.and (local.get $i) (i32.const 31)))))
+      (br_if $again (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000000))))
+    (call $proc_exit (i32.const 42))))
