@@ -11,7 +11,6 @@ static void wait_leave(struct tcb *tcb)
         queue_remove(&tcb->endpoint->queue, tcb);
         if (tcb->reply)
             tcb->reply->server = NULL;
-        tcb->reply = NULL;
         break;
     case THREAD_BLOCKED_WAIT:
         queue_remove(&tcb->notification->queue, tcb);

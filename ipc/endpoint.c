@@ -24,10 +24,8 @@ static void endpoint_enqueue(struct core *core, struct endpoint *endpoint, struc
 /* The receiver got something that is no call: the reply object that it offered is free. */
 static void offer_withdraw(struct tcb *receiver)
 {
-    if (receiver->reply) {
+    if (receiver->reply)
         receiver->reply->server = NULL;
-        receiver->reply = NULL;
-    }
 }
 
 void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sender, struct send_options options)

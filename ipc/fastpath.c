@@ -1,36 +1,51 @@
-/* The fast path: see fastpath.h. Conditions first, each with its reason to fall back; then only what cannot fail. */
-#include <arch/mmu.h>
+/* The fast path: see fastpath.h. Conditions first, each with its reason to abandon; then only what cannot fail.
+ *
+ * Nothing here may call a function that is not inlined: it would not know that the registers of the message words are
+ * taken.
+ */
 #include <ipc/fastpath.h>
 
 #define INLINE      static inline __attribute__((always_inline))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ABANDON_IF(x)                                                                                                  \
+    do {                                                                                                               \
+        if (UNLIKELY(x))                                                                                               \
+            arch_fastpath_abandon();                                                                                   \
+    } while (0)
 
 #define INFO_LENGTH 0x7ful
 #define INFO_COUNTS 0x1fful /* length and number of capabilities */
 #define INFO_KEPT   (~0xffful | INFO_LENGTH)
 
-/* No capabilities; words beyond the registers only between two buffers. */
-INLINE bool message_is_plain(const struct tcb *from, const struct tcb *to, word info)
+/* Objects for which Call is an invocation. */
+#define IS_INVOKED(type)                                                                                               \
+    (((1u << OBJECT_TYPE_COUNT) - 1) >> (type)&1 &                                                                     \
+     ~(1u << OBJECT_NULL | 1u << OBJECT_ENDPOINT | 1u << OBJECT_NOTIFICATION | 1u << OBJECT_REPLY) >> (type))
+
+/* The slot at that address of a CSpace of the common shape: one CNode without guard. */
+INLINE struct slot *slot_at(const struct tcb *tcb, cptr address)
 {
-    word counts = info & INFO_COUNTS;
-    return counts <= MESSAGE_REGISTERS || (counts <= MESSAGE_WORDS && from->buffer && to->buffer);
+    ABANDON_IF(address >= tcb->cspace_count);
+    return &tcb->cspace_slots[address];
 }
 
-/* The capability in a CSpace of the common shape, or a null one. */
-INLINE struct cap cap_find(const struct tcb *tcb, cptr address)
+INLINE bool cap_has(struct cap cap, word right)
 {
-    const struct slot *slot = cspace_slot(tcb, address);
-    return slot ? slot->cap : cap_null();
+    return cap.word0 & right << 48;
 }
 
-/* Of that type, with that right (0: any). */
-INLINE bool cap_is(struct cap cap, enum object_type type, word right)
+/* No capabilities; words beyond the registers only between two buffers. The last condition: these words are copied. */
+INLINE void message_check(const struct tcb *from, const struct tcb *to)
 {
-    return (cap.word0 & (31 | right << 48)) == ((word)type | right << 48);
+    word counts = arch_context_info(&from->context) & INFO_COUNTS;
+    if (UNLIKELY(counts > MESSAGE_REGISTERS)) {
+        ABANDON_IF(counts > MESSAGE_WORDS || !from->buffer || !to->buffer);
+        arch_fastpath_copy_words(to->buffer, from->buffer, counts);
+    }
 }
 
 /* May `tcb` run before all ready threads? is_first: it would be put in front of its equals. */
-INLINE bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first)
+INLINE bool thread_is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
 {
     if (core->ready_summary == 0)
         return true;
@@ -43,127 +58,121 @@ INLINE bool thread_is_next(const struct core *core, const struct tcb *tcb, bool 
 INLINE bool has_simple_context(const struct tcb *tcb)
 {
     const struct sched_context *sc = tcb->sched_context;
-    return sc->budget != 0 && sched_context_is_round_robin(sc);
+    return sc && sc->budget != 0 && sched_context_is_round_robin(sc);
 }
 
-INLINE void message_pass(const struct tcb *from, struct tcb *to, word info, word badge)
+/* The context goes from one to the other together with the CPU: nothing is charged, no deadline changes. */
+INLINE void context_pass(struct tcb *from, struct tcb *to)
 {
-    arch_context_copy_message(&to->context, &from->context);
-    if (UNLIKELY((info & INFO_LENGTH) > MESSAGE_REGISTERS))
-        message_copy_words(from->buffer, to->buffer, info & INFO_LENGTH);
-    arch_context_set_info(&to->context, info & INFO_KEPT);
-    arch_context_set_badge(&to->context, badge);
-    arch_context_set_status(&to->context, ERROR_NONE);
+    struct sched_context *sc = from->sched_context;
+    from->sched_context = NULL;
+    to->sched_context = sc;
+    sc->tcb = to;
 }
 
-INLINE void switch_to(struct core *core, struct tcb *from, struct tcb *to)
+/* To user level as `to`, which runs from now on. */
+INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to, word badge, bool is_same_context)
 {
-    if (core->space != to->space) {
-        core->space = to->space;
-        arch_space_switch(core, to->space);
-    }
-    arch_context_switch(core, &from->context, &to->context);
-    if (UNLIKELY(from->flags | to->flags))
-        thread_switch_flagged(core, from, to);
+    bool is_done = (from->flags | to->flags) == 0 && is_same_context;
     core->current = to;
-    if (UNLIKELY(to->sched_context != core->charged)) {
-        sched_switch_context(core, to->sched_context);
-        sched_set_deadline(core);
-        core->is_charged = false;
+    if (core->space != to->space) {
+        if (UNLIKELY(!arch_fastpath_can_load(to->space))) {
+            is_done = false;
+        } else {
+            core->space = to->space;
+            arch_fastpath_load(to->space);
+        }
     }
+    arch_context_switch(NULL, &from->context, &to->context);
+    word info = arch_context_info(&from->context) & INFO_KEPT;
+    if (UNLIKELY(!is_done))
+        arch_fastpath_leave_through(from, &to->context, badge, info);
+    arch_fastpath_leave(&to->context, badge, info);
 }
 
-bool fastpath_call(struct core *core, struct cap cap)
+/* The server has got a call: it leaves the endpoint's queue, and the reply object that it offered holds the caller. */
+INLINE void call_commit(struct endpoint *endpoint, struct tcb *caller, struct tcb *server)
 {
-    struct tcb *caller = core->current;
-    word info = arch_context_info(&caller->context);
-    if (UNLIKELY(!(cap_rights(cap) & RIGHT_CALL)))
-        return false;
-    struct endpoint *endpoint = cap_object(cap);
-    struct tcb *server = endpoint->queue.head;
-    if (UNLIKELY(!server || !endpoint->has_receivers || !message_is_plain(caller, server, info)))
-        return false;
     struct reply *reply = server->reply;
-    bool is_lent = server->sched_context == NULL;
-    if (UNLIKELY(!reply || (is_lent ? server->borrower != NULL : !has_simple_context(server))))
-        return false;
-    if (UNLIKELY(!thread_is_next(core, server, is_lent)))
-        return false;
-
     endpoint->queue.head = server->queue_next;
-    if (server->queue_next)
-        server->queue_next->queue_prev = NULL;
-    else
-        endpoint->queue.tail = NULL;
-    server->queue_next = NULL;
-    reply->caller = caller; /* reply->server is the server already, reply->prev NULL */
+    reply->caller = caller; /* reply->server is the server already */
     reply->next = server->serving;
     if (server->serving)
         server->serving->prev = reply;
     server->serving = reply;
-    server->reply = NULL;
     server->state = THREAD_RUNNING;
     caller->reply = reply;
     caller->state = THREAD_BLOCKED_REPLY;
-    if (is_lent) {
-        struct sched_context *sc = caller->sched_context;
-        caller->sched_context = NULL;
-        caller->borrower = server;
-        server->lender = caller;
-        server->sched_context = sc;
-        sc->tcb = server;
-    }
-    message_pass(caller, server, info, cap_badge(cap));
-    switch_to(core, caller, server);
-    return true;
+    arch_fastpath_save_message(&caller->context); /* should the call have to start anew */
 }
 
-bool fastpath_reply_receive(struct core *core)
+_Noreturn void fastpath_call(void)
 {
-    struct tcb *server = core->current;
-    word info = arch_context_info(&server->context), names = arch_context_destination(&server->context);
-    struct cap cap = cap_find(server, (cptr)names), reply_cap = cap_find(server, (cptr)(names >> 32));
-    if (UNLIKELY(!cap_is(reply_cap, OBJECT_REPLY, 0) || !cap_is(cap, OBJECT_ENDPOINT, RIGHT_RECV)))
-        return false;
-    struct reply *reply = cap_object(reply_cap);
-    struct endpoint *endpoint = cap_object(cap);
-    struct tcb *caller = reply->caller;
-    if (UNLIKELY(!caller || reply->server != server || caller->fault || !message_is_plain(server, caller, info)))
-        return false;
-    if (UNLIKELY((endpoint->queue.head && !endpoint->has_receivers) || (server->bound && server->bound->signals)))
-        return false;
-    /* Either the server runs on the caller's context, or both have one of their own. */
-    struct sched_context *sc = server->sched_context;
-    bool is_lent = server->lender == caller;
-    if (UNLIKELY(is_lent ? server->borrower != NULL
-                         : !caller->sched_context || !has_simple_context(caller) || server->lender))
-        return false;
-    if (UNLIKELY(sc->notification || !thread_is_next(core, caller, is_lent)))
-        return false;
-
-    if (reply->prev)
-        reply->prev->next = reply->next;
-    else
-        server->serving = reply->next;
-    if (reply->next)
-        reply->next->prev = reply->prev;
-    reply->caller = NULL;
-    reply->next = reply->prev = NULL;
-    caller->reply = NULL;
-    caller->state = THREAD_RUNNING;
-    if (is_lent) {
-        server->sched_context = NULL;
-        server->lender = NULL;
-        caller->borrower = NULL;
-        caller->sched_context = sc;
-        sc->tcb = caller;
+    fastpath_core core = arch_fastpath_core();
+    struct tcb *caller = core->current;
+    struct slot *slot = slot_at(caller, (cptr)arch_fastpath_destination());
+    struct cap cap = slot->cap;
+    if (UNLIKELY(cap_type(cap) != OBJECT_ENDPOINT)) {
+        ABANDON_IF(!IS_INVOKED(cap_type(cap)));
+        arch_fastpath_invoke(slot);
     }
+    struct endpoint *endpoint = cap_object_of(cap, OBJECT_ENDPOINT);
+    struct tcb *server = endpoint->queue.head;
+    ABANDON_IF(!cap_has(cap, RIGHT_CALL) || !server || !endpoint->has_receivers || !server->reply);
+    if (UNLIKELY(server->sched_context != NULL)) {
+        ABANDON_IF(!has_simple_context(server) || !thread_is_next(core, server, false));
+        message_check(caller, server);
+        call_commit(endpoint, caller, server);
+        leave(core, caller, server, cap_badge(slot->cap), false);
+    }
+    ABANDON_IF(server->borrower || !thread_is_next(core, server, true));
+    message_check(caller, server);
+    call_commit(endpoint, caller, server);
+    caller->borrower = server;
+    server->lender = caller;
+    context_pass(caller, server);
+    leave(core, caller, server, cap_badge(slot->cap), true);
+}
+
+/* The caller has its answer; the server waits at the endpoint again and offers the same reply object. */
+INLINE void reply_commit(struct endpoint *endpoint, struct tcb *server, struct tcb *caller)
+{
+    struct reply *reply = server->serving;
+    server->serving = reply->next;
+    reply->caller = NULL;
+    caller->state = THREAD_RUNNING;
     server->reply = reply;
     server->state = THREAD_BLOCKED_RECV;
     server->endpoint = endpoint;
     endpoint->has_receivers = true;
     queue_append(&endpoint->queue, server);
-    message_pass(server, caller, info, 0);
-    switch_to(core, server, caller);
-    return true;
+}
+
+_Noreturn void fastpath_reply_receive(void)
+{
+    fastpath_core core = arch_fastpath_core();
+    struct tcb *server = core->current;
+    word destination = arch_fastpath_destination();
+    struct cap reply_cap = slot_at(server, (cptr)(destination >> 32))->cap;
+    struct cap cap = slot_at(server, (cptr)destination)->cap;
+    ABANDON_IF(cap_type(reply_cap) != OBJECT_REPLY || cap_type(cap) != OBJECT_ENDPOINT || !cap_has(cap, RIGHT_RECV));
+    struct reply *reply = cap_object_of(reply_cap, OBJECT_REPLY);
+    struct endpoint *endpoint = cap_object_of(cap, OBJECT_ENDPOINT);
+    struct tcb *caller = reply->caller;
+    ABANDON_IF(!caller || server->serving != reply || caller->fault);
+    ABANDON_IF((endpoint->queue.head && !endpoint->has_receivers) || (server->bound && server->bound->signals));
+    ABANDON_IF(server->borrower || server->sched_context->notification);
+    if (UNLIKELY(server->lender != caller)) { /* both have a context of their own */
+        ABANDON_IF(server->lender || !has_simple_context(caller) || !thread_is_next(core, caller, false));
+        message_check(server, caller);
+        reply_commit(endpoint, server, caller);
+        leave(core, server, caller, 0, false);
+    }
+    ABANDON_IF(!thread_is_next(core, caller, true));
+    message_check(server, caller);
+    reply_commit(endpoint, server, caller);
+    server->lender = NULL;
+    caller->borrower = NULL;
+    context_pass(server, caller);
+    leave(core, server, caller, 0, true);
 }

@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct notification) <= 1u << OBJECT_BITS_NOTIFICATION, "a
  * caller is BLOCKED_REPLY and the reply object is in the `serving` list of the thread that received the call. */
 struct reply {
     struct tcb *caller, *server;
-    struct reply *next, *prev;
+    struct reply *next, *prev; /* defined while in use; the first one's prev is not */
 };
 _Static_assert(sizeof(struct reply) <= 1u << OBJECT_BITS_REPLY, "a reply object takes 64 bytes");
 

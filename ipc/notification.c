@@ -29,10 +29,8 @@ void notification_signal(struct core *core, struct notification *notification, w
         signal_deliver(core, notification, waiter, badge);
     } else if (bound && bound->state == THREAD_BLOCKED_RECV) {
         queue_remove(&bound->endpoint->queue, bound);
-        if (bound->reply) {
+        if (bound->reply)
             bound->reply->server = NULL;
-            bound->reply = NULL;
-        }
         signal_deliver(core, notification, bound, badge);
     } else {
         notification->signals |= badge;

@@ -5,7 +5,6 @@ void reply_link(struct core *core, struct reply *reply, struct tcb *caller, stru
 {
     reply->caller = caller;
     reply->server = server;
-    reply->prev = NULL;
     reply->next = server->serving;
     if (server->serving)
         server->serving->prev = reply;
@@ -17,15 +16,13 @@ void reply_link(struct core *core, struct reply *reply, struct tcb *caller, stru
 
 void reply_unlink(struct reply *reply)
 {
-    struct tcb *caller = reply->caller;
-    if (reply->prev)
-        reply->prev->next = reply->next;
-    else
+    if (reply->server->serving == reply)
         reply->server->serving = reply->next;
+    else
+        reply->prev->next = reply->next;
     if (reply->next)
         reply->next->prev = reply->prev;
-    *reply = (struct reply){0};
-    caller->reply = NULL;
+    reply->caller = reply->server = NULL;
 }
 
 /* The handler's answer to a fault: see abi/fault.h. */

@@ -56,6 +56,13 @@ static inline void *cap_object(struct cap cap)
 {
     return (void *)(uintptr_t)((cap.word0 & CAP_OBJECT_MASK) | ARCH_KERNEL_HIGH);
 }
+/* The same for one whose type is known: what is left of the type goes into the offsets of the object's members. */
+static inline void *cap_object_of(struct cap cap, enum object_type type)
+{
+    if (ARCH_KERNEL_HIGH == 0) /* the host */
+        return cap_object(cap);
+    return (void *)(uintptr_t)((cap.word0 | ARCH_KERNEL_HIGH) - (word)type);
+}
 static inline word cap_detail(struct cap cap)
 {
     return cap.word0 >> 48;

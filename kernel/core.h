@@ -21,6 +21,8 @@ struct heap_node {
     word distance; /* to the nearest missing child + 1; 0 = not in a heap */
 };
 
+/* Linked by queue_next and queue_prev. Undefined are the tail of an empty queue, the head's queue_prev, and both links
+ * of a thread that is in no queue. */
 struct thread_queue {
     struct tcb *head, *tail;
 };

@@ -1,7 +1,6 @@
 /* The ways into the kernel: system calls, interrupts, faults. Each ends in schedule(). */
 #include <arch/machine.h>
 #include <arch/timer.h>
-#include <ipc/fastpath.h>
 #include <ipc/ipc.h>
 #include <kernel/call.h>
 #include <kernel/delete.h>
@@ -229,34 +228,14 @@ static const system_call system_calls[] = {
 };
 #define SYSTEM_CALL_COUNT (sizeof(system_calls) / sizeof(system_calls[0]))
 
-/* Objects for which Call is an invocation. */
-#define IS_INVOKED(type)                                                                                               \
-    (((1u << OBJECT_TYPE_COUNT) - 1) >> (type)&1 &                                                                     \
-     ~(1u << OBJECT_NULL | 1u << OBJECT_ENDPOINT | 1u << OBJECT_NOTIFICATION | 1u << OBJECT_REPLY) >> (type))
-
-/* The two commonest of all: a Call on an endpoint where a server waits, and an invocation. False: the ordinary way. */
-static inline bool call_quickly(struct core *core)
+void kernel_invoke(struct core *core, struct slot *slot)
 {
-    struct tcb *tcb = core->current;
-    struct slot *slot = cspace_slot(tcb, destination(tcb));
-    if (!slot)
-        return false;
-    enum object_type type = cap_type(slot->cap);
-    if (type == OBJECT_ENDPOINT)
-        return fastpath_call(core, slot->cap);
-    if (!IS_INVOKED(type))
-        return false;
-    invoke(core, tcb, slot, true);
+    invoke(core, core->current, slot, true);
     schedule(core);
-    return true;
 }
 
 void kernel_syscall(struct core *core, word number)
 {
-    if (number == SYSCALL_CALL && call_quickly(core))
-        return;
-    if (number == SYSCALL_REPLY_RECV && fastpath_reply_receive(core))
-        return;
     if (number < SYSTEM_CALL_COUNT && system_calls[number])
         system_calls[number](core);
     else

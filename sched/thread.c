@@ -64,7 +64,6 @@ void tcb_slot_cleared(struct core *core, struct slot *slot)
 
 static void queue_prepend(struct thread_queue *queue, struct tcb *tcb)
 {
-    tcb->queue_prev = NULL;
     tcb->queue_next = queue->head;
     if (queue->head)
         queue->head->queue_prev = tcb;
@@ -75,15 +74,14 @@ static void queue_prepend(struct thread_queue *queue, struct tcb *tcb)
 
 void queue_remove(struct thread_queue *queue, struct tcb *tcb)
 {
-    if (tcb->queue_prev)
-        tcb->queue_prev->queue_next = tcb->queue_next;
-    else
+    if (queue->head == tcb)
         queue->head = tcb->queue_next;
+    else
+        tcb->queue_prev->queue_next = tcb->queue_next;
     if (tcb->queue_next)
         tcb->queue_next->queue_prev = tcb->queue_prev;
     else
         queue->tail = tcb->queue_prev;
-    tcb->queue_next = tcb->queue_prev = NULL;
 }
 
 static void ready_mark(struct core *core, struct tcb *tcb)
@@ -248,7 +246,8 @@ void thread_update_debug(struct core *core, struct tcb *tcb)
         debug_load(core, tcb);
 }
 
-void thread_switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
+/* FP state and breakpoints, between two threads of which one has a flag. */
+static void switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
 {
     if ((from->flags | to->flags) & TCB_FLAG_FP) {
         if (from->flags & TCB_FLAG_FP)
@@ -265,7 +264,7 @@ static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
         space_load(core, to->space);
     arch_context_switch(core, &from->context, &to->context);
     if (from->flags | to->flags)
-        thread_switch_flagged(core, from, to);
+        switch_flagged(core, from, to);
     core->current = to;
 }
 
@@ -302,4 +301,17 @@ void schedule_now(struct core *core)
     core->is_charged = false;
     if (core->deadline_dirty)
         sched_set_deadline(core);
+}
+
+void fastpath_switch_rest(struct core *core, struct tcb *from)
+{
+    struct tcb *to = core->current;
+    space_load(core, to->space);
+    if (from->flags | to->flags)
+        switch_flagged(core, from, to);
+    if (to->sched_context != core->charged) {
+        sched_switch_context(core, to->sched_context);
+        core->is_charged = false;
+        sched_set_deadline(core);
+    }
 }

@@ -61,7 +61,7 @@ struct tcb {
     bool is_call;                        /* BLOCKED_SEND: it is a call */
     bool can_grant;                      /* BLOCKED_SEND: it may pass capabilities */
     uint8_t fault;                       /* enum fault, while a fault message or its answer is on the way */
-    struct tcb *queue_next, *queue_prev; /* ready, endpoint or notification queue */
+    struct tcb *queue_next, *queue_prev; /* ready, endpoint or notification queue (struct thread_queue) */
     struct sched_context *sched_context;
     struct slot *cspace_slots; /* of a CSpace that is one CNode with a guard of zeros: address i is slot i, */
     word cspace_count;         /* i < this; 0: the CSpace is of another shape, or none */
@@ -71,8 +71,8 @@ struct tcb {
         struct endpoint *endpoint;
         struct notification *notification;
     };
-    word badge; /* BLOCKED_SEND */
-    struct reply *reply;
+    word badge;          /* BLOCKED_SEND */
+    struct reply *reply; /* BLOCKED_RECV, BLOCKED_REPLY */
     struct tcb *lender, *borrower;
     struct reply *serving;      /* reply objects whose callers this thread is to answer */
     struct notification *bound; /* bound notification */
@@ -128,19 +128,20 @@ static inline void schedule(struct core *core)
         schedule_now(core);
 }
 
-/* FP state and breakpoints, between two threads of which one has a flag. */
-void thread_switch_flagged(struct core *core, struct tcb *from, struct tcb *to);
+/* What the fast path may leave to be done in a switch from a thread to core->current: space, FP state, time. */
+void fastpath_switch_rest(struct core *core, struct tcb *from);
 /* Breakpoints or single-stepping of the thread changed. */
 void thread_update_debug(struct core *core, struct tcb *tcb);
 
 static inline void queue_append(struct thread_queue *queue, struct tcb *tcb)
 {
     tcb->queue_next = NULL;
-    tcb->queue_prev = queue->tail;
-    if (queue->tail)
+    if (queue->head) {
+        tcb->queue_prev = queue->tail;
         queue->tail->queue_next = tcb;
-    else
+    } else {
         queue->head = tcb;
+    }
     queue->tail = tcb;
 }
 void queue_remove(struct thread_queue *queue, struct tcb *tcb);

@@ -30,30 +30,66 @@
     b crash
 .endm
 
-/* x16 and x17 are saved already; leaves the kernel's stack loaded and x0 = core. */
+/* x\from .. x\to, both included, an even number of them. */
+.macro pair instruction, context, first, second
+    \instruction x\first, x\second, [\context, #CONTEXT_X(\first)]
+.endm
+
+.macro pairs instruction, from, to, context
+    .altmacro
+    .set number, \from
+    .rept (\to - \from + 1) / 2
+    pair \instruction, \context, %number, %(number + 1)
+    .set number, number + 2
+    .endr
+    .noaltmacro
+.endm
+
+.macro save from, to, context=sp
+    pairs stp, \from, \to, \context
+.endm
+
+.macro restore from, to, context=sp
+    pairs ldp, \from, \to, \context
+.endm
+
+/* x30, the stack pointer, pc and flags. Uses three registers. */
+.macro save_state sp_el0, elr, spsr
+    mrs \sp_el0, sp_el0
+    mrs \elr, elr_el1
+    mrs \spsr, spsr_el1
+    stp x30, \sp_el0, [sp, #CONTEXT_X(30)]
+    stp \elr, \spsr, [sp, #CONTEXT_PC]
+.endm
+
+.macro restore_state context, sp_el0, elr, spsr
+    ldp x30, \sp_el0, [\context, #CONTEXT_X(30)]
+    ldp \elr, \spsr, [\context, #CONTEXT_PC]
+    msr sp_el0, \sp_el0
+    msr elr_el1, \elr
+    msr spsr_el1, \spsr
+.endm
+
+/* To user level; nothing beyond is executed speculatively. */
+.macro return
+    eret
+    dsb nsh
+    isb
+.endm
+
+/* Leaves \core = core and the kernel's stack loaded. */
+.macro load_kernel core, scratch
+    mrs \core, tpidr_el1
+    ldr \scratch, [\core, #CORE_STACK_TOP]
+    mov sp, \scratch
+.endm
+
+/* Everything but x16 and x17, which are saved already; leaves the kernel's stack loaded and x0 = core. */
 .macro save_rest
-    stp x0, x1, [sp, #CONTEXT_X(0)]
-    stp x2, x3, [sp, #CONTEXT_X(2)]
-    stp x4, x5, [sp, #CONTEXT_X(4)]
-    stp x6, x7, [sp, #CONTEXT_X(6)]
-    stp x8, x9, [sp, #CONTEXT_X(8)]
-    stp x10, x11, [sp, #CONTEXT_X(10)]
-    stp x12, x13, [sp, #CONTEXT_X(12)]
-    stp x14, x15, [sp, #CONTEXT_X(14)]
-    stp x18, x19, [sp, #CONTEXT_X(18)]
-    stp x20, x21, [sp, #CONTEXT_X(20)]
-    stp x22, x23, [sp, #CONTEXT_X(22)]
-    stp x24, x25, [sp, #CONTEXT_X(24)]
-    stp x26, x27, [sp, #CONTEXT_X(26)]
-    stp x28, x29, [sp, #CONTEXT_X(28)]
-    mrs x16, sp_el0
-    mrs x17, elr_el1
-    mrs x18, spsr_el1
-    stp x30, x16, [sp, #CONTEXT_X(30)]
-    stp x17, x18, [sp, #CONTEXT_PC]
-    mrs x0, tpidr_el1
-    ldr x16, [x0, #CORE_STACK_TOP]
-    mov sp, x16
+    save 0, 15
+    save 18, 29
+    save_state x16, x17, x18
+    load_kernel x0, x16
 .endm
 
     .section .text.vectors, "ax"
@@ -80,32 +116,15 @@ vectors:
     lsr x17, x16, #EC_SHIFT
     cmp x17, #EXCEPTION_SVC
     b.ne enter_fault
-    stp x0, x1, [sp, #CONTEXT_X(0)]
-    stp x2, x3, [sp, #CONTEXT_X(2)]
-    stp x4, x5, [sp, #CONTEXT_X(4)]
-    stp x6, x7, [sp, #CONTEXT_X(6)]
     stp x8, x9, [sp, #CONTEXT_X(8)]
-    stp x10, xzr, [sp, #CONTEXT_X(10)]
-    stp xzr, xzr, [sp, #CONTEXT_X(12)]
-    stp xzr, xzr, [sp, #CONTEXT_X(14)]
-    stp xzr, xzr, [sp, #CONTEXT_X(16)]
-    stp xzr, x19, [sp, #CONTEXT_X(18)]
-    stp x20, x21, [sp, #CONTEXT_X(20)]
-    stp x22, x23, [sp, #CONTEXT_X(22)]
-    stp x24, x25, [sp, #CONTEXT_X(24)]
-    stp x26, x27, [sp, #CONTEXT_X(26)]
-    stp x28, x29, [sp, #CONTEXT_X(28)]
-    mrs x17, sp_el0
-    mrs x18, elr_el1
-    mrs x19, spsr_el1
-    stp x30, x17, [sp, #CONTEXT_X(30)]
-    stp x18, x19, [sp, #CONTEXT_PC]
-    mrs x0, tpidr_el1
-    ldr x17, [x0, #CORE_STACK_TOP]
-    mov sp, x17
-    and x1, x16, #0xffff                /* SVC's immediate */
-    adr x30, leave
-    b kernel_syscall
+    save 18, 29
+    save_state x17, x19, x20
+    load_kernel x17, x18
+    ands x16, x16, #0xffff              /* SVC's immediate */
+    b.eq fastpath_call
+    cmp x16, #1                         /* SYSCALL_REPLY_RECV */
+    b.eq fastpath_reply_receive
+    b fastpath_abandon
     vector
     b enter_interrupt
     crash_vector CRASH_FIQ
@@ -120,34 +139,78 @@ vectors:
 
     .text
     .balign 64
+
+/* The fast path changed nothing: the ordinary way, for which the rest of the registers is saved, x11 to x18 as zeros. */
+.macro save_words context
+    save 0, 7, \context
+    stp x10, xzr, [\context, #CONTEXT_X(10)]
+    stp xzr, xzr, [\context, #CONTEXT_X(12)]
+    stp xzr, xzr, [\context, #CONTEXT_X(14)]
+    stp xzr, xzr, [\context, #CONTEXT_X(16)]
+    str xzr, [\context, #CONTEXT_X(18)]
+.endm
+
+    .global fastpath_abandon
+fastpath_abandon:
+    load_kernel x8, x9
+    ldr x9, [x8]                        /* core->current_context */
+    save_words x9
+    mov x0, x8
+    mrs x1, esr_el1
+    and x1, x1, #0xffff
+    bl kernel_syscall
+    b leave
+
+/* x19: the slot. */
+    .global fastpath_invoke
+fastpath_invoke:
+    load_kernel x8, x9
+    ldr x9, [x8]
+    save_words x9
+    mov x0, x8
+    mov x1, x19
+    bl kernel_invoke
+    b leave
+
+/* x19: the thread that ran so far, x10: the other's context, x8: badge, x9: info; message words in their registers. */
+    .global fastpath_leave_through
+fastpath_leave_through:
+    stp x8, x9, [x10, #CONTEXT_X(8)]
+    mov x8, x10
+    mov x10, xzr                        /* ERROR_NONE */
+    save_words x8
+    mov x1, x19
+    load_kernel x0, x9
+    bl fastpath_switch_rest
+
     .global leave
 leave:
     mrs x0, tpidr_el1
     ldr x0, [x0]                        /* core->current_context */
     mov sp, x0
-    ldp x30, x1, [sp, #CONTEXT_X(30)]
-    ldp x2, x3, [sp, #CONTEXT_PC]
-    msr sp_el0, x1
-    msr elr_el1, x2
-    msr spsr_el1, x3
-    ldp x4, x5, [sp, #CONTEXT_X(4)]
-    ldp x6, x7, [sp, #CONTEXT_X(6)]
-    ldp x8, x9, [sp, #CONTEXT_X(8)]
-    ldp x10, x11, [sp, #CONTEXT_X(10)]
-    ldp x12, x13, [sp, #CONTEXT_X(12)]
-    ldp x14, x15, [sp, #CONTEXT_X(14)]
-    ldp x16, x17, [sp, #CONTEXT_X(16)]
-    ldp x18, x19, [sp, #CONTEXT_X(18)]
-    ldp x20, x21, [sp, #CONTEXT_X(20)]
-    ldp x22, x23, [sp, #CONTEXT_X(22)]
-    ldp x24, x25, [sp, #CONTEXT_X(24)]
-    ldp x26, x27, [sp, #CONTEXT_X(26)]
-    ldp x28, x29, [sp, #CONTEXT_X(28)]
-    ldp x2, x3, [sp, #CONTEXT_X(2)]
-    ldp x0, x1, [sp, #CONTEXT_X(0)]
-    eret
-    dsb nsh                             /* nothing beyond is executed speculatively */
-    isb
+    restore_state sp, x1, x2, x3
+    restore 4, 29
+    restore 0, 3
+    return
+
+/* x10: the context, x8: badge, x9: info; message words in their registers. The thread stopped in a system call, so
+ * what it keeps is all that its context has for it; x11 to x18 are not the last thread's. */
+    .global fastpath_leave
+fastpath_leave:
+    mov sp, x10
+    restore_state sp, x11, x12, x13
+    ldr x19, [sp, #CONTEXT_X(19)]
+    restore 20, 29
+    mov x10, xzr                        /* ERROR_NONE */
+    mov x11, xzr
+    mov x12, xzr
+    mov x13, xzr
+    mov x14, xzr
+    mov x15, xzr
+    mov x16, xzr
+    mov x17, xzr
+    mov x18, xzr
+    return
 
 enter_interrupt:
     stp x16, x17, [sp, #CONTEXT_X(16)]
@@ -185,19 +248,7 @@ crash:
     mrs x0, tpidrro_el0
     mrs x3, tpidr_el0
     stp x0, x3, [sp, #CONTEXT_X(0)]
-    stp x4, x5, [sp, #CONTEXT_X(4)]
-    stp x6, x7, [sp, #CONTEXT_X(6)]
-    stp x8, x9, [sp, #CONTEXT_X(8)]
-    stp x10, x11, [sp, #CONTEXT_X(10)]
-    stp x12, x13, [sp, #CONTEXT_X(12)]
-    stp x14, x15, [sp, #CONTEXT_X(14)]
-    stp x16, x17, [sp, #CONTEXT_X(16)]
-    stp x18, x19, [sp, #CONTEXT_X(18)]
-    stp x20, x21, [sp, #CONTEXT_X(20)]
-    stp x22, x23, [sp, #CONTEXT_X(22)]
-    stp x24, x25, [sp, #CONTEXT_X(24)]
-    stp x26, x27, [sp, #CONTEXT_X(26)]
-    stp x28, x29, [sp, #CONTEXT_X(28)]
+    save 4, 29
     stp x30, x2, [sp, #CONTEXT_X(30)]
     mrs x2, elr_el1
     mrs x3, spsr_el1
@@ -211,15 +262,9 @@ crash:
     ldp x30, x2, [x19, #CONTEXT_X(30)]
     mov sp, x2
     mov x0, x19
-    ldp x20, x21, [x0, #CONTEXT_X(20)]
-    ldp x22, x23, [x0, #CONTEXT_X(22)]
-    ldp x24, x25, [x0, #CONTEXT_X(24)]
-    ldp x26, x27, [x0, #CONTEXT_X(26)]
-    ldp x28, x29, [x0, #CONTEXT_X(28)]
+    restore 20, 29, x0
     ldr x19, [x0, #CONTEXT_X(19)]
-    eret
-    dsb nsh
-    isb
+    return
 
 /* The idle thread: EL1 with SP_EL0, interrupts on; uses no stack and no registers. */
     .global idle_loop

@@ -26,6 +26,17 @@
     .section .text.hot.entry, "ax"
     .code64
 
+    .macro SAVE_WORDS context
+    mov %rdx, CONTEXT_RDX(\context)
+    mov %r10, CONTEXT_R10(\context)
+    mov %r8, CONTEXT_R8(\context)
+    mov %r9, CONTEXT_R9(\context)
+    mov %rbx, CONTEXT_RBX(\context)
+    mov %r12, CONTEXT_R12(\context)
+    mov %r13, CONTEXT_R13(\context)
+    mov %r14, CONTEXT_R14(\context)
+    .endm
+
     .balign 64
     .global syscall_entry
 syscall_entry:
@@ -42,18 +53,44 @@ syscall_entry:
     mov %rsi, CONTEXT_RSI(%rsp)
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %r15, CONTEXT_R15(%rsp)
-    mov %rdx, CONTEXT_RDX(%rsp)
-    mov %r10, CONTEXT_R10(%rsp)
-    mov %r8, CONTEXT_R8(%rsp)
-    mov %r9, CONTEXT_R9(%rsp)
-    mov %rbx, CONTEXT_RBX(%rsp)
-    mov %r12, CONTEXT_R12(%rsp)
-    mov %r13, CONTEXT_R13(%rsp)
-    mov %r14, CONTEXT_R14(%rsp)
+    mov %gs:CORE_GS_STACK, %rsp
+    test %rax, %rax                     /* SYSCALL_CALL */
+    jz fastpath_call
+    cmp $1, %rax                        /* SYSCALL_REPLY_RECV */
+    je fastpath_reply_receive
+
+/* The fast path changed nothing: the ordinary way, for which the message words are saved. */
+    .global fastpath_abandon
+fastpath_abandon:
+    mov %gs:CORE_GS_CONTEXT, %rcx
+    SAVE_WORDS %rcx
+    mov %gs:CORE_GS_SELF, %rdi
+    mov CONTEXT_RAX(%rcx), %rsi
+    mov %gs:CORE_GS_STACK, %rsp
+    call kernel_syscall
+    jmp leave_kernel
+
+/* rsi: the slot. */
+    .global fastpath_invoke
+fastpath_invoke:
+    mov %gs:CORE_GS_CONTEXT, %rcx
+    SAVE_WORDS %rcx
+    mov %gs:CORE_GS_SELF, %rdi
+    mov %gs:CORE_GS_STACK, %rsp
+    call kernel_invoke
+    jmp leave_kernel
+
+/* rax: the thread that ran so far, rcx: the other's context, rdi: badge, rsi: info; message words in their registers. */
+    .global fastpath_leave_through
+fastpath_leave_through:
+    SAVE_WORDS %rcx
+    mov %rdi, CONTEXT_RDI(%rcx)
+    mov %rsi, CONTEXT_RSI(%rcx)
+    movq $0, CONTEXT_RAX(%rcx)          /* ERROR_NONE */
     mov %gs:CORE_GS_SELF, %rdi
     mov %rax, %rsi
     mov %gs:CORE_GS_STACK, %rsp
-    call kernel_syscall
+    call fastpath_switch_rest
 
     .global leave_kernel
 leave_kernel:
@@ -76,6 +113,19 @@ leave_kernel:
     mov CONTEXT_RIP(%rsp), %rcx
     mov CONTEXT_RFLAGS(%rsp), %r11
     mov CONTEXT_RSP(%rsp), %rsp
+    swapgs
+    sysretq
+
+/* rcx: the context, rdi: badge, rsi: info; message words in their registers. The thread stopped in a system call, so
+ * what it keeps is all that its context has for it. */
+    .global fastpath_leave
+fastpath_leave:
+    mov CONTEXT_RBP(%rcx), %rbp
+    mov CONTEXT_R15(%rcx), %r15
+    mov CONTEXT_RFLAGS(%rcx), %r11
+    mov CONTEXT_RSP(%rcx), %rsp
+    mov CONTEXT_RIP(%rcx), %rcx
+    xor %eax, %eax                      /* ERROR_NONE */
     swapgs
     sysretq
 

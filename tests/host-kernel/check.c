@@ -95,12 +95,12 @@ static void check_queue(const struct thread_queue *queue, enum thread_state stat
 {
     const struct tcb *prev = NULL;
     for (const struct tcb *tcb = queue->head; tcb; prev = tcb, tcb = tcb->queue_next) {
-        CHECK(tcb->queue_prev == prev);
+        CHECK(!prev || tcb->queue_prev == prev);
         CHECK(tcb->state == state);
         CHECK(!object || tcb->endpoint == object);
         CHECK(tcb != model_current());
     }
-    CHECK(queue->tail == prev);
+    CHECK(!prev || queue->tail == prev);
 }
 
 static void check_ready(const struct core *core)
@@ -150,9 +150,7 @@ static void check_thread(const struct tcb *tcb)
     if (tcb->state == THREAD_BLOCKED_REPLY)
         CHECK(tcb->reply && tcb->reply->caller == tcb);
     else if (tcb->state == THREAD_BLOCKED_RECV)
-        CHECK(!tcb->reply || tcb->reply->server == tcb);
-    else
-        CHECK(!tcb->reply);
+        CHECK(!tcb->reply || (tcb->reply->server == tcb && !tcb->reply->caller));
     for (const struct reply *reply = tcb->serving; reply; reply = reply->next) {
         CHECK(reply->server == tcb && reply->caller && reply->caller->state == THREAD_BLOCKED_REPLY);
         CHECK(!reply->next || reply->next->prev == reply);
@@ -200,7 +198,8 @@ static void check_objects(void)
         case OBJECT_REPLY: {
             const struct reply *reply = cap_object(cap);
             CHECK(!reply->caller || reply->caller->reply == reply);
-            CHECK(!reply->server || reply->caller || reply->server->reply == reply);
+            CHECK(!reply->server || reply->caller ||
+                  (reply->server->reply == reply && reply->server->state == THREAD_BLOCKED_RECV));
             break;
         }
         case OBJECT_SCHED_CONTEXT: {

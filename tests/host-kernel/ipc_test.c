@@ -361,7 +361,7 @@ static void test_notification(void)
     user_notification_signal(badged + 1);
     CHECK(model_current() == model_tcb(server));
     EQUAL(model_tcb(server)->context.destination_badge, 8);
-    CHECK(!model_tcb(server)->reply);
+    CHECK(!((struct reply *)model_object(reply))->server);
     /* a timer on it */
     cptr timer = new_object(OBJECT_TIMER, 0);
     EQUAL(timer_set(timer, model_now + 10), ERROR_ILLEGAL_OPERATION);

@@ -4,6 +4,7 @@
 #include <arch/machine.h>
 #include <arch/mmu.h>
 #include <arch/timer.h>
+#include <ipc/fastpath.h>
 #include <kernel/lookup.h>
 #include <kernel/object.h>
 
@@ -357,6 +358,38 @@ struct ipc_buffer *model_buffer(const struct tcb *tcb)
 
 /* --- driving --- */
 
+word model_words[MESSAGE_REGISTERS];
+jmp_buf model_way_out;
+struct slot *model_invoked;
+struct tcb *model_from;
+bool model_fastpath_is_off;
+
+/* What entry code does with the registers of a system call saved but for the message words. */
+static void system_call(struct core *core, word number)
+{
+    switch (setjmp(model_way_out)) {
+    case 0:
+        if (!model_fastpath_is_off && number == SYSCALL_CALL)
+            fastpath_call();
+        if (!model_fastpath_is_off && number == SYSCALL_REPLY_RECV)
+            fastpath_reply_receive();
+        __attribute__((fallthrough));
+    case MODEL_ABANDON:
+        memcpy(core->current->context.mr, model_words, sizeof(model_words));
+        kernel_syscall(core, core->current->context.number_status);
+        break;
+    case MODEL_INVOKE:
+        memcpy(core->current->context.mr, model_words, sizeof(model_words));
+        kernel_invoke(core, model_invoked);
+        break;
+    case MODEL_LEAVE:
+        break;
+    default:
+        fastpath_switch_rest(core, model_from);
+        break;
+    }
+}
+
 enum error syscall_trap(enum syscall number, word *destination, struct message *m)
 {
     struct core *core = model_core();
@@ -371,15 +404,16 @@ enum error syscall_trap(enum syscall number, word *destination, struct message *
     c->destination_badge = *destination;
     c->number_status = number;
     c->info = m->info;
-    memcpy(c->mr, m->words, sizeof(c->mr));
-    kernel_syscall(core, number);
+    memcpy(model_words, m->words, sizeof(model_words));
+    system_call(core, number);
     /* Preempted: as a machine would, take the interrupt and execute the trap instruction again. */
     while (core->current == caller && c->pc == pc && caller->state == THREAD_RUNNING) {
         CHECK(waits && ++repeats < 1000000);
         model_check();
         model_patience = patience;
         c->pc += MODEL_TRAP_BYTES;
-        kernel_syscall(core, number);
+        memcpy(model_words, c->mr, sizeof(model_words));
+        system_call(core, number);
     }
     model_check();
     if (core->current != caller || caller->state != THREAD_RUNNING)

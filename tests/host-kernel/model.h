@@ -36,6 +36,7 @@
 /* Model switches: how the machine behaves. */
 extern bool model_interrupt_waits; /* what arch_irq_pending says, once model_patience preemption points have passed */
 extern unsigned model_patience;
+extern bool model_fastpath_is_off;      /* every system call goes the ordinary way */
 extern uint64_t model_deadline;         /* what the timer is set to */
 extern struct debug_state *model_debug; /* whose breakpoints are armed */
 extern unsigned model_irq_masked, model_irq_released;

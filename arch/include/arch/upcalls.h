@@ -18,6 +18,10 @@ void kernel_boot(struct core *core, struct platform *platform);
 /* A system call with this number (any value: unknown ones are a fault). The saved pc is behind the trap instruction. */
 void kernel_syscall(struct core *core, word number);
 
+/* A Call on an object that is invoked, which the fast path has looked up. */
+struct slot;
+void kernel_invoke(struct core *core, struct slot *slot);
+
 /* Device interrupt `irq` came; see arch/irq.h. */
 void kernel_interrupt(struct core *core, unsigned irq);
 

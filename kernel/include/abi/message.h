@@ -11,7 +11,7 @@
  *   badge (out)        rdi                                   x8
  *   status (out)       rax: enum error                       x10: enum error
  *   kept               rsp rbp r15                           sp x19 .. x30
- *   lost               rcx r11                               x11 .. x18 (zero after the call)
+ *   lost               rcx r11                               x11 .. x18 (nothing of others is left in them)
  *
  * A message always carries its eight registers, whatever its length says: who has secrets in them clears them.
  * Words 8 and up are in the IPC buffer of the sender and of the receiver; without one (or beyond MESSAGE_WORDS) a

@@ -1,0 +1,47 @@
+/* The arch contract, 10: system calls that ipc/fastpath.c does by itself.
+ *
+ * Entry code saves of the caller what a system call keeps, its input registers and its pc, sp and flags, but leaves the
+ * eight message words where they are, loads the kernel stack and jumps to one of the fastpath_* functions of
+ * ipc/fastpath.h. That file is compiled not to touch the registers of message words (fixed registers, see
+ * ipc/CMakeLists.txt), so a message passes from one thread to the other without being stored. Each function ends in one
+ * of the ways out below, which do not return.
+ */
+#ifndef ARCH_FASTPATH_H
+#define ARCH_FASTPATH_H
+
+#include <arch/core.h>
+#include <arch/mmu.h>
+#include <arch/thread.h>
+#include <arch/upcalls.h>
+
+struct slot;
+struct tcb;
+struct ipc_buffer;
+
+#include <machine/fastpath.h>
+/* <machine/fastpath.h> defines
+ *
+ *   fastpath_core            pointer to struct core in the way that the machine reaches its own core best
+ *
+ * and, static inline:
+ *
+ *   fastpath_core arch_fastpath_core(void)
+ *   word arch_fastpath_destination(void)    the running thread's; may still be in its register, so it is asked first
+ *   void arch_fastpath_save_message(struct arch_context *)  stores the message words
+ *   void arch_fastpath_copy_words(to, from, length)         words MESSAGE_REGISTERS .. length - 1 of two buffers, each
+ *                                                           read once; up to three more may be copied
+ *   bool arch_fastpath_can_load(const struct arch_space *space)    in one instruction or two, without a call
+ *   void arch_fastpath_load(struct arch_space *space)        arch_space_switch for one of these
+ *
+ * and the ways out:
+ *
+ *   void arch_fastpath_abandon(void)           nothing was changed: kernel_syscall shall do it, with the words saved
+ *   void arch_fastpath_invoke(struct slot *)   the same, but kernel_invoke shall
+ *   void arch_fastpath_leave(const struct arch_context *to, word badge, word info)
+ *       to user level as `to`, with the message words as they are in their registers and status ERROR_NONE. It stopped
+ *       in a system call; core->current and its space, TLS base and FP state are there.
+ *   void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge, word info)
+ *       the same, after fastpath_switch_rest(core, from)
+ */
+
+#endif

@@ -1,0 +1,81 @@
+/* x86-64: how ipc/fastpath.c begins and ends. What must be here: arch/fastpath.h. The labels are in entry.S. */
+#ifndef MACHINE_FASTPATH_H
+#define MACHINE_FASTPATH_H
+
+#define FASTPATH_INLINE static inline __attribute__((always_inline))
+
+/* GS base is the core's address: no register is needed for it. */
+typedef struct core __seg_gs *fastpath_core;
+
+FASTPATH_INLINE fastpath_core arch_fastpath_core(void)
+{
+    return NULL;
+}
+
+FASTPATH_INLINE word arch_fastpath_destination(void)
+{
+    register word rdi __asm__("rdi");
+    __asm__ volatile("" : "=r"(rdi));
+    return rdi;
+}
+
+FASTPATH_INLINE void arch_fastpath_save_message(struct arch_context *c)
+{
+    __asm__ volatile("mov %%rdx, %c1(%0)\n\t"
+                     "mov %%r10, %c1+8(%0)\n\t"
+                     "mov %%r8, %c1+16(%0)\n\t"
+                     "mov %%r9, %c1+24(%0)\n\t"
+                     "mov %%rbx, %c1+32(%0)\n\t"
+                     "mov %%r12, %c1+40(%0)\n\t"
+                     "mov %%r13, %c1+48(%0)\n\t"
+                     "mov %%r14, %c1+56(%0)"
+                     :
+                     : "r"(c), "i"(CONTEXT_WORDS)
+                     : "memory");
+}
+
+FASTPATH_INLINE void arch_fastpath_copy_words(struct ipc_buffer *to, const struct ipc_buffer *from, word length)
+{
+    word *target = (word *)to + MESSAGE_REGISTERS;
+    const word *source = (const word *)from + MESSAGE_REGISTERS;
+    word count = length - MESSAGE_REGISTERS;
+    __asm__ volatile("rep movsq" : "+D"(target), "+S"(source), "+c"(count) : : "memory");
+}
+
+FASTPATH_INLINE bool arch_fastpath_can_load(const struct arch_space *space)
+{
+    (void)space;
+    return true;
+}
+
+FASTPATH_INLINE void arch_fastpath_load(const struct arch_space *space)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(space->cr3) : "memory");
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_abandon(void)
+{
+    __asm__ volatile("jmp fastpath_abandon");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_invoke(struct slot *slot)
+{
+    __asm__ volatile("jmp fastpath_invoke" : : "S"(slot) : "memory");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_leave(const struct arch_context *to, word badge, word info)
+{
+    __asm__ volatile("jmp fastpath_leave" : : "c"(to), "D"(badge), "S"(info) : "memory");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
+                                                           word info)
+{
+    __asm__ volatile("jmp fastpath_leave_through" : : "a"(from), "c"(to), "D"(badge), "S"(info) : "memory");
+    __builtin_unreachable();
+}
+
+#endif

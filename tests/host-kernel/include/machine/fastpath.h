@@ -1,0 +1,80 @@
+/* Host model: the message words wait in model_words while the fast path runs; a way out is a jump to model.c. */
+#ifndef MACHINE_FASTPATH_H
+#define MACHINE_FASTPATH_H
+
+#include <setjmp.h>
+
+typedef struct core *fastpath_core;
+
+enum model_way_out { MODEL_ABANDON = 1, MODEL_INVOKE, MODEL_LEAVE, MODEL_LEAVE_THROUGH };
+extern word model_words[MESSAGE_REGISTERS];
+extern jmp_buf model_way_out;
+extern struct slot *model_invoked;
+extern struct tcb *model_from;
+
+struct core *model_core(void);
+
+static inline fastpath_core arch_fastpath_core(void)
+{
+    return model_core();
+}
+
+static inline word arch_fastpath_destination(void)
+{
+    return (*(struct arch_context **)(void *)model_core())->destination_badge;
+}
+
+static inline void arch_fastpath_save_message(struct arch_context *c)
+{
+    memcpy(c->mr, model_words, sizeof(c->mr));
+}
+
+static inline void arch_fastpath_copy_words(struct ipc_buffer *to, const struct ipc_buffer *from, word length)
+{
+    memcpy(to->words + MESSAGE_REGISTERS, from->words + MESSAGE_REGISTERS, (length - MESSAGE_REGISTERS) * sizeof(word));
+}
+
+static inline bool arch_fastpath_can_load(const struct arch_space *space)
+{
+    return space->is_live == 1; /* a test makes it 2 to have the portable kernel load the space */
+}
+
+static inline void arch_fastpath_load(struct arch_space *space)
+{
+    model_space = space;
+}
+
+static inline _Noreturn void arch_fastpath_abandon(void)
+{
+    longjmp(model_way_out, MODEL_ABANDON);
+}
+
+static inline _Noreturn void arch_fastpath_invoke(struct slot *slot)
+{
+    model_invoked = slot;
+    longjmp(model_way_out, MODEL_INVOKE);
+}
+
+static inline void model_deliver(struct arch_context *to, word badge, word info)
+{
+    memcpy(to->mr, model_words, sizeof(to->mr));
+    to->destination_badge = badge;
+    to->info = info;
+    to->number_status = ERROR_NONE;
+}
+
+static inline _Noreturn void arch_fastpath_leave(struct arch_context *to, word badge, word info)
+{
+    model_deliver(to, badge, info);
+    longjmp(model_way_out, MODEL_LEAVE);
+}
+
+static inline _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
+                                                         word info)
+{
+    model_deliver(to, badge, info);
+    model_from = from;
+    longjmp(model_way_out, MODEL_LEAVE_THROUGH);
+}
+
+#endif
