@@ -22,7 +22,7 @@ import corpus  # noqa: E402  (tests/sequence/corpus.py)
 
 
 def fuzz(arguments, folder, environment):
-    options = [f"-max_total_time={arguments.seconds}", f"-max_len={LONGEST}", "-len_control=10", "-timeout=20",
+    options = [f"-max_total_time={arguments.seconds}", f"-max_len={LONGEST}", "-timeout=20", "-detect_leaks=0",
                "-print_final_stats=1", f"-artifact_prefix={arguments.work}/", "-verbosity=0"]
     return subprocess.run([arguments.fuzzer, *options, folder], env=environment).returncode
 
@@ -37,8 +37,8 @@ def reduce(arguments, environment, path):
 
 def keep(arguments, environment, folder):
     with tempfile.TemporaryDirectory() as merged:
-        subprocess.run([arguments.fuzzer, "-merge=1", f"-max_len={LONGEST}", "-verbosity=0", merged, folder],
-                       env=environment, check=True)
+        options = ["-set_cover_merge=1", "-use_counters=0", "-detect_leaks=0", f"-max_len={LONGEST}", "-verbosity=0"]
+        subprocess.run([arguments.fuzzer, *options, merged, folder], env=environment, check=True)
         corpus.pack(merged, arguments.corpus)
     print(f"{arguments.corpus}: {os.path.getsize(arguments.corpus)} bytes")
 

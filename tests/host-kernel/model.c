@@ -1,5 +1,5 @@
 /* The model machine. See model.h. */
-#include "model.h"
+#include "check.h"
 
 #include <arch/machine.h>
 #include <arch/mmu.h>
@@ -10,7 +10,7 @@
 
 char *model_memory;
 word model_tls, model_fpu;
-bool model_fpu_on, model_has_1g;
+bool model_fpu_on, model_has_1g, model_tables_changed;
 struct debug_state *model_debug;
 uint64_t model_now, model_deadline;
 struct arch_space *model_space;
@@ -27,7 +27,7 @@ static cptr next_slot;
 
 #define ARCHIVE_ADDRESS 0x1000000ul
 #define SMALL_ADDRESS   0x300000ul
-#define SMALL_BYTES     0x300000ul
+#define SMALL_BYTES     0x200000ul
 
 bool model_is_small;
 
@@ -102,6 +102,7 @@ void arch_space_release(struct arch_space *space)
     CHECK(space->is_live && model_space != space);
     space->is_live = 0;
     space->releases++;
+    check_tlb_release(space);
 }
 struct arch_space *arch_space_empty(void)
 {
@@ -109,18 +110,20 @@ struct arch_space *arch_space_empty(void)
 }
 void arch_tlb_page(struct arch_space *space, vaddr address)
 {
-    (void)address;
     CHECK(space->is_live);
     model_tlb_pages++;
+    check_tlb_page(space, address);
 }
 void arch_tlb_space(struct arch_space *space)
 {
     CHECK(space->is_live);
     model_tlb_spaces++;
+    check_tlb_space(space);
 }
 void arch_tlb_all(void)
 {
     model_tlb_alls++;
+    check_tlb_all();
 }
 enum error arch_irq_configure(word number, word flags, unsigned *irq)
 {
@@ -229,6 +232,7 @@ void model_start(void)
     model_deadline = UINT64_MAX;
     model_interrupt_waits = false;
     model_space = &empty_space;
+    check_spaces_reset();
     model_fpu_on = true;
     model_debug = NULL;
     output_length = 0;
@@ -252,6 +256,7 @@ struct model_snapshot {
     bool fpu_on;
     uint64_t now, deadline;
     struct arch_space *space;
+    struct debug_state *debug;
     unsigned irq_masked;
 };
 
@@ -265,6 +270,7 @@ struct model_snapshot *model_snapshot_take(void)
     s->tls = model_tls, s->fpu = model_fpu, s->fpu_on = model_fpu_on;
     s->now = model_now, s->deadline = model_deadline;
     s->space = model_space;
+    s->debug = model_debug;
     s->irq_masked = model_irq_masked;
     return s;
 }
@@ -277,8 +283,10 @@ void model_snapshot_restore(const struct model_snapshot *s)
     model_tls = s->tls, model_fpu = s->fpu, model_fpu_on = s->fpu_on;
     model_now = s->now, model_deadline = s->deadline;
     model_space = s->space;
+    model_debug = s->debug;
     model_irq_masked = s->irq_masked;
     model_interrupt_waits = false;
+    check_spaces_reset();
 }
 
 cptr model_slots_end(void)
@@ -364,9 +372,9 @@ struct slot *model_invoked;
 struct tcb *model_from;
 bool model_fastpath_is_off;
 
-/* What entry code does with the registers of a system call saved but for the message words. */
-static void system_call(struct core *core, word number)
+void model_system_call(struct core *core, word number)
 {
+    memcpy(model_words, core->current->context.mr, sizeof(model_words));
     switch (setjmp(model_way_out)) {
     case 0:
         if (!model_fastpath_is_off && number == SYSCALL_CALL)
@@ -404,16 +412,15 @@ enum error syscall_trap(enum syscall number, word *destination, struct message *
     c->destination_badge = *destination;
     c->number_status = number;
     c->info = m->info;
-    memcpy(model_words, m->words, sizeof(model_words));
-    system_call(core, number);
+    memcpy(c->mr, m->words, sizeof(c->mr));
+    model_system_call(core, number);
     /* Preempted: as a machine would, take the interrupt and execute the trap instruction again. */
     while (core->current == caller && c->pc == pc && caller->state == THREAD_RUNNING) {
         CHECK(waits && ++repeats < 1000000);
         model_check();
         model_patience = patience;
         c->pc += MODEL_TRAP_BYTES;
-        memcpy(model_words, c->mr, sizeof(model_words));
-        system_call(core, number);
+        model_system_call(core, number);
     }
     model_check();
     if (core->current != caller || caller->state != THREAD_RUNNING)

@@ -47,7 +47,7 @@ extern int model_status;        /* status, or -1 for a reset */
 extern char model_output[8192]; /* the kernel's console */
 
 void model_start(void);     /* memory and platform, before kernel_boot; 64 MiB of RAM */
-extern bool model_is_small; /* before model_start: only 3 MiB, and more device memory */
+extern bool model_is_small; /* before model_start: only 2 MiB, and more device memory */
 /* The state of a small machine, kernel and all, to come back to. */
 struct model_snapshot *model_snapshot_take(void);
 void model_snapshot_restore(const struct model_snapshot *snapshot);
@@ -65,6 +65,8 @@ struct slot *model_slot(cptr cptr_in_root);
 const struct boot_info *model_boot_info(void);
 struct ipc_buffer *model_buffer(const struct tcb *tcb);
 
+/* A system call of the current thread, whose registers and pc are in its context: what entry code does. */
+void model_system_call(struct core *core, word number);
 /* Timer interrupt at the time that the kernel asked for (at most `limit` later than now). */
 void model_timer(uint64_t limit);
 void model_interrupt(unsigned irq);

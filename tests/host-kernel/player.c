@@ -91,7 +91,7 @@ static void interrupt_deliver(void)
 static void trap(struct tcb *tcb)
 {
     word number = tcb->context.number_status;
-    kernel_syscall(model_core(), number);
+    model_system_call(model_core(), number);
     if (!world.is_replayable)
         model_now += 300;
     model_check();
@@ -154,6 +154,15 @@ static void controller_sleep(uint8_t byte)
         call(0, SYSCALL_WAIT, controller_signal, &m);
 }
 
+static void exception(const uint8_t *bytes)
+{
+    unsigned kind = 1 + bytes[1] % (FAULT_DEBUG + 2);
+    if (kind < FAULT_DEBUG)
+        model_fault((enum fault)kind, bytes[2], bytes[3], bytes[4]);
+    else
+        model_debug_exception((enum debug_reason)(DEBUG_STEP + kind - FAULT_DEBUG), bytes[2], bytes[3]);
+}
+
 static void machine_step(unsigned actor, const uint8_t *bytes)
 {
     unsigned irq = bytes[1] % ARCH_IRQ_COUNT;
@@ -171,7 +180,7 @@ static void machine_step(unsigned actor, const uint8_t *bytes)
         break;
     case 3:
         if (actor != 0)
-            model_fault((enum fault)(1 + bytes[1] % FAULT_DEBUG), bytes[2], bytes[3], bytes[4]);
+            exception(bytes);
         break;
     case 4:
         model_interrupt_waits = true;
@@ -234,8 +243,8 @@ static void world_end(void)
     struct untyped_description d;
     unsigned spaces = 0;
     model_interrupt_waits = false;
-    OK(timer_cancel(controller_timer));
     OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    OK(timer_cancel(controller_timer));
     OK(cnode_revoke(ROOT_CNODE, world.memory));
     OK(untyped_describe(world.memory, &d));
     EQUAL(d.free_bytes, 1ul << WORLD_MEMORY_BITS);

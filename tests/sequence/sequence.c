@@ -47,10 +47,11 @@ enum class {
     PERIOD, /* after BUDGET */
     DEADLINE,
     PC,
+    SMALL,
     BYTE,
 };
 
-#define SLOT_ADDRESS 0x100000000000ul /* where nothing is mapped, in nobody's space */
+#define FREE_ADDRESS 0x100000000000ul /* where nothing is mapped, in nobody's space */
 
 /* Things of a class that lie in consecutive slots. */
 static const struct {
@@ -117,9 +118,9 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
     case LIMIT:
         return byte < 250 ? 64u : byte;
     case ADDRESS:
-        return byte < 250 ? SLOT_ADDRESS + (byte % 32ul << 12) + (byte / 32ul << 21) : (word)byte << 42;
+        return byte < 250 ? FREE_ADDRESS + (byte % 32ul << 12) + (byte / 32ul << 21) : (word)byte << 42;
     case BUFFER_ADDRESS:
-        return byte < 250 ? SLOT_ADDRESS + byte % 4 * 1024ul : byte;
+        return byte < 250 ? FREE_ADDRESS + byte % 4 * 1024ul : byte;
     case BYTES:
         return (byte & 15ul) << 12;
     case LEVEL:
@@ -139,6 +140,8 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
     case NONE:
     case ZERO:
         return 0;
+    case SMALL:
+        return byte % 16 < 9 ? byte % 16 : byte;
     case BYTE:
         return byte;
     default:
@@ -148,61 +151,74 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
 
 /* --- invocations --- */
 
+/* What a step can invoke. Kept sequences name rows by their number: new ones go to the end. */
 static const struct {
-    uint8_t object, arguments[MESSAGE_REGISTERS];
-} shapes[INVOCATION_COUNT] = {
-    [UNTYPED_RETYPE] = {UNTYPED, {TYPE, SIZE, CNODE, EMPTY, COUNT}},
-    [UNTYPED_DESCRIBE] = {UNTYPED, {NONE}},
-    [CNODE_COPY] = {CNODE, {EMPTY, CNODE, ANY, RIGHTS, COUNT}},
-    [CNODE_MINT] = {CNODE, {EMPTY, CNODE, ANY, RIGHTS, BADGE}},
-    [CNODE_MOVE] = {CNODE, {EMPTY, CNODE, ANY}},
-    [CNODE_MUTATE] = {CNODE, {EMPTY, CNODE, ANY, BADGE}},
-    [CNODE_ROTATE] = {CNODE, {ANY, ZERO, CNODE, ANY, ZERO, CNODE, ANY}},
-    [CNODE_DELETE] = {CNODE, {ANY, COUNT}},
-    [CNODE_REVOKE] = {CNODE, {ANY}},
-    [CNODE_CANCEL_BADGED_SENDS] = {CNODE, {ENDPOINT}},
-    [TCB_CONFIGURE] = {TCB, {CNODE, VSPACE, BUFFER_ADDRESS, BUFFER, HANDLER}},
-    [TCB_SET_SPACE] = {TCB, {CNODE, VSPACE, HANDLER}},
-    [TCB_SET_IPC_BUFFER] = {TCB, {BUFFER_ADDRESS, BUFFER}},
-    [TCB_SET_SCHED_PARAMS] = {TCB, {TCB, LIMIT, PRIORITY, CONTEXT}},
-    [TCB_SET_PRIORITY] = {TCB, {TCB, PRIORITY}},
-    [TCB_SET_TIMEOUT_ENDPOINT] = {TCB, {HANDLER}},
-    [TCB_SET_FLAGS] = {TCB, {BYTE, BYTE}},
-    [TCB_SET_TLS_BASE] = {TCB, {ADDRESS}},
-    [TCB_BIND_NOTIFICATION] = {TCB, {NOTIFICATION}},
-    [TCB_UNBIND_NOTIFICATION] = {TCB, {NONE}},
-    [TCB_SUSPEND] = {TCB, {NONE}},
-    [TCB_RESUME] = {TCB, {NONE}},
-    [TCB_READ_REGISTERS] = {TCB, {BYTE}},
-    [TCB_WRITE_REGISTERS] = {TCB, {BYTE, PC, PC}},
-    [SCHED_CONTROL_CONFIGURE] = {SCHED_CONTROL, {CONTEXT, BUDGET, PERIOD, BYTE, BADGE, ZERO}},
-    [SCHED_CONTEXT_BIND] = {CONTEXT, {TCB}},
-    [SCHED_CONTEXT_UNBIND] = {CONTEXT, {NONE}},
-    [SCHED_CONTEXT_CONSUMED] = {CONTEXT, {NONE}},
-    [SCHED_CONTEXT_YIELD_TO] = {CONTEXT, {NONE}},
-    [TIMER_BIND] = {TIMER, {NOTIFICATION_OR_NONE, CONTEXT}},
-    [TIMER_SET] = {TIMER, {DEADLINE}},
-    [TIMER_CANCEL] = {TIMER, {NONE}},
-    [PAGE_TABLE_MAP] = {TABLE, {VSPACE, ADDRESS, LEVEL, ATTRIBUTES}},
-    [PAGE_TABLE_UNMAP] = {TABLE, {NONE}},
-    [FRAME_MAP] = {FRAME, {VSPACE, ADDRESS, RIGHTS, ATTRIBUTES, BYTES, BYTES}},
-    [FRAME_UNMAP] = {FRAME, {NONE}},
-    [FRAME_GET_ADDRESS] = {FRAME, {NONE}},
-    [FRAME_CLEAN] = {FRAME, {BYTES, BYTES}},
-    [FRAME_SYNC_CODE] = {FRAME, {BYTES, BYTES}},
-    [IRQ_HANDLER_ACK] = {IRQ_HANDLER, {NONE}},
-    [IRQ_HANDLER_SET_NOTIFICATION] = {IRQ_HANDLER, {NOTIFICATION}},
-    [IRQ_HANDLER_CLEAR] = {IRQ_HANDLER, {NONE}},
-    [IO_PORT_IN] = {IO_PORT, {BYTE, BYTE}},
-    [IO_PORT_OUT] = {IO_PORT, {BYTE, BYTE, BYTE}},
+    uint8_t label, object, arguments[MESSAGE_REGISTERS];
+} shapes[] = {
+    {UNTYPED_RETYPE, UNTYPED, {TYPE, SIZE, CNODE, EMPTY, COUNT}},
+    {UNTYPED_DESCRIBE, UNTYPED, {NONE}},
+    {CNODE_COPY, CNODE, {EMPTY, CNODE, ANY, RIGHTS, COUNT}},
+    {CNODE_MINT, CNODE, {EMPTY, CNODE, ANY, RIGHTS, BADGE}},
+    {CNODE_MOVE, CNODE, {EMPTY, CNODE, ANY}},
+    {CNODE_MUTATE, CNODE, {EMPTY, CNODE, ANY, BADGE}},
+    {CNODE_ROTATE, CNODE, {ANY, ZERO, CNODE, ANY, ZERO, CNODE, ANY}},
+    {CNODE_DELETE, CNODE, {ANY, COUNT}},
+    {CNODE_REVOKE, CNODE, {ANY}},
+    {CNODE_CANCEL_BADGED_SENDS, CNODE, {ENDPOINT}},
+    {TCB_CONFIGURE, TCB, {CNODE, VSPACE, BUFFER_ADDRESS, BUFFER, HANDLER}},
+    {TCB_SET_SPACE, TCB, {CNODE, VSPACE, HANDLER}},
+    {TCB_SET_IPC_BUFFER, TCB, {BUFFER_ADDRESS, BUFFER}},
+    {TCB_SET_SCHED_PARAMS, TCB, {TCB, LIMIT, PRIORITY, CONTEXT}},
+    {TCB_SET_PRIORITY, TCB, {TCB, PRIORITY}},
+    {TCB_SET_TIMEOUT_ENDPOINT, TCB, {HANDLER}},
+    {TCB_SET_FLAGS, TCB, {BYTE, BYTE}},
+    {TCB_SET_TLS_BASE, TCB, {ADDRESS}},
+    {TCB_BIND_NOTIFICATION, TCB, {NOTIFICATION}},
+    {TCB_UNBIND_NOTIFICATION, TCB, {NONE}},
+    {TCB_SUSPEND, TCB, {NONE}},
+    {TCB_RESUME, TCB, {NONE}},
+    {TCB_READ_REGISTERS, TCB, {BYTE}},
+    {TCB_WRITE_REGISTERS, TCB, {BYTE, PC, PC}},
+    {SCHED_CONTROL_CONFIGURE, SCHED_CONTROL, {CONTEXT, BUDGET, PERIOD, BYTE, BADGE, ZERO}},
+    {SCHED_CONTEXT_BIND, CONTEXT, {TCB}},
+    {SCHED_CONTEXT_UNBIND, CONTEXT, {NONE}},
+    {SCHED_CONTEXT_CONSUMED, CONTEXT, {NONE}},
+    {SCHED_CONTEXT_YIELD_TO, CONTEXT, {NONE}},
+    {TIMER_BIND, TIMER, {NOTIFICATION_OR_NONE, CONTEXT}},
+    {TIMER_SET, TIMER, {DEADLINE}},
+    {TIMER_CANCEL, TIMER, {NONE}},
+    {PAGE_TABLE_MAP, TABLE, {VSPACE, ADDRESS, LEVEL, ATTRIBUTES}},
+    {PAGE_TABLE_UNMAP, TABLE, {NONE}},
+    {FRAME_MAP, FRAME, {VSPACE, ADDRESS, RIGHTS, ATTRIBUTES, BYTES, BYTES}},
+    {FRAME_UNMAP, FRAME, {NONE}},
+    {FRAME_GET_ADDRESS, FRAME, {NONE}},
+    {FRAME_CLEAN, FRAME, {BYTES, BYTES}},
+    {FRAME_SYNC_CODE, FRAME, {BYTES, BYTES}},
+    {IRQ_HANDLER_ACK, IRQ_HANDLER, {NONE}},
+    {IRQ_HANDLER_SET_NOTIFICATION, IRQ_HANDLER, {NOTIFICATION}},
+    {IRQ_HANDLER_CLEAR, IRQ_HANDLER, {NONE}},
+    {IO_PORT_IN, IO_PORT, {BYTE, BYTE}},
+    {IO_PORT_OUT, IO_PORT, {BYTE, BYTE, BYTE}},
+    {TCB_SET_BREAKPOINT, TCB, {SMALL, ADDRESS, SMALL, SMALL}},
+    {TCB_GET_BREAKPOINT, TCB, {SMALL}},
+    {TCB_UNSET_BREAKPOINT, TCB, {SMALL}},
+    {TCB_CONFIGURE_SINGLE_STEPPING, TCB, {SMALL}},
 };
+#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
-static void step_invoke(const struct world *world, word label, struct step *step)
+/* Registers and breakpoints differ from machine to machine. */
+static bool is_portable(word label)
+{
+    return label != TCB_READ_REGISTERS && (label < TCB_SET_BREAKPOINT || label > TCB_CONFIGURE_SINGLE_STEPPING);
+}
+
+static void step_invoke(const struct world *world, unsigned row, struct step *step)
 {
     const uint8_t *byte = step->bytes + 2;
+    word label = shapes[row].label;
     unsigned length = 0;
-    for (; length < MESSAGE_REGISTERS && shapes[label].arguments[length] != NONE; length++) {
-        enum class class = shapes[label].arguments[length];
+    for (; length < MESSAGE_REGISTERS && shapes[row].arguments[length] != NONE; length++) {
+        enum class class = shapes[row].arguments[length];
         word before = length > 0 ? step->message.words[length - 1] : 0;
         step->message.words[length] = value_of(world, class, *byte, before);
         if (class != ZERO && byte < step->bytes + SEQUENCE_STEP_BYTES - 1)
@@ -212,7 +228,7 @@ static void step_invoke(const struct world *world, word label, struct step *step
     if (label == FRAME_MAP)
         step->message.words[2] = step->bytes[4] % 4 == 0 ? RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
     step->number = SYSCALL_CALL;
-    step->destination = value_of(world, shapes[label].object, step->bytes[1], 0);
+    step->destination = value_of(world, shapes[row].object, step->bytes[1], 0);
     step->message.info = message_info(label, 0, length);
 }
 
@@ -229,7 +245,7 @@ static void step_communicate(const struct world *world, word number, struct step
                                : b[1] % WORLD_SLOTS;
     word reply = value_of(world, REPLY, b[2], 0);
     /* Labels beyond those of faults and invocations, or 0: what restarts a fault. */
-    word label = b[3] < 64 ? 0 : 64 + b[3], length = lengths[b[4] & 15];
+    word label = b[3] < 64 ? 0 : 128 + b[3], length = lengths[b[4] & 15];
     step->number = number;
     step->destination = object | (is_receive ? reply << 32 : 0);
     step->message.info = message_info(label, b[4] >> 6, length);
@@ -276,7 +292,7 @@ static void step_help(const struct world *world, struct step *step)
         break;
     case 6:
         step->destination = copies + WORLD_ENDPOINT + b[2] % 2;
-        m->info = message_info(64 + b[3], 0, b[4] & 15);
+        m->info = message_info(128 + b[3], 0, b[4] & 15);
         break;
     default:
         step->destination = ROOT_SCHED_CONTROL;
@@ -308,7 +324,7 @@ void step_next(struct sequence *sequence, const struct world *world, unsigned ac
             return;
         }
         uint8_t kind = step->bytes[0];
-        word label = (word)(kind - KIND_IPC) % INVOCATION_COUNT;
+        unsigned row = (kind - KIND_IPC) % 64u % SHAPES;
         if (actor == 0) {
             step_help(world, step);
         } else if (kind < KIND_IPC) {
@@ -316,9 +332,9 @@ void step_next(struct sequence *sequence, const struct world *world, unsigned ac
         } else if (kind >= KIND_INVOKE) {
             step->number = 200;
         } else {
-            if (world->is_replayable && label == TCB_READ_REGISTERS)
+            if (world->is_replayable && !is_portable(shapes[row].label))
                 continue;
-            step_invoke(world, label, step);
+            step_invoke(world, row, step);
         }
         return;
     }

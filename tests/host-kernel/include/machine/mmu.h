@@ -46,6 +46,7 @@ static inline arch_entry arch_entry_make_leaf(paddr address, unsigned level, uns
 }
 static inline void arch_entry_write(arch_entry *slot, arch_entry e)
 {
+    model_tables_changed = true;
     *slot = e;
 }
 static inline void arch_mmu_publish(void)

@@ -22,8 +22,11 @@ static inline paddr kernel_to_paddr(const void *p)
     return (paddr)((const char *)p - model_memory);
 }
 
+extern bool model_tables_changed; /* translation tables were written, or may have been */
+
 static inline void arch_memory_clear(void *start, size_t bytes)
 {
+    model_tables_changed = true;
     memset(start, 0, bytes);
 }
 
