@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import sys
 
+import debian
+import parts
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 ARCHES = ("x86_64", "arm64")
@@ -194,9 +197,19 @@ def prepare_system(demo, arch, wants_iso):
 
 # ---- Commands ---------------------------------------------------------------------------------------------------
 
+def fetch_parts():
+    """The sources of others that tests compile. Without them those tests say what is missing."""
+    try:
+        for name, pin in parts.pins().items():
+            parts.fetch(name, pin)
+    except debian.DebianError as error:
+        print(f"tessera: {error}", file=sys.stderr)
+
+
 def command_setup(options):
     if not install_missing():
         print("Everything is installed.")
+    fetch_parts()
     return 0
 
 
@@ -252,6 +265,7 @@ def write_test_list(presets):
 
 def command_test(options):
     install_missing()
+    fetch_parts()
     arches = [options.arch] if options.arch else list(ARCHES)
     build(arches)
     step("Testing")

@@ -27,13 +27,13 @@ class Unusable(Exception):
     """There is nothing to compare with."""
 
 
-def run(*words, timeout=None):
+def run(*words, **more):
     return subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", timeout=timeout, stdin=subprocess.DEVNULL)
+                          errors="replace", stdin=subprocess.DEVNULL, **more)
 
 
-def need(*words):
-    done = run(*words)
+def need(*words, **more):
+    done = run(*words, **more)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stderr.strip()}")
 
@@ -67,7 +67,7 @@ def translated_answer(options, source, folder, clang_level):
 def compare(options, seed, folder):
     """The differences of one program, as text."""
     source = folder / "program.c"
-    need("csmith", "--seed", seed, "--no-packed-struct", *(["--float"] if seed % 2 else []), "-o", source)
+    need("csmith", "--seed", seed, "--no-packed-struct", *(["--float"] if seed % 2 else []), "-o", source, cwd=folder)
     wanted = native_answer(source, folder)
     problems = []
     for clang_level in ("-O0", "-O2"):

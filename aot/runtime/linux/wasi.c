@@ -7,11 +7,14 @@ enum { ERRNO_SUCCESS = 0, ERRNO_BADF = 8, ERRNO_FAULT = 21, ERRNO_INVAL = 28, ER
 
 extern void wasm_export__start(void) __attribute__((weak));
 
+/* In data: code cannot reach address 0 from the window. */
+static void (*const volatile program_start)(void) = wasm_export__start;
+
 __attribute__((weak)) void linux_program(void)
 {
     wasm_instantiate();
-    if (wasm_export__start)
-        wasm_export__start();
+    if (program_start)
+        program_start();
 }
 
 /* Where the first memory begins: 0 unless translated with --no-page-zero. */
@@ -78,7 +81,8 @@ uint32_t __imported_wasi_snapshot_preview1_fd_read(uint32_t descriptor, uint32_t
     return transfer(SYSCALL_READ, descriptor, vectors, count, result);
 }
 
-/* Standard streams are character devices that can be read and written but not positioned. */
+/* Standard streams can be read and written but not positioned; a terminal is a character device, anything else unknown.
+ */
 uint32_t __imported_wasi_snapshot_preview1_fd_fdstat_get(uint32_t descriptor, uint32_t result);
 uint32_t __imported_wasi_snapshot_preview1_fd_fdstat_get(uint32_t descriptor, uint32_t result)
 {
@@ -88,7 +92,8 @@ uint32_t __imported_wasi_snapshot_preview1_fd_fdstat_get(uint32_t descriptor, ui
         return ERRNO_FAULT;
     for (uint32_t i = 0; i < 24; i += 4)
         put32(result + i, 0);
-    put32(result, 2);        /* character device */
+    uint8_t terminal[64]; /* struct termios is shorter */
+    put32(result, linux_call(SYSCALL_IOCTL, descriptor, TERMINAL_GET, (long)terminal, 0, 0, 0) == 0 ? 2 : 0);
     put32(result + 8, 0x42); /* rights: fd_read, fd_write */
     return ERRNO_SUCCESS;
 }
@@ -179,20 +184,32 @@ uint32_t __imported_wasi_snapshot_preview1_environ_get(uint32_t pointers, uint32
     return list_get(linux_arguments.environment, pointers, bytes_at);
 }
 
-uint32_t __imported_wasi_snapshot_preview1_clock_time_get(uint32_t clock, uint64_t precision, uint32_t result);
-uint32_t __imported_wasi_snapshot_preview1_clock_time_get(uint32_t clock, uint64_t precision, uint32_t result)
+/* What a clock system call says, as nanoseconds; WASI numbers clocks as Linux does. */
+static uint32_t clock_get(long number, uint32_t clock, uint32_t result)
 {
     uint64_t time[2];
-    (void)precision;
-    if (clock > 3) /* WASI numbers clocks as Linux does */
+    if (clock > 3)
         return ERRNO_INVAL;
     if (!is_within(result, 8))
         return ERRNO_FAULT;
-    linux_call(SYSCALL_CLOCK_GETTIME, clock, (long)time, 0, 0, 0, 0);
+    linux_call(number, clock, (long)time, 0, 0, 0, 0);
     uint64_t nanoseconds = time[0] * 1000000000 + time[1];
     put32(result, (uint32_t)nanoseconds);
     put32(result + 4, (uint32_t)(nanoseconds >> 32));
     return ERRNO_SUCCESS;
+}
+
+uint32_t __imported_wasi_snapshot_preview1_clock_time_get(uint32_t clock, uint64_t precision, uint32_t result);
+uint32_t __imported_wasi_snapshot_preview1_clock_time_get(uint32_t clock, uint64_t precision, uint32_t result)
+{
+    (void)precision;
+    return clock_get(SYSCALL_CLOCK_GETTIME, clock, result);
+}
+
+uint32_t __imported_wasi_snapshot_preview1_clock_res_get(uint32_t clock, uint32_t result);
+uint32_t __imported_wasi_snapshot_preview1_clock_res_get(uint32_t clock, uint32_t result)
+{
+    return clock_get(SYSCALL_CLOCK_GETRES, clock, result);
 }
 
 uint32_t __imported_wasi_snapshot_preview1_random_get(uint32_t address, uint32_t bytes);
