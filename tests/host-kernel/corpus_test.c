@@ -1,25 +1,45 @@
 /* Plays the kept sequences on the model.
  *
- *     kernel-corpus ARCHIVE CORPUS [NUMBER]
+ *     kernel-corpus ARCHIVE CORPUS                       all, each in its world
+ *     kernel-corpus ARCHIVE CORPUS NUMBER [replayable]   one, telling every event
+ *     kernel-corpus ARCHIVE CORPUS --expect FILE         all in the replayable world; their events, for the machine
  *
- * With a number, that one only, telling every event. The corpus is a file of tests/sequence/corpus.py: for each
- * sequence its length, two bytes, and its bytes, of which the first says which world (as for fuzz.c).
+ * The corpus is a file of tests/sequence/corpus.py: for each sequence its length, two bytes, and its bytes, of which
+ * the first says which world (as for fuzz.c). The file of events is read by tests/sequence/replay.c: length, two bytes,
+ * steps, number of events, two bytes, events, four bytes each.
  */
 #include "player.h"
 
 static uint8_t corpus[1 << 20];
 
+static void put_number(FILE *file, size_t number, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        CHECK(fputc((int)(number >> 8 * i & 255), file) != EOF);
+}
+
+static void expect(FILE *file, const uint8_t *steps, size_t size, const struct play *play)
+{
+    put_number(file, size, 2);
+    CHECK(fwrite(steps, 1, size, file) == size);
+    put_number(file, play->event_count, 2);
+    for (unsigned i = 0; i < play->event_count; i++)
+        put_number(file, play->events[i], 4);
+}
+
 int main(int argc, char **argv)
 {
     static struct play plays;
-    CHECK(argc == 3 || argc == 4);
-    unsigned number = 0, only = argc == 4 ? (unsigned)strtoul(argv[3], NULL, 0) : UINT32_MAX;
-    FILE *file = fopen(argv[2], "rb");
-    CHECK(file);
+    CHECK(argc >= 3 && argc <= 5);
+    bool is_expecting = argc == 5 && strcmp(argv[3], "--expect") == 0;
+    unsigned number = 0, only = argc > 3 && !is_expecting ? (unsigned)strtoul(argv[3], NULL, 0) : UINT32_MAX;
+    FILE *file = fopen(argv[2], "rb"), *output = is_expecting ? fopen(argv[4], "wb") : NULL;
+    CHECK(file && (output || !is_expecting));
     size_t size = fread(corpus, 1, sizeof(corpus), file), events = 0;
     fclose(file);
     player_start(argv[1]);
-    plays.is_spoken = argc == 4;
+    plays.is_spoken = only != UINT32_MAX;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t at = 0; at + 2 < size; number++) {
         size_t length = corpus[at] | (size_t)corpus[at + 1] << 8;
         const uint8_t *bytes = corpus + at + 2;
@@ -27,11 +47,14 @@ int main(int argc, char **argv)
         CHECK(length >= 1 && at <= size);
         if (only != UINT32_MAX && only != number)
             continue;
-        plays.is_replayable = bytes[0] & 1;
+        plays.is_replayable = argc == 5 || (bytes[0] & 1);
         play(bytes + 1, length - 1, &plays);
         events += plays.event_count;
+        if (output)
+            expect(output, bytes + 1, length - 1, &plays);
     }
     CHECK(number > 0);
+    CHECK(!output || fclose(output) == 0);
     printf("corpus: %u sequences, %zu events passed\n", number, events);
     return 0;
 }

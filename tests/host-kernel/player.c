@@ -111,6 +111,11 @@ static void call(unsigned actor, word number, word destination, const struct mes
     trap(tcb);
 }
 
+static size_t step_number(const struct step *step)
+{
+    return (size_t)(step->bytes - player.sequence.bytes) / SEQUENCE_STEP_BYTES;
+}
+
 static void record(unsigned actor)
 {
     struct arch_context *c = &model_current()->context;
@@ -122,9 +127,9 @@ static void record(unsigned actor)
         return;
     uint32_t event = step_record(actor, step, &outcome);
     if (play->is_spoken)
-        printf("%4u: actor %u, step %zu: system call %lu on %lx, info %lx -> status %lu, badge %lx, info %lx: %08x\n",
-               play->event_count, actor, (size_t)(step->bytes - player.sequence.bytes) / SEQUENCE_STEP_BYTES,
-               step->number, step->destination, step->message.info, outcome.status, outcome.badge, outcome.info, event);
+        printf("%4u: actor %u, step %zu: status %lu, badge %lx, info %lx, words %lx %lx %lx %lx: %08x\n",
+               play->event_count, actor, step_number(step), outcome.status, outcome.badge, outcome.info,
+               outcome.words[0], outcome.words[1], outcome.words[2], outcome.words[3], event);
     play->events[play->event_count++] = event;
 }
 
@@ -154,13 +159,15 @@ static void controller_sleep(uint8_t byte)
         call(0, SYSCALL_WAIT, controller_signal, &m);
 }
 
+/* What instructions can do beside system calls. */
 static void exception(const uint8_t *bytes)
 {
-    unsigned kind = 1 + bytes[1] % (FAULT_DEBUG + 2);
-    if (kind < FAULT_DEBUG)
-        model_fault((enum fault)kind, bytes[2], bytes[3], bytes[4]);
+    static const enum fault kinds[] = {FAULT_USER_EXCEPTION, FAULT_VM};
+    unsigned kind = bytes[1] % 5;
+    if (kind < 2)
+        model_fault(kinds[kind], bytes[2], bytes[3], bytes[4]);
     else
-        model_debug_exception((enum debug_reason)(DEBUG_STEP + kind - FAULT_DEBUG), bytes[2], bytes[3]);
+        model_debug_exception((enum debug_reason)(DEBUG_STEP + kind - 2), bytes[2], bytes[3]);
 }
 
 static void machine_step(unsigned actor, const uint8_t *bytes)
@@ -205,6 +212,11 @@ static void actor_run(unsigned actor)
     struct step *step = &player.steps[actor];
     static const struct message nothing;
     step_next(&player.sequence, &world, actor, step);
+    if (player.play->is_spoken && step->kind == STEP_CALL)
+        printf("      actor %u, step %zu: system call %lu on %lx, label %lu, words %lx %lx %lx %lx %lx %lx\n", actor,
+               step_number(step), step->number, step->destination, message_info_label(step->message.info),
+               step->message.words[0], step->message.words[1], step->message.words[2], step->message.words[3],
+               step->message.words[4], step->message.words[5]);
     if (step->kind == STEP_CALL)
         call(actor, step->number, step->destination, &step->message);
     else if (step->kind == STEP_MACHINE)
@@ -219,18 +231,20 @@ static void actor_run(unsigned actor)
 static void current_run(void)
 {
     struct tcb *tcb = model_current();
-    word pc = tcb->context.pc, actor = (pc - CODE) >> 12;
+    word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
+    bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER;
     if (tcb == model_core()->idle) {
         CHECK(model_deadline != UINT64_MAX); /* the root task's timer at least */
         model_timer(UINT64_MAX - model_now);
-    } else if (pc < CODE || actor >= ACTORS || tcb->space != home) {
+    } else if (pc < CODE || actor >= ACTORS || !is_program || tcb->space != home) {
         model_fault(FAULT_VM, pc, 0, FAULT_VM_FETCH);
     } else if (model_now >= model_deadline) {
         model_timer(0);
-    } else if ((pc & 0xfff) == CODE_TRAP) {
+    } else if (place == CODE_TRAP) {
+        tcb->context.pc += MODEL_TRAP_BYTES;
         trap(tcb);
     } else {
-        if ((pc & 0xfff) == CODE_AFTER)
+        if (place == CODE_AFTER)
             record((unsigned)actor);
         actor_run((unsigned)actor);
     }

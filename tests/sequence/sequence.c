@@ -22,6 +22,7 @@ enum class {
     HANDLER, /* endpoint or 0 */
     NOTIFICATION,
     NOTIFICATION_OR_NONE,
+    HOLDER, /* of a scheduling context: TCB or notification */
     REPLY,
     TIMER,
     VSPACE,
@@ -103,6 +104,8 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
         return byte < 64 ? 0 : value_of(world, ENDPOINT, byte, 0);
     case NOTIFICATION_OR_NONE:
         return byte < 64 ? 0 : value_of(world, NOTIFICATION, byte, 0);
+    case HOLDER:
+        return byte < 160 ? value_of(world, TCB, byte, 0) : value_of(world, NOTIFICATION, byte, 0);
     case TYPE:
         return byte % (OBJECT_RETYPE_COUNT + 1);
     case SIZE:
@@ -145,7 +148,7 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
     case BYTE:
         return byte;
     default:
-        return byte < 232 ? places[class].first + (word)byte % places[class].count : byte % WORLD_SLOTS;
+        return byte < 232 ? places[class].first + (word)byte % places[class].count : byte * 5u % WORLD_FREE;
     }
 }
 
@@ -180,7 +183,7 @@ static const struct {
     {TCB_READ_REGISTERS, TCB, {BYTE}},
     {TCB_WRITE_REGISTERS, TCB, {BYTE, PC, PC}},
     {SCHED_CONTROL_CONFIGURE, SCHED_CONTROL, {CONTEXT, BUDGET, PERIOD, BYTE, BADGE, ZERO}},
-    {SCHED_CONTEXT_BIND, CONTEXT, {TCB}},
+    {SCHED_CONTEXT_BIND, CONTEXT, {HOLDER}},
     {SCHED_CONTEXT_UNBIND, CONTEXT, {NONE}},
     {SCHED_CONTEXT_CONSUMED, CONTEXT, {NONE}},
     {SCHED_CONTEXT_YIELD_TO, CONTEXT, {NONE}},
@@ -349,11 +352,12 @@ static uint32_t mix(uint32_t hash, word value)
     return hash;
 }
 
-/* Results that tell physical addresses, time or the clock's rate. */
-static bool is_private(word label)
+/* Results that tell physical addresses, time, the clock's rate or where user addresses end. */
+static bool is_private(word label, word error)
 {
     return label == UNTYPED_DESCRIBE || label == FRAME_GET_ADDRESS || label == SCHED_CONTEXT_CONSUMED ||
-           label == SCHED_CONTEXT_YIELD_TO || label == SCHED_CONTROL_CONFIGURE;
+           label == SCHED_CONTEXT_YIELD_TO || label == SCHED_CONTROL_CONFIGURE ||
+           ((label == FRAME_MAP || label == PAGE_TABLE_MAP) && error == ERROR_RANGE);
 }
 
 uint32_t step_record(unsigned actor, const struct step *step, const struct outcome *outcome)
@@ -364,7 +368,7 @@ uint32_t step_record(unsigned actor, const struct step *step, const struct outco
         return hash; /* nothing comes back from a call that does not exist */
     hash = mix(mix(mix(hash, outcome->status), outcome->badge), outcome->info);
     bool is_fault = label > FAULT_NONE && label <= FAULT_DEBUG && step->number != SYSCALL_CALL;
-    if (is_fault || is_private(message_info_label(step->message.info)))
+    if (is_fault || is_private(message_info_label(step->message.info), label))
         return hash;
     for (word i = 0; i < length && i < MESSAGE_REGISTERS; i++)
         hash = mix(hash, outcome->words[i]);

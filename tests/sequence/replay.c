@@ -1,0 +1,203 @@
+/* Replays sequences on the machine: the same system calls by the same threads as on the kernel's model, which has said
+ * beforehand what every one of them gives (kernel-corpus --expect). A difference ends the run with the place.
+ *
+ * The workers are threads in the root task's address space, each in actor_run; the root task itself is actor 0. A
+ * worker can be sent back to its beginning at any time, so it keeps nothing: its stack tells who it is.
+ */
+#include "harness.h"
+#include "sequence.h"
+
+#include "arch/platform/archive.h"
+
+#define STACK_BYTES  8192
+#define STOP_NUMBER  201 /* a system call that does not exist ends a worker when there are no more steps */
+#define WHOLE_MEMORY (1ul << WORLD_MEMORY_BITS)
+
+_Noreturn void actor_run(word stack);
+void actor_entry(void);
+
+static char stacks[ACTORS][STACK_BYTES] __attribute__((aligned(16)));
+static struct world world;
+static struct sequence sequence;
+
+static struct {
+    const uint8_t *expected; /* what comes next, four bytes each */
+    word left, count;        /* events to come and events passed */
+    bool is_different;
+    struct step step; /* of the difference, and what it gave */
+    struct outcome outcome;
+    unsigned actor;
+} replay;
+
+/* actor_entry: the stack's address is the argument. */
+#if defined(__x86_64__)
+__asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov %rsp, %rdi\n\txor %ebp, %ebp\n\tcall actor_run\n\tud2\n");
+#else
+__asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov x0, sp\n\tmov x29, xzr\n\tbl actor_run\n\tbrk #1\n");
+#endif
+
+/* arm64 has the number in the instruction. */
+static enum error trap(word number, word *destination, struct message *m)
+{
+    switch (number) {
+    case SYSCALL_CALL:
+        return syscall_trap(SYSCALL_CALL, destination, m);
+    case SYSCALL_REPLY_RECV:
+        return syscall_trap(SYSCALL_REPLY_RECV, destination, m);
+    case SYSCALL_SEND:
+        return syscall_trap(SYSCALL_SEND, destination, m);
+    case SYSCALL_NBSEND:
+        return syscall_trap(SYSCALL_NBSEND, destination, m);
+    case SYSCALL_RECV:
+        return syscall_trap(SYSCALL_RECV, destination, m);
+    case SYSCALL_NBRECV:
+        return syscall_trap(SYSCALL_NBRECV, destination, m);
+    case SYSCALL_WAIT:
+        return syscall_trap(SYSCALL_WAIT, destination, m);
+    case SYSCALL_NBWAIT:
+        return syscall_trap(SYSCALL_NBWAIT, destination, m);
+    case SYSCALL_YIELD:
+        return syscall_trap(SYSCALL_YIELD, destination, m);
+    default:
+        return syscall_trap((enum syscall)STOP_NUMBER, destination, m);
+    }
+}
+
+static word read_number(const uint8_t *bytes, unsigned count)
+{
+    word value = 0;
+    while (count-- > 0)
+        value = value << 8 | bytes[count];
+    return value;
+}
+
+static void compare(unsigned actor, const struct step *step, const struct outcome *outcome)
+{
+    uint32_t event = step_record(actor, step, outcome);
+    if (replay.is_different)
+        return;
+    if (replay.left > 0 && read_number(replay.expected, 4) == event) {
+        replay.expected += 4;
+        replay.left--;
+        replay.count++;
+        return;
+    }
+    replay.is_different = true;
+    replay.step = *step;
+    replay.outcome = *outcome;
+    replay.actor = actor;
+    sequence.next = sequence.size; /* no more */
+}
+
+/* False when there are no more steps. */
+static bool actor_step(unsigned actor)
+{
+    struct step step;
+    step_next(&sequence, &world, actor, &step);
+    if (step.kind == STEP_END)
+        return false;
+    struct message m = step.message;
+    word destination = step.destination;
+    enum error status = trap(step.number, &destination, &m);
+    struct outcome outcome = {status, destination, m.info, m.words, world.actors[actor].buffer};
+    compare(actor, &step, &outcome);
+    return true;
+}
+
+_Noreturn void actor_run(word stack)
+{
+    unsigned actor = (unsigned)((stack - 1 - (word)stacks) / STACK_BYTES);
+    struct message m = {0};
+    word destination = 0;
+    while (actor_step(actor)) {
+    }
+    for (;;)
+        (void)trap(STOP_NUMBER, &destination, &m);
+}
+
+/* --- the root task --- */
+
+static void world_prepare(void)
+{
+    world.is_replayable = true;
+    world.memory = object_new(OBJECT_UNTYPED, WORLD_MEMORY_BITS);
+    world.slots = slots_new(ROOT_WORLD_SLOTS);
+    world.actors[0].buffer = own_buffer;
+    for (unsigned i = 1; i < ACTORS; i++) {
+        struct actor *actor = &world.actors[i];
+        actor->buffer = memory_new(PAGE_BITS, &actor->buffer_frame);
+        actor->buffer_address = (word)actor->buffer;
+        actor->entry = (word)actor_entry;
+        actor->stack = (word)stacks[i] + STACK_BYTES;
+    }
+}
+
+/* All that the world was made of is there again. */
+static void world_end(void)
+{
+    struct untyped_description d;
+    if (tcb_set_priority(ROOT_TCB, ROOT_TCB, 255) != ERROR_NONE ||
+        cnode_revoke(ROOT_CNODE, world.memory) != ERROR_NONE || untyped_describe(world.memory, &d) != ERROR_NONE ||
+        d.free_bytes != WHOLE_MEMORY)
+        give_up("the world does not end", d.free_bytes);
+}
+
+static bool play(void)
+{
+    for (unsigned i = 1; i < ACTORS; i++)
+        *world.actors[i].buffer = (struct ipc_buffer){0};
+    const char *failed = world_build(&world);
+    if (failed) {
+        say("the world cannot be built: %s\n", failed);
+        return false;
+    }
+    replay.count = 0;
+    replay.is_different = false;
+    if (tcb_set_priority(ROOT_TCB, ROOT_TCB, 0) != ERROR_NONE)
+        give_up("the root task's priority cannot be set", 0);
+    while (actor_step(0)) {
+    }
+    world_end();
+    return !replay.is_different && replay.left == 0;
+}
+
+static void say_difference(word number)
+{
+    const struct step *step = &replay.step;
+    say("sequence %u, event %u: ", number, replay.count);
+    if (!replay.is_different) {
+        say("%u events more are expected\n", replay.left);
+        return;
+    }
+    say("actor %u, step %u: system call %u on %x, info %x gave status %u, badge %x, info %x, words", (word)replay.actor,
+        (word)(step->bytes - sequence.bytes) / SEQUENCE_STEP_BYTES, step->number, step->destination, step->message.info,
+        replay.outcome.status, replay.outcome.badge, replay.outcome.info);
+    for (unsigned i = 0; i < 4; i++)
+        say(" %x", replay.outcome.words[i]);
+    say("\n(kernel-corpus ARCHIVE CORPUS %u replayable: what the model says)\n", number);
+}
+
+int main(void)
+{
+    struct archive archive;
+    struct archive_member member;
+    word number = 0, failed = 0, events = 0;
+    const char *wrong = archive_open(&archive, (const void *)boot->archive, boot->archive_bytes);
+    if (wrong || !archive_find(&archive, "plays", &member))
+        give_up("no plays in the archive", 0);
+    world_prepare();
+    for (const uint8_t *at = member.data, *end = at + member.bytes; at < end; number++) {
+        sequence = (struct sequence){at + 2, read_number(at, 2), 0};
+        at = sequence.bytes + sequence.size;
+        replay.left = read_number(at, 2);
+        replay.expected = at + 2;
+        at = replay.expected + 4 * replay.left;
+        if (!play()) {
+            say_difference(number);
+            failed++;
+        }
+        events += replay.count;
+    }
+    say("replay: %u sequences, %u events agree, %u differ\n", number, events, failed);
+    return failed == 0 && number > 0 ? 0 : 1;
+}
