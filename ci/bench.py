@@ -17,6 +17,8 @@ import struct
 import subprocess
 import sys
 
+import bench_linux
+
 RUN_SECONDS = 600
 LINE = re.compile(r"^(?:.*\s)?bench ([a-z0-9_]+) ([0-9]+(?:\.[0-9]+)?)$")
 END = re.compile(r"^(?:.*\s)?bench end$")
@@ -85,11 +87,7 @@ def peer_cell(row, peer, arch):
     return number(figure[arch]) + (f" ({figure['operation']})" if "operation" in figure else "")
 
 
-def table(arch, results, rows):
-    lines = [("instructions per operation", "Tessera", "target", *PEERS)]
-    for name, value in results:
-        row = rows.get(name, {})
-        lines.append((name, number(value), peer_cell(row, "target", arch), *(peer_cell(row, peer, arch) for peer in PEERS)))
+def print_table(lines):
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for index, line in enumerate(lines):
         first, *others = (cell.ljust(width) if column == 0 else cell.rjust(width)
@@ -97,7 +95,31 @@ def table(arch, results, rows):
         print("  ".join([first, *others]).rstrip())
         if index == 0:
             print("  ".join("-" * width for width in widths))
+
+
+def table(arch, results, rows):
+    lines = [("instructions per operation", "Tessera", "target", *PEERS)]
+    for name, value in results:
+        row = rows.get(name, {})
+        lines.append((name, number(value), peer_cell(row, "target", arch), *(peer_cell(row, peer, arch) for peer in PEERS)))
+    print_table(lines)
     print("Fewer is better. How the others were measured stands in bench/peers.json.")
+
+
+def linux_table(arch, results, linux, rows):
+    """Side by side: each Linux operation with the row of ours that it is nearest to."""
+    package, version, operations = linux
+    ours = dict(results)
+    lines = [("instructions per operation", "Tessera", "Linux", "ratio", "Linux' operation", "before")]
+    for name, operation, value in operations:
+        mine = ours.get(name)
+        before = rows.get(name, {}).get("Linux", {})
+        is_same = "operation" in before and operation.split("+")[0] == before["operation"].split("+")[0]
+        lines.append((name, number(mine) if mine else "", number(value), f"{value / mine:,.1f}" if mine else "", operation,
+                      number(before[arch]) if is_same else ""))
+    print_table(lines)
+    print(f"Linux is {package} {version}; ratio is Linux / Tessera. 'before' is what bench/peers.json says, measured another day.\n"
+          "What each operation does and why it is the nearest: docs/comparison.md.")
 
 
 def measure(root, arch, folder, kernel):
@@ -117,21 +139,35 @@ def read_rows(root, name):
         return json.load(file)["rows"]
 
 
-def write_json(root, arch, results, path):
+def write_json(root, arch, results, linux, path):
+    """`linux` is what bench_linux.measure gave, or None."""
     record = {"arch": arch, "commit": commit_of(root), "counter": "instructions",
               "results": [{"name": name, "value": value} for name, value in results]}
+    if linux:
+        package, version, operations = linux
+        record["linux"] = {"package": package, "version": version, "results": [
+            {"name": name, "operation": operation, "value": value} for name, operation, value in operations]}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(record, file, indent=4)
         file.write("\n")
     print(f"written to {path}")
 
 
-def run(root, arch, folder, kernel, json_path):
-    """Measure, print the table, write the JSON when a path is given; gives the figures."""
+def run(root, arch, folder, kernel, json_path, with_linux=False):
+    """Measure, print the tables, write the JSON when a path is given; gives the figures."""
+    rows = read_rows(root, "peers.json")
     results = measure(root, arch, folder, kernel)
-    table(arch, results, read_rows(root, "peers.json"))
+    linux = None
+    if with_linux:
+        try:
+            linux = bench_linux.measure(root, arch)
+        except bench_linux.LinuxError as error:
+            raise BenchError(str(error)) from None
+        linux_table(arch, results, linux, rows)
+    else:
+        table(arch, results, rows)
     if json_path:
-        write_json(root, arch, results, json_path)
+        write_json(root, arch, results, linux, json_path)
     return results
 
 

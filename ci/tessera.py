@@ -298,6 +298,8 @@ def bench_generated_code(options):
 
 def command_bench(options):
     if options.what == "wasm":
+        if options.vs or options.record:
+            raise UsageFailure("--vs and --record belong to the system's benchmarks: leave 'wasm' or the option out")
         return bench_generated_code(options)
     arches = [options.arch] if options.arch else list(ARCHES)
     if options.json and len(arches) != 1:
@@ -310,7 +312,7 @@ def command_bench(options):
     for arch in arches:
         step(f"Measuring on {arch}: instructions, counted by QEMU")
         try:
-            results = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json)
+            results = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux")
         except bench.BenchError as error:
             raise Failure(str(error)) from None
         if options.record:
@@ -439,11 +441,13 @@ def command_line():
 
     command = add_command(commands, "bench", command_bench, "measure, in instructions, beside the figures of other kernels",
                           "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json\n"
+                          "    ./tessera bench --vs linux       boot Debian's kernel under the same counter and measure the same operations\n"
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
                           "                                     beside native code and other engines")
     command.add_argument("what", nargs="?", choices=("system", "wasm"), default="system", help="default: system")
     add_arch(command)
+    command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
     command.add_argument("--record", action="store_true",
                          help="write the figures into bench/recorded.json, which the test 'bench' compares with")
     command.add_argument("--runs", type=positive, default=5, metavar="N", help="wasm: runs of each program (default 5)")
