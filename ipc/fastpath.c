@@ -44,13 +44,19 @@ INLINE void message_check(const struct tcb *from, const struct tcb *to)
     }
 }
 
+/* The highest priority of ready threads; there are some. */
+INLINE unsigned ready_highest(fastpath_core core)
+{
+    unsigned group = 63 - (unsigned)__builtin_clzl(core->ready_summary);
+    return group * 64 + 63 - (unsigned)__builtin_clzl(core->ready_bits[group]);
+}
+
 /* May `tcb` run before all ready threads? is_first: it would be put in front of its equals. */
 INLINE bool thread_is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
 {
     if (core->ready_summary == 0)
         return true;
-    unsigned group = 63 - (unsigned)__builtin_clzl(core->ready_summary);
-    unsigned highest = group * 64 + 63 - (unsigned)__builtin_clzl(core->ready_bits[group]);
+    unsigned highest = ready_highest(core);
     return is_first ? tcb->priority >= highest : tcb->priority > highest;
 }
 
@@ -70,20 +76,24 @@ INLINE void context_pass(struct tcb *from, struct tcb *to)
     sc->tcb = to;
 }
 
-/* To user level as `to`, which runs from now on. */
+/* `to` is the running thread from now on; false: fastpath_switch_rest has to load its space. */
+INLINE bool make_current(fastpath_core core, struct tcb *from, struct tcb *to)
+{
+    core->current = to;
+    arch_context_switch(NULL, &from->context, &to->context);
+    if (core->space == to->space)
+        return true;
+    if (UNLIKELY(!arch_fastpath_can_load(to->space)))
+        return false;
+    core->space = to->space;
+    arch_fastpath_load(to->space);
+    return true;
+}
+
+/* To user level as `to`, with the message. */
 INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to, word badge, bool is_same_context)
 {
-    bool is_done = (from->flags | to->flags) == 0 && is_same_context;
-    core->current = to;
-    if (core->space != to->space) {
-        if (UNLIKELY(!arch_fastpath_can_load(to->space))) {
-            is_done = false;
-        } else {
-            core->space = to->space;
-            arch_fastpath_load(to->space);
-        }
-    }
-    arch_context_switch(NULL, &from->context, &to->context);
+    bool is_done = make_current(core, from, to) && (from->flags | to->flags) == 0 && is_same_context;
     word info = arch_context_info(&from->context) & INFO_KEPT;
     if (UNLIKELY(!is_done))
         arch_fastpath_leave_through(from, &to->context, badge, info);
@@ -108,9 +118,10 @@ INLINE void call_commit(struct endpoint *endpoint, struct tcb *caller, struct tc
 
 _Noreturn void fastpath_call(void)
 {
+    word destination = arch_fastpath_destination();
     fastpath_core core = arch_fastpath_core();
     struct tcb *caller = core->current;
-    struct slot *slot = slot_at(caller, (cptr)arch_fastpath_destination());
+    struct slot *slot = slot_at(caller, (cptr)destination);
     struct cap cap = slot->cap;
     if (UNLIKELY(cap_type(cap) != OBJECT_ENDPOINT)) {
         ABANDON_IF(!IS_INVOKED(cap_type(cap)));
@@ -150,9 +161,9 @@ INLINE void reply_commit(struct endpoint *endpoint, struct tcb *server, struct t
 
 _Noreturn void fastpath_reply_receive(void)
 {
+    word destination = arch_fastpath_destination();
     fastpath_core core = arch_fastpath_core();
     struct tcb *server = core->current;
-    word destination = arch_fastpath_destination();
     struct cap reply_cap = slot_at(server, (cptr)(destination >> 32))->cap;
     struct cap cap = slot_at(server, (cptr)destination)->cap;
     ABANDON_IF(cap_type(reply_cap) != OBJECT_REPLY || cap_type(cap) != OBJECT_ENDPOINT || !cap_has(cap, RIGHT_RECV));
@@ -175,4 +186,136 @@ _Noreturn void fastpath_reply_receive(void)
     caller->borrower = NULL;
     context_pass(server, caller);
     leave(core, server, caller, 0, true);
+}
+
+/* --- without a message: the words of the running thread's registers are of no interest --- */
+
+/* The capability at that address, if it is to a notification. */
+INLINE struct cap notification_cap(const struct tcb *tcb, word destination, word right)
+{
+    struct cap cap = slot_at(tcb, (cptr)destination)->cap;
+    ABANDON_IF(cap_type(cap) != OBJECT_NOTIFICATION || !cap_has(cap, right));
+    return cap;
+}
+
+/* Completes the system call of a thread whose registers are saved. */
+INLINE void complete(struct tcb *tcb, word badge)
+{
+    arch_context_set_info(&tcb->context, 0);
+    arch_context_set_badge(&tcb->context, badge);
+    arch_context_set_status(&tcb->context, ERROR_NONE);
+}
+
+/* Takes the first thread out of a ready queue that is not empty. */
+INLINE struct tcb *ready_take(struct core *core, unsigned priority)
+{
+    struct thread_queue *queue = &core->ready[priority];
+    struct tcb *tcb = queue->head;
+    tcb->is_queued = false;
+    queue->head = tcb->queue_next;
+    if (!queue->head) {
+        word bits = core->ready_bits[priority / 64] & ~(1ul << priority % 64);
+        core->ready_bits[priority / 64] = bits;
+        if (bits == 0)
+            core->ready_summary &= ~(1ul << priority / 64);
+    }
+    return tcb;
+}
+
+/* The running thread, overtaken by one of higher priority, stays the first of its own. */
+INLINE void ready_return(struct core *core, struct tcb *tcb)
+{
+    unsigned priority = tcb->priority;
+    struct thread_queue *queue = &core->ready[priority];
+    tcb->is_queued = true;
+    tcb->queue_next = queue->head;
+    if (queue->head) {
+        queue->head->queue_prev = tcb;
+    } else {
+        queue->tail = tcb;
+        core->ready_bits[priority / 64] |= 1ul << priority % 64;
+        core->ready_summary |= 1ul << priority / 64;
+    }
+    queue->head = tcb;
+}
+
+/* To user level as `to`, whose registers are all in its context. */
+INLINE _Noreturn void leave_for(struct tcb *from, struct tcb *to)
+{
+    (void)make_current(arch_fastpath_core(), from, to);
+    arch_fastpath_resume(from);
+}
+
+_Noreturn void fastpath_send(void)
+{
+    word destination = arch_fastpath_destination();
+    struct tcb *tcb = arch_fastpath_core()->current;
+    struct cap cap = notification_cap(tcb, destination, RIGHT_SEND);
+    struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
+    struct tcb *waiter = notification->queue.head;
+    word badge = cap_badge(cap) ? cap_badge(cap) : 1;
+    if (!waiter) {
+        ABANDON_IF(notification->bound && notification->bound->state == THREAD_BLOCKED_RECV);
+        notification->signals |= badge;
+        arch_fastpath_return(&tcb->context, 0);
+    }
+    ABANDON_IF(waiter->priority <= tcb->priority || !has_simple_context(waiter) || !has_simple_context(tcb));
+
+    struct core *core = arch_fastpath_core_pointer();
+    notification->queue.head = waiter->queue_next;
+    waiter->state = THREAD_RUNNING;
+    complete(waiter, badge);
+    complete(tcb, 0);
+    ready_return(core, tcb);
+    leave_for(tcb, waiter);
+}
+
+INLINE _Noreturn void wait(bool is_blocking)
+{
+    word destination = arch_fastpath_destination();
+    struct tcb *tcb = arch_fastpath_core()->current;
+    struct cap cap = notification_cap(tcb, destination, RIGHT_RECV);
+    struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
+    word signals = notification->signals;
+    if (signals || !is_blocking) {
+        notification->signals = 0;
+        arch_fastpath_return(&tcb->context, signals);
+    }
+    struct core *core = arch_fastpath_core_pointer();
+    ABANDON_IF(core->ready_summary == 0 || tcb->lender || tcb->sched_context->notification);
+    unsigned priority = ready_highest(arch_fastpath_core());
+    ABANDON_IF(!has_simple_context(core->ready[priority].head));
+
+    tcb->state = THREAD_BLOCKED_WAIT;
+    tcb->notification = notification;
+    queue_append(&notification->queue, tcb);
+    leave_for(tcb, ready_take(core, priority));
+}
+
+_Noreturn void fastpath_wait(void)
+{
+    wait(true);
+}
+
+_Noreturn void fastpath_nbwait(void)
+{
+    wait(false);
+}
+
+_Noreturn void fastpath_yield(void)
+{
+    struct core *core = arch_fastpath_core_pointer();
+    struct tcb *tcb = core->current;
+    struct thread_queue *queue = &core->ready[tcb->priority];
+    struct tcb *next = queue->head;
+    if (!next)
+        arch_fastpath_return(&tcb->context, 0);
+    ABANDON_IF(!has_simple_context(next) || !has_simple_context(tcb));
+
+    next->is_queued = false;
+    tcb->is_queued = true;
+    queue->head = next->queue_next;
+    queue_append(queue, tcb);
+    complete(tcb, 0);
+    leave_for(tcb, next);
 }

@@ -12,5 +12,10 @@
 
 _Noreturn void fastpath_call(void);
 _Noreturn void fastpath_reply_receive(void);
+/* On notifications. */
+_Noreturn void fastpath_send(void);
+_Noreturn void fastpath_wait(void);
+_Noreturn void fastpath_nbwait(void);
+_Noreturn void fastpath_yield(void);
 
 #endif

@@ -122,9 +122,10 @@ vectors:
     load_kernel x17, x18
     ands x16, x16, #0xffff              /* SVC's immediate */
     b.eq fastpath_call
-    cmp x16, #1                         /* SYSCALL_REPLY_RECV */
-    b.eq fastpath_reply_receive
-    b fastpath_abandon
+    cmp x16, #2
+    b.lo fastpath_reply_receive         /* SYSCALL_REPLY_RECV = 1 */
+    b.eq fastpath_send                  /* SYSCALL_SEND = 2 */
+    b system_call_rest
     vector
     b enter_interrupt
     crash_vector CRASH_FIQ
@@ -139,6 +140,17 @@ vectors:
 
     .text
     .balign 64
+
+system_call_rest:
+    cmp x16, #7
+    b.eq fastpath_nbwait                /* SYSCALL_NBWAIT = 7 */
+    b.hi 1f
+    cmp x16, #6
+    b.eq fastpath_wait                  /* SYSCALL_WAIT = 6 */
+    b fastpath_abandon
+1:  cmp x16, #8
+    b.eq fastpath_yield                 /* SYSCALL_YIELD = 8 */
+    b fastpath_abandon
 
 /* The fast path changed nothing: the ordinary way, for which the rest of the registers is saved, x11 to x18 as zeros. */
 .macro save_words context
@@ -179,6 +191,8 @@ fastpath_leave_through:
     mov x8, x10
     mov x10, xzr                        /* ERROR_NONE */
     save_words x8
+    .global fastpath_resume
+fastpath_resume:
     mov x1, x19
     load_kernel x0, x9
     bl fastpath_switch_rest
@@ -207,6 +221,19 @@ fastpath_leave:
     mov x13, xzr
     mov x14, xzr
     mov x15, xzr
+    mov x16, xzr
+    mov x17, xzr
+    mov x18, xzr
+    return
+
+/* x10: the context, x8: badge, info 0. The same thread goes on: sp, pc, flags and x30 are still there. */
+    .global fastpath_return
+fastpath_return:
+    mov sp, x10
+    ldr x19, [sp, #CONTEXT_X(19)]
+    restore 20, 29
+    mov x9, xzr
+    mov x10, xzr                        /* ERROR_NONE */
     mov x16, xzr
     mov x17, xzr
     mov x18, xzr

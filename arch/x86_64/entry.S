@@ -56,8 +56,17 @@ syscall_entry:
     mov %gs:CORE_GS_STACK, %rsp
     test %rax, %rax                     /* SYSCALL_CALL */
     jz fastpath_call
-    cmp $1, %rax                        /* SYSCALL_REPLY_RECV */
-    je fastpath_reply_receive
+    cmp $2, %rax
+    jb fastpath_reply_receive           /* SYSCALL_REPLY_RECV = 1 */
+    je fastpath_send                    /* SYSCALL_SEND = 2 */
+    cmp $7, %rax
+    je fastpath_nbwait                  /* SYSCALL_NBWAIT = 7 */
+    ja 1f
+    cmp $6, %rax
+    je fastpath_wait                    /* SYSCALL_WAIT = 6 */
+    jmp fastpath_abandon
+1:  cmp $8, %rax
+    je fastpath_yield                   /* SYSCALL_YIELD = 8 */
 
 /* The fast path changed nothing: the ordinary way, for which the message words are saved. */
     .global fastpath_abandon
@@ -87,6 +96,8 @@ fastpath_leave_through:
     mov %rdi, CONTEXT_RDI(%rcx)
     mov %rsi, CONTEXT_RSI(%rcx)
     movq $0, CONTEXT_RAX(%rcx)          /* ERROR_NONE */
+    .global fastpath_resume
+fastpath_resume:
     mov %gs:CORE_GS_SELF, %rdi
     mov %rax, %rsi
     mov %gs:CORE_GS_STACK, %rsp

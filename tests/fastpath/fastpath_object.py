@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 
-WAYS_OUT = {"fastpath_abandon", "fastpath_invoke", "fastpath_leave", "fastpath_leave_through"}
+WAYS_OUT = {"fastpath_abandon", "fastpath_invoke", "fastpath_leave", "fastpath_leave_through", "fastpath_resume",
+            "fastpath_return"}
 X86_WORDS = {"rdx", "edx", "dx", "dl", "rbx", "ebx", "bx", "bl", "r8", "r9", "r10", "r12", "r13", "r14"}
 X86_WORDS |= {f"r{n}{width}" for n in (8, 9, 10, 12, 13, 14) for width in "dwb"}
 ARM_WORDS = {f"{width}{n}" for n in (*range(8), *range(11, 19)) for width in "xw"}

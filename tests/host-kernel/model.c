@@ -374,17 +374,20 @@ bool model_fastpath_is_off;
 
 void model_system_call(struct core *core, word number)
 {
+    static void (*const ways[SYSCALL_COUNT])(void) = {
+        [SYSCALL_CALL] = fastpath_call,     [SYSCALL_REPLY_RECV] = fastpath_reply_receive,
+        [SYSCALL_SEND] = fastpath_send,     [SYSCALL_WAIT] = fastpath_wait,
+        [SYSCALL_NBWAIT] = fastpath_nbwait, [SYSCALL_YIELD] = fastpath_yield,
+    };
     memcpy(model_words, core->current->context.mr, sizeof(model_words));
     switch (setjmp(model_way_out)) {
     case 0:
-        if (!model_fastpath_is_off && number == SYSCALL_CALL)
-            fastpath_call();
-        if (!model_fastpath_is_off && number == SYSCALL_REPLY_RECV)
-            fastpath_reply_receive();
+        if (!model_fastpath_is_off && number < SYSCALL_COUNT && ways[number])
+            ways[number]();
         __attribute__((fallthrough));
     case MODEL_ABANDON:
         memcpy(core->current->context.mr, model_words, sizeof(model_words));
-        kernel_syscall(core, core->current->context.number_status);
+        kernel_syscall(core, number);
         break;
     case MODEL_INVOKE:
         memcpy(core->current->context.mr, model_words, sizeof(model_words));

@@ -26,7 +26,8 @@ struct ipc_buffer;
  * and, static inline:
  *
  *   fastpath_core arch_fastpath_core(void)
- *   word arch_fastpath_destination(void)    the running thread's; may still be in its register, so it is asked first
+ *   struct core *arch_fastpath_core_pointer(void)
+ *   word arch_fastpath_destination(void)    the running thread's; it is still in its register: to be asked first of all
  *   void arch_fastpath_save_message(struct arch_context *)  stores the message words
  *   void arch_fastpath_copy_words(to, from, length)         words MESSAGE_REGISTERS .. length - 1 of two buffers, each
  *                                                           read once; up to three more may be copied
@@ -40,8 +41,12 @@ struct ipc_buffer;
  *   void arch_fastpath_leave(const struct arch_context *to, word badge, word info)
  *       to user level as `to`, with the message words as they are in their registers and status ERROR_NONE. It stopped
  *       in a system call; core->current and its space, TLS base and FP state are there.
+ *   void arch_fastpath_return(const struct arch_context *own, word badge)
+ *       to user level as the same thread, with info 0; the message words are still its own
+ *   void arch_fastpath_resume(struct tcb *from)
+ *       to core->current with all that its context has, after fastpath_switch_rest(core, from)
  *   void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge, word info)
- *       the same, after fastpath_switch_rest(core, from)
+ *       arch_fastpath_leave, after fastpath_switch_rest(core, from)
  */
 
 #endif

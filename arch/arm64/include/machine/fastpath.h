@@ -9,14 +9,19 @@ typedef struct core *fastpath_core;
 FASTPATH_INLINE fastpath_core arch_fastpath_core(void)
 {
     struct core *core;
-    __asm__("mrs %0, tpidr_el1" : "=r"(core));
+    __asm__ volatile("mrs %0, tpidr_el1" : "=r"(core));
     return core;
+}
+
+FASTPATH_INLINE struct core *arch_fastpath_core_pointer(void)
+{
+    return arch_fastpath_core();
 }
 
 FASTPATH_INLINE word arch_fastpath_destination(void)
 {
     register word x8 __asm__("x8");
-    __asm__ volatile("" : "=r"(x8));
+    __asm__ volatile("" : "=r"(x8) : : "memory");
     return x8;
 }
 
@@ -79,6 +84,21 @@ FASTPATH_INLINE _Noreturn void arch_fastpath_leave(const struct arch_context *to
     register word x9 __asm__("x9") = info;
     register const struct arch_context *x10 __asm__("x10") = to;
     __asm__ volatile("b fastpath_leave" : : "r"(x8), "r"(x9), "r"(x10) : "memory");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_return(const struct arch_context *own, word badge)
+{
+    register word x8 __asm__("x8") = badge;
+    register const struct arch_context *x10 __asm__("x10") = own;
+    __asm__ volatile("b fastpath_return" : : "r"(x8), "r"(x10) : "memory");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *from)
+{
+    register struct tcb *x19 __asm__("x19") = from;
+    __asm__ volatile("b fastpath_resume" : : "r"(x19) : "memory");
     __builtin_unreachable();
 }
 

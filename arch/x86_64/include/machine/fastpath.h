@@ -12,10 +12,17 @@ FASTPATH_INLINE fastpath_core arch_fastpath_core(void)
     return NULL;
 }
 
+FASTPATH_INLINE struct core *arch_fastpath_core_pointer(void)
+{
+    struct core *core;
+    __asm__ volatile("mov %%gs:%c1, %0" : "=r"(core) : "i"(CORE_GS_SELF));
+    return core;
+}
+
 FASTPATH_INLINE word arch_fastpath_destination(void)
 {
     register word rdi __asm__("rdi");
-    __asm__ volatile("" : "=r"(rdi));
+    __asm__ volatile("" : "=r"(rdi) : : "memory");
     return rdi;
 }
 
@@ -68,6 +75,17 @@ FASTPATH_INLINE _Noreturn void arch_fastpath_invoke(struct slot *slot)
 FASTPATH_INLINE _Noreturn void arch_fastpath_leave(const struct arch_context *to, word badge, word info)
 {
     __asm__ volatile("jmp fastpath_leave" : : "c"(to), "D"(badge), "S"(info) : "memory");
+    __builtin_unreachable();
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_return(const struct arch_context *own, word badge)
+{
+    arch_fastpath_leave(own, badge, 0);
+}
+
+FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *from)
+{
+    __asm__ volatile("jmp fastpath_resume" : : "a"(from) : "memory");
     __builtin_unreachable();
 }
 

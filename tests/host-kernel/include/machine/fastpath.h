@@ -19,6 +19,11 @@ static inline fastpath_core arch_fastpath_core(void)
     return model_core();
 }
 
+static inline struct core *arch_fastpath_core_pointer(void)
+{
+    return model_core();
+}
+
 static inline word arch_fastpath_destination(void)
 {
     return (*(struct arch_context **)(void *)model_core())->destination_badge;
@@ -67,6 +72,17 @@ static inline _Noreturn void arch_fastpath_leave(struct arch_context *to, word b
 {
     model_deliver(to, badge, info);
     longjmp(model_way_out, MODEL_LEAVE);
+}
+
+static inline _Noreturn void arch_fastpath_return(struct arch_context *own, word badge)
+{
+    arch_fastpath_leave(own, badge, 0);
+}
+
+static inline _Noreturn void arch_fastpath_resume(struct tcb *from)
+{
+    model_from = from;
+    longjmp(model_way_out, MODEL_LEAVE_THROUGH);
 }
 
 static inline _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
