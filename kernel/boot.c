@@ -122,7 +122,7 @@ static void root_load(struct boot *boot, const struct archive *archive)
     struct archive_member member;
     struct elf elf;
     if (!archive_find(archive, "root", &member))
-        kernel_stop("the system archive has no member 'root'");
+        kernel_stop("archive damaged: it has no member 'root'");
     const char *wrong = archive_verify(&member);
     if (!wrong)
         wrong = elf_open(&elf, member.data, member.bytes, ARCH_ELF_MACHINE);
@@ -247,12 +247,12 @@ static void archive_check(const struct boot *boot, struct archive *archive)
 {
     struct range range = boot->platform->archive;
     if (range.end <= range.start)
-        kernel_stop("no system archive was given");
+        kernel_stop("archive missing: none was given");
     if (range.start % PAGE_BYTES != 0)
-        kernel_stop("the system archive does not begin on a page: it lies at %lx", range.start);
+        kernel_stop("archive damaged: it begins at %lx, not on a page", range.start);
     const char *wrong = archive_open(archive, paddr_to_kernel(range.start), range.end - range.start);
     if (wrong)
-        kernel_stop("the system archive is damaged: %s", wrong);
+        kernel_stop("%s", wrong);
 }
 
 static void core_start(struct core *core)

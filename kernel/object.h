@@ -8,7 +8,6 @@
 struct core;
 
 struct object_type_info {
-    const char *name;
     uint8_t size_bits; /* of objects of fixed size, else 0 */
     bool has_memory;   /* cap_object is an object in memory that came from an untyped */
     bool is_container; /* it holds slots: its end goes by way of kernel/delete.c */
@@ -25,7 +24,7 @@ struct object_type_info {
     void (*slot_cleared)(struct core *core, struct slot *slot);
 };
 
-extern const struct object_type_info object_types[32];
+extern const struct object_type_info object_types[CAP_ZOMBIE + 1];
 
 /* The physical address of the memory that the capability stands for; false for those without any. */
 bool object_address(struct cap cap, paddr *address);

@@ -71,36 +71,36 @@ static const char *header_check(const uint8_t *base, uint64_t bytes)
     _Static_assert(PAGE_BYTES - NEWC_HEADER_BYTES == 0xf92, "the digits above are this number");
 
     if (bytes == 0)
-        return "there is no system archive";
+        return "archive missing";
     if (bytes < MANIFEST_OFFSET + PAGE_BYTES)
-        return "the system archive is truncated: shorter than two pages";
+        return "archive truncated: shorter than two pages";
     if (__builtin_memcmp(base, "070701", 6) != 0)
-        return "the system archive is damaged or none: no cpio newc header";
+        return "archive damaged or none: no cpio newc header";
     for (int i = 0; i < 8; i++)
         if (base[NEWC_NAMESIZE + i] != namesize[i] && base[NEWC_NAMESIZE + i] != (namesize[i] | 0x20))
-            return "the system archive is damaged: its first header has a wrong name size";
+            return "archive damaged: its first header has a wrong name size";
     if (__builtin_memcmp(base + NEWC_HEADER_BYTES, "tessera.manifest", sizeof("tessera.manifest")) != 0)
-        return "the system archive is damaged or none: it does not begin with tessera.manifest";
+        return "archive damaged or none: it does not begin with tessera.manifest";
     return NULL;
 }
 
 static const char *manifest_check(const struct manifest *manifest, uint64_t loaded_bytes)
 {
     if (manifest->magic != MANIFEST_MAGIC)
-        return "the system archive is damaged: its manifest has no magic number";
+        return "archive damaged: its manifest has no magic number";
     uint64_t bytes = manifest->manifest_bytes;
     if (bytes > loaded_bytes - MANIFEST_OFFSET)
-        return "the system archive is truncated or damaged: its manifest is not all there";
+        return "archive truncated or damaged: its manifest is not all there";
     if (manifest->member_count == 0 || manifest->member_count > MEMBER_LIMIT ||
         bytes < sizeof(*manifest) + manifest->member_count * sizeof(struct manifest_entry))
-        return "the system archive is damaged: its manifest has an impossible number of members";
+        return "archive damaged: its manifest has an impossible number of members";
     struct sums sums = sums_of((const uint8_t *)manifest + MANIFEST_SUMS_BEGIN, bytes - MANIFEST_SUMS_BEGIN);
     if (sums.a != manifest->sum_a || sums.b != manifest->sum_b)
-        return "the system archive is damaged: its manifest has wrong checksums";
+        return "archive damaged: its manifest has wrong checksums";
     if (manifest->archive_bytes > loaded_bytes)
-        return "the system archive is truncated: the manifest says that it is longer";
+        return "archive truncated: the manifest says that it is longer";
     if (manifest->archive_bytes % PAGE_BYTES != 0 || manifest->archive_bytes < MANIFEST_OFFSET + bytes)
-        return "the system archive is damaged: its manifest gives an impossible length";
+        return "archive damaged: its manifest gives an impossible length";
     return NULL;
 }
 
@@ -109,15 +109,15 @@ static const char *entry_check(const struct manifest *manifest, const struct man
 {
     uint64_t end = manifest->archive_bytes;
     if (entry->data_offset % PAGE_BYTES != 0 || entry->data_offset < MANIFEST_OFFSET + manifest->manifest_bytes)
-        return "the system archive is damaged: a member begins where none can";
+        return "archive damaged: a member begins where none can";
     if (entry->data_offset > end || entry->data_bytes > end - entry->data_offset)
-        return "the system archive is damaged: a member lies beyond the end";
+        return "archive damaged: a member lies beyond the end";
 
     uint64_t names = sizeof(*manifest) + manifest->member_count * sizeof(*entry);
     uint64_t name_end = (uint64_t)entry->name_offset + entry->name_bytes;
     if (entry->name_bytes == 0 || entry->name_bytes > NAME_BYTES_LIMIT || entry->name_offset < names ||
         name_end >= manifest->manifest_bytes || ((const char *)manifest)[name_end] != 0)
-        return "the system archive is damaged: a member's name is malformed";
+        return "archive damaged: a member's name is malformed";
     return NULL;
 }
 
@@ -175,6 +175,6 @@ const char *archive_verify(const struct archive_member *member)
 {
     struct sums sums = sums_of(member->data, member->bytes);
     if (sums.a != member->sum_a || sums.b != member->sum_b)
-        return "the system archive is damaged: the member has wrong checksums";
+        return "archive damaged: the member has wrong checksums";
     return NULL;
 }

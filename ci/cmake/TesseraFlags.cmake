@@ -3,7 +3,7 @@
 #   tessera_warnings        every C target of ours
 #   tessera_abi             the include folder of the public kernel ABI (<abi/...>)
 #   tessera_host_flags      programs and tests of the development host
-#   tessera_kernel_flags    the kernel
+#   tessera_kernel_flags    the kernel: for size; its folders name the files that are built for speed (-O2)
 #   tessera_user_flags      native user-mode programs and libraries without FP or SIMD, fixed address below 2 GiB
 #   tessera_user_fp_flags   the same with FP and SIMD of the baseline CPU
 #   tessera_image_flags     code linked into program images above 16 GiB (WASI library, run-time support): position
@@ -37,7 +37,7 @@ if(TESSERA_ARCH STREQUAL "x86_64")
     set(user_machine -march=x86-64-v2)
 elseif(TESSERA_ARCH STREQUAL "arm64")
     set(tessera_freestanding ${tessera_freestanding} -mno-outline-atomics)
-    set(kernel_machine -mgeneral-regs-only -march=armv8.1-a -fno-pic -fno-pie)
+    set(kernel_machine -mgeneral-regs-only -march=armv8.1-a -mcmodel=tiny -fno-pic -fno-pie)
     set(user_machine -march=armv8.1-a)
 else()
     message(FATAL_ERROR "TESSERA_ARCH is '${TESSERA_ARCH}'; it must be x86_64, arm64 or empty")
@@ -48,7 +48,8 @@ target_link_libraries(tessera_kernel_flags INTERFACE tessera_warnings tessera_ab
 target_compile_definitions(tessera_kernel_flags INTERFACE "TESSERA_ARCH_${TESSERA_ARCH}=1")
 target_include_directories(tessera_kernel_flags INTERFACE
     "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/arch/include" "${CMAKE_SOURCE_DIR}/arch/${TESSERA_ARCH}/include")
-target_compile_options(tessera_kernel_flags INTERFACE ${tessera_freestanding} ${kernel_machine})
+target_compile_options(tessera_kernel_flags INTERFACE
+    ${tessera_freestanding} ${kernel_machine} -Os -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1)
 target_link_options(tessera_kernel_flags INTERFACE ${tessera_static_link})
 
 function(tessera_user_library name)

@@ -128,11 +128,11 @@ int main(int argc, char **argv)
     CHECK(file);
     archive_bytes = fread(archive, 1, sizeof(archive), file);
     fclose(file);
-    refused(without_archive, "no system archive");
-    refused(unaligned_archive, "does not begin on a page");
-    refused(truncated_archive, "the system archive is");
-    refused(tiny_archive, "the system archive is");
-    refused(damaged_manifest, "the system archive is damaged");
+    refused(without_archive, "archive missing");
+    refused(unaligned_archive, "not on a page");
+    refused(truncated_archive, "archive ");
+    refused(tiny_archive, "archive ");
+    refused(damaged_manifest, "archive damaged");
     refused(damaged_root, "root");
     refused(little_memory, "too little memory: 500 KiB found");
     refused(no_memory, "no usable memory");

@@ -121,7 +121,7 @@ static void test_whole(void)
 
 static void test_truncated(void)
 {
-    CHECK(strcmp(read_all(model, 0), "there is no system archive") == 0);
+    CHECK(strcmp(read_all(model, 0), "archive missing") == 0);
     for (size_t bytes = 1; bytes < sizeof(model); bytes++)
         CHECK(read_all(model, bytes) != NULL);
 }
