@@ -1,8 +1,8 @@
 /* An invocation on its way: what handlers receive and how they answer.
  *
- * A handler checks everything, then acts. It returns an enum error; results and error details go to `results`. A
- * handler that was preempted sets is_preempted (the value returned does not matter then): the wrapper lets the thread
- * repeat the system call.
+ * A handler checks everything, then acts. It returns an enum error. Results and error details are written straight into
+ * the message words that the arguments came in: so first read, then answer. A handler that was preempted has answered
+ * nothing and returns call_preempted(): the wrapper lets the thread repeat the system call.
  */
 #ifndef KERNEL_CALL_H
 #define KERNEL_CALL_H
@@ -15,22 +15,27 @@ struct call {
     struct core *core;
     struct tcb *caller;
     struct slot *slot; /* the invoked capability */
-    word length;
-    word results[MESSAGE_REGISTERS];
-    unsigned result_count;
-    bool is_preempted;
+    word result_count;
 };
+
+#define CALL_PREEMPTED ((enum error)255) /* never leaves the kernel */
 
 #define STEPS_PER_CALL 64 /* of range invocations */
 
 static inline word call_argument(const struct call *call, unsigned i)
 {
+    kassert(call->result_count == 0);
     return arch_context_mr(&call->caller->context, i);
+}
+
+static inline word call_length(const struct call *call)
+{
+    return message_info_length(arch_context_info(&call->caller->context));
 }
 
 static inline void call_result(struct call *call, word value)
 {
-    call->results[call->result_count++] = value;
+    arch_context_set_mr(&call->caller->context, (unsigned)call->result_count++, value);
 }
 
 /* An error with details; for use as `return call_fail(...)`. */
@@ -39,6 +44,12 @@ static inline enum error call_fail(struct call *call, enum error error, word det
     call->result_count = 0;
     call_result(call, detail);
     return error;
+}
+
+/* Success with one result; for use as `return call_done(...)`. */
+static inline enum error call_done(struct call *call, word result)
+{
+    return call_fail(call, ERROR_NONE, result);
 }
 
 static inline enum error call_fail_range(struct call *call, word low, word high)
@@ -51,12 +62,17 @@ static inline enum error call_fail_range(struct call *call, word low, word high)
 
 static inline enum error call_preempted(struct call *call)
 {
-    call->is_preempted = true;
-    return ERROR_NONE;
+    (void)call;
+    return CALL_PREEMPTED;
 }
 
-/* The capability that argument i names, of the given type (OBJECT_NULL: any). */
-enum error call_capability(struct call *call, unsigned i, enum object_type type, struct slot **slot);
+/* The capability that argument i names, of the given type (OBJECT_NULL: any). NULL: there is none; i is the detail. */
+struct slot *call_find(struct call *call, unsigned i, enum object_type type);
+static inline enum error call_capability(struct call *call, unsigned i, enum object_type type, struct slot **slot)
+{
+    *slot = call_find(call, i, type);
+    return *slot ? ERROR_NONE : ERROR_INVALID_CAPABILITY;
+}
 /* The same, but a cptr of 0 gives NULL. */
 enum error call_capability_or_none(struct call *call, unsigned i, enum object_type type, struct slot **slot);
 /* Slots of the invoked CNode from the index in argument i. */

@@ -9,8 +9,8 @@
  *   page table                      detail = level | CAP_TABLE_*; word 1 = mapping
  *   TCB, sched context, timer, VSpace: no detail
  *
- *   frame     word 0 = type | size_bits << 5 | rights << 10 | kind << 15 | is_mapped << 17 | page number << 20
- *                      | unmapping progress << 56; word 1 = mapping
+ *   frame     word 0 = type | size_bits << 5 | rights << 10 | kind << 15 | is_mapped << 17 | page number << 20;
+ *                      unmapping progress: low bit in bit 18, the rest << 56; word 1 = mapping
  *   untyped   word 0 = type | size_bits << 5 | kind << 11 | address / 16 << 16; word 1 = used | zeroed << 32
  * (mm/untyped.c) mapping   = virtual page number | VSpace id << 36
  *
@@ -77,6 +77,23 @@ static inline bool cap_is_same_object(struct cap a, struct cap b)
 {
     return ((a.word0 ^ b.word0) & 0x0000fffffffffffful) == 0;
 }
+/* The bits of word 0 that tell one object from another, type included: for those with an object, and for frames. */
+#define CAP_SAME_OBJECT 0x0000fffffffffffful
+#define CAP_SAME_FRAME  0x00fffffffff003fful
+
+/* Types as bits. TYPES_WITH_OBJECT: cap_object is an object in memory that came from an untyped. */
+#define TYPE_BIT(type)              (1u << (type))
+#define TYPE_IS_ONE_OF(type, types) ((types) >> (type)&1)
+#define TYPES_CONTAINERS            (TYPE_BIT(OBJECT_CNODE) | TYPE_BIT(OBJECT_TCB)) /* they hold slots: kernel/delete.c */
+#define TYPES_BADGED                (TYPE_BIT(OBJECT_ENDPOINT) | TYPE_BIT(OBJECT_NOTIFICATION))
+/* Each capability stands for something of its own, like a mapping. */
+#define TYPES_RELEASED (TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(OBJECT_FRAME))
+/* They do not last longer than the last capability to them. */
+#define TYPES_DESTROYED                                                                                                \
+    ((TYPES_WITH_OBJECT | TYPE_BIT(OBJECT_IRQ_HANDLER)) & ~(TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(CAP_ZOMBIE)))
+#define TYPES_WITH_OBJECT                                                                                              \
+    (TYPES_CONTAINERS | TYPES_BADGED | TYPE_BIT(OBJECT_REPLY) | TYPE_BIT(OBJECT_SCHED_CONTEXT) |                       \
+     TYPE_BIT(OBJECT_TIMER) | TYPE_BIT(OBJECT_VSPACE) | TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(CAP_ZOMBIE))
 
 /* --- endpoint, notification, reply --- */
 
@@ -163,13 +180,14 @@ static inline paddr cap_frame_address(struct cap cap)
 {
     return (cap.word0 >> 20 & ((1ul << 36) - 1)) << PAGE_BITS;
 }
+#define CAP_FRAME_PROGRESS (0xfful << 56 | 1ul << 18)
 static inline unsigned cap_frame_progress(struct cap cap)
 {
-    return (unsigned)(cap.word0 >> 56);
+    return (unsigned)(cap.word0 >> 56 << 1 | (cap.word0 >> 18 & 1));
 }
 static inline struct cap cap_frame_set_progress(struct cap cap, unsigned progress)
 {
-    cap.word0 = (cap.word0 & ~(0xfful << 56)) | (word)progress << 56;
+    cap.word0 = (cap.word0 & ~CAP_FRAME_PROGRESS) | (word)(progress >> 1) << 56 | (word)(progress & 1) << 18;
     return cap;
 }
 static inline struct cap cap_frame_set_mapped(struct cap cap, word mapping)
@@ -180,7 +198,7 @@ static inline struct cap cap_frame_set_mapped(struct cap cap, word mapping)
 }
 static inline struct cap cap_frame_set_unmapped(struct cap cap)
 {
-    cap.word0 &= ~(1ul << 17) & ~(0xfful << 56);
+    cap.word0 &= ~(1ul << 17) & ~CAP_FRAME_PROGRESS;
     cap.word1 = 0;
     return cap;
 }

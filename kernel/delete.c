@@ -53,31 +53,37 @@ static void slot_clear(struct core *core, struct slot *slot)
         object_types[OBJECT_TCB].slot_cleared(core, slot);
 }
 
+/* The last capability to an object goes, and the object with it. */
+static bool object_end(struct core *core, struct slot *slot, enum object_type type)
+{
+    word flags = slot_flags(slot);
+    if (object_types[type].destroy && !object_types[type].destroy(core, slot->cap))
+        return false;
+    if (!TYPE_IS_ONE_OF(type, TYPES_CONTAINERS)) {
+        slot_clear(core, slot);
+        return true;
+    }
+    container_kill(slot);
+    if (flags & SLOT_IN_TCB)
+        object_types[OBJECT_TCB].slot_cleared(core, slot);
+    return true;
+}
+
 /* Empties one slot; containers end up on the list of the dying. */
 static bool slot_empty(struct core *core, struct slot *slot)
 {
     enum object_type type = cap_type(slot->cap);
-    const struct object_type_info *info = &object_types[type];
     if (type == OBJECT_NULL)
         return true;
-    if (info->release && !info->release(core, slot))
+    if (TYPE_IS_ONE_OF(type, TYPES_RELEASED) && !object_types[type].release(core, slot))
         return false;
-    if ((info->destroy || info->is_container) && slot_is_final(slot)) {
-        if (info->destroy && !info->destroy(core, slot->cap))
-            return false;
-        if (info->is_container) {
-            word flags = slot_flags(slot);
-            container_kill(slot);
-            if (flags & SLOT_IN_TCB)
-                object_types[OBJECT_TCB].slot_cleared(core, slot);
-            return true;
-        }
-    }
+    if (TYPE_IS_ONE_OF(type, TYPES_DESTROYED) && slot_is_final(slot))
+        return object_end(core, slot, type);
     slot_clear(core, slot);
     return true;
 }
 
-static bool dying_drain_all(struct core *core)
+bool dying_drain_all(struct core *core)
 {
     while (kernel.dying) {
         struct slot *zombie = kernel.dying;
@@ -96,11 +102,6 @@ static bool dying_drain_all(struct core *core)
     return true;
 }
 
-bool dying_drain(struct core *core)
-{
-    return kernel.dying == NULL || dying_drain_all(core);
-}
-
 bool slot_delete(struct core *core, struct slot *slot)
 {
     if (cap_type(slot->cap) != CAP_ZOMBIE && !slot_empty(core, slot))
@@ -110,7 +111,7 @@ bool slot_delete(struct core *core, struct slot *slot)
 
 bool slot_delete_simple(struct core *core, struct slot *slot)
 {
-    kassert(!object_types[cap_type(slot->cap)].is_container);
+    kassert(!TYPE_IS_ONE_OF(cap_type(slot->cap), TYPES_CONTAINERS));
     return slot_empty(core, slot);
 }
 

@@ -58,13 +58,28 @@ const struct invocation_row invocation_table[INVOCATION_COUNT] = {
     [POWER_RESET] = {OBJECT_POWER_CONTROL, power_reset},
 };
 
-enum error call_capability(struct call *call, unsigned i, enum object_type type, struct slot **slot)
+/* call_find for a CSpace of any shape, for any type, and for what is not there. */
+static __attribute__((noinline)) struct slot *find_slowly(struct call *call, unsigned i, enum object_type type)
 {
     word address = call_argument(call, i);
-    if (address > UINT32_MAX || lookup_cap(tcb_cspace(call->caller), (cptr)address, slot) != ERROR_NONE ||
-        (type != OBJECT_NULL && cap_type((*slot)->cap) != type))
-        return call_fail(call, ERROR_INVALID_CAPABILITY, i);
-    return ERROR_NONE;
+    struct slot *slot;
+    if (address <= UINT32_MAX && lookup_cap(tcb_cspace(call->caller), (cptr)address, &slot) == ERROR_NONE &&
+        (type == OBJECT_NULL || cap_type(slot->cap) == type))
+        return slot;
+    (void)call_fail(call, ERROR_INVALID_CAPABILITY, i);
+    return NULL;
+}
+
+struct slot *call_find(struct call *call, unsigned i, enum object_type type)
+{
+    word address = call_argument(call, i);
+    const struct tcb *caller = call->caller;
+    if (address < caller->cspace_count) {
+        struct slot *slot = &caller->cspace_slots[address];
+        if (type != OBJECT_NULL && cap_type(slot->cap) == type)
+            return slot;
+    }
+    return find_slowly(call, i, type);
 }
 
 enum error call_capability_or_none(struct call *call, unsigned i, enum object_type type, struct slot **slot)
@@ -73,49 +88,41 @@ enum error call_capability_or_none(struct call *call, unsigned i, enum object_ty
     return call_argument(call, i) == 0 ? ERROR_NONE : call_capability(call, i, type, slot);
 }
 
-static enum error slots_of(struct call *call, struct cap cnode, word index, word count, struct slot **first)
+static __attribute__((noinline)) enum error range_fail(struct call *call, struct cap cnode)
 {
-    if (cnode_range(cnode, index, count, first) != ERROR_NONE)
-        return call_fail_range(call, 1, (1ul << cap_cnode_radix(cnode)) - 1);
-    return ERROR_NONE;
+    return call_fail_range(call, 1, (1ul << cap_cnode_radix(cnode)) - 1);
 }
 
 enum error call_own_slots(struct call *call, unsigned i, word count, struct slot **first)
 {
-    return slots_of(call, call->slot->cap, call_argument(call, i), count, first);
+    struct cap cnode = call->slot->cap;
+    if (cnode_range(cnode, call_argument(call, i), count, first) != ERROR_NONE)
+        return range_fail(call, cnode);
+    return ERROR_NONE;
 }
 
 enum error call_slots(struct call *call, unsigned i, word count, struct slot **first)
 {
-    struct slot *cnode;
-    enum error error = call_capability(call, i, OBJECT_CNODE, &cnode);
-    if (error != ERROR_NONE)
-        return error;
-    return slots_of(call, cnode->cap, call_argument(call, i + 1), count, first);
+    const struct slot *cnode = call_find(call, i, OBJECT_CNODE);
+    if (!cnode)
+        return ERROR_INVALID_CAPABILITY;
+    if (cnode_range(cnode->cap, call_argument(call, i + 1), count, first) != ERROR_NONE)
+        return range_fail(call, cnode->cap);
+    return ERROR_NONE;
 }
 
 void invoke(struct core *core, struct tcb *caller, struct slot *slot, bool is_call)
 {
-    word info = arch_context_info(&caller->context), label = message_info_label(info);
-    struct call call; /* results are not cleared: only those counted are read */
-    call.core = core;
-    call.caller = caller;
-    call.slot = slot;
-    call.length = message_info_length(info);
-    call.result_count = 0;
-    call.is_preempted = false;
+    word label = message_info_label(arch_context_info(&caller->context));
+    struct call call = {core, caller, slot, 0};
     enum error error = ERROR_ILLEGAL_OPERATION;
-    if (label < INVOCATION_COUNT && invocation_table[label].handler &&
-        invocation_table[label].type == cap_type(slot->cap))
+    if (label < INVOCATION_COUNT && invocation_table[label].type == cap_type(slot->cap)) /* no slot is of type NULL */
         error = invocation_table[label].handler(&call);
-    if (call.is_preempted) {
+    if (error == CALL_PREEMPTED) {
         arch_context_restart(&caller->context);
         return;
     }
-    message_complete(caller, ERROR_NONE, 0);
-    if (!is_call)
-        return;
-    for (unsigned i = 0; i < call.result_count && i < MESSAGE_REGISTERS; i++)
-        arch_context_set_mr(&caller->context, i, call.results[i]);
-    arch_context_set_info(&caller->context, message_info(error, 0, call.result_count));
+    arch_context_set_info(&caller->context, is_call ? message_info(error, 0, call.result_count) : 0);
+    arch_context_set_badge(&caller->context, 0);
+    arch_context_set_status(&caller->context, ERROR_NONE);
 }

@@ -69,26 +69,28 @@ static enum error copy_one(struct slot *from, struct slot *to, word rights)
     return error;
 }
 
+static enum error copy_many(struct call *call, struct slot *from, struct slot *to, word count)
+{
+    word rights = call_argument(call, 3), done = 0;
+    enum error error;
+    if (count > STEPS_PER_CALL)
+        count = STEPS_PER_CALL;
+    do
+        error = copy_one(from + done, to + done, rights);
+    while (error == ERROR_NONE && ++done < count);
+    return done > 0 ? call_done(call, done) : error;
+}
+
 enum error cnode_copy(struct call *call)
 {
-    word rights = call_argument(call, 3), count = call_argument(call, 4), done = 0;
+    word count = call_argument(call, 4);
     struct slot *to, *from;
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
     enum error error = call_own_slots(call, 0, count, &to);
     if (error == ERROR_NONE)
         error = call_slots(call, 1, count, &from);
-    if (error != ERROR_NONE)
-        return error;
-    while (done < count && done < STEPS_PER_CALL && error == ERROR_NONE) {
-        error = copy_one(from + done, to + done, rights);
-        if (error == ERROR_NONE)
-            done++;
-    }
-    if (done == 0)
-        return error;
-    call_result(call, done);
-    return ERROR_NONE;
+    return error == ERROR_NONE ? copy_many(call, from, to, count) : error;
 }
 
 enum error cnode_mint(struct call *call)
@@ -174,24 +176,25 @@ enum error cnode_rotate(struct call *call)
     return ERROR_NONE;
 }
 
+static enum error delete_many(struct call *call, struct slot *slot, word count)
+{
+    word done = 0;
+    if (count > STEPS_PER_CALL)
+        count = STEPS_PER_CALL;
+    while (slot_delete(call->core, slot + done))
+        if (++done == count || preemption_wanted(call->core))
+            break;
+    return done > 0 ? call_done(call, done) : call_preempted(call);
+}
+
 enum error cnode_delete(struct call *call)
 {
-    word count = call_argument(call, 1), done = 0;
+    word count = call_argument(call, 1);
     struct slot *slot;
     if (count == 0)
         return call_fail_range(call, 1, UINT32_MAX);
     enum error error = call_own_slots(call, 0, count, &slot);
-    if (error != ERROR_NONE)
-        return error;
-    while (done < count && done < STEPS_PER_CALL && slot_delete(call->core, slot + done)) {
-        done++;
-        if (done < count && preemption_wanted(call->core))
-            break;
-    }
-    if (done == 0)
-        return call_preempted(call);
-    call_result(call, done);
-    return ERROR_NONE;
+    return error == ERROR_NONE ? delete_many(call, slot, count) : error;
 }
 
 enum error cnode_revoke(struct call *call)

@@ -47,6 +47,7 @@ enum error tcb_set_breakpoint(struct call *call)
 enum error tcb_get_breakpoint(struct call *call)
 {
     struct breakpoint *breakpoint;
+    unsigned number = (unsigned)call_argument(call, 0);
     enum error error = call_breakpoint(call, &breakpoint);
     if (error != ERROR_NONE)
         return error;
@@ -54,7 +55,7 @@ enum error tcb_get_breakpoint(struct call *call)
     call_result(call, breakpoint->kind);
     call_result(call, breakpoint->kind == BREAKPOINT_EXECUTE ? 0 : breakpoint->bytes);
     call_result(call, breakpoint->bytes != 0);
-    call_result(call, arch_breakpoint_kinds((unsigned)call_argument(call, 0)));
+    call_result(call, arch_breakpoint_kinds(number));
     return ERROR_NONE;
 }
 

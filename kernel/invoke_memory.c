@@ -10,7 +10,9 @@
 enum error untyped_retype(struct call *call)
 {
     word type = call_argument(call, 0), count = call_argument(call, 4), empty = 0;
-    struct retype_request request = {.size_bits = call_argument(call, 1)};
+    struct retype_request request;
+    request.type = (enum object_type)type;
+    request.size_bits = call_argument(call, 1);
     enum error error = object_size(type, request.size_bits, &request.object_bits);
     if (error == ERROR_RANGE)
         return call_fail_range(call, object_size_limits(type).least, object_size_limits(type).most);
@@ -27,21 +29,13 @@ enum error untyped_retype(struct call *call)
         empty++;
     if (empty == 0)
         return ERROR_DELETE_FIRST;
-    request.type = (enum object_type)type;
     request.count = empty;
-    error = untyped_retype_check(call->slot, &request);
-    if (error == ERROR_NOT_ENOUGH_MEMORY && request.count > 1) {
-        request.count = 1; /* as many as there is room for: at least one */
-        error = untyped_retype_check(call->slot, &request);
-    }
+    error = untyped_make(call->core, call->slot, &request);
     if (error == ERROR_NOT_ENOUGH_MEMORY)
         return call_fail(call, error, untyped_free_bytes(call->slot));
     if (error != ERROR_NONE)
         return error;
-    if (!untyped_retype_commit(call->core, call->slot, &request))
-        return call_preempted(call);
-    call_result(call, request.count);
-    return ERROR_NONE;
+    return request.count > 0 ? call_done(call, request.count) : call_preempted(call);
 }
 
 enum error untyped_describe(struct call *call)
@@ -83,39 +77,33 @@ enum error page_table_unmap_invoke(struct call *call)
 
 enum error frame_map_invoke(struct call *call)
 {
-    struct slot *vspace;
-    unsigned missing = 0;
-    word done;
+    word result;
     struct frame_request request = {.address = call_argument(call, 1),
                                     .rights = call_argument(call, 2),
                                     .attributes = call_argument(call, 3),
                                     .first = call_argument(call, 4),
                                     .bytes = call_argument(call, 5)};
-    enum error error = call_capability(call, 0, OBJECT_VSPACE, &vspace);
-    if (error != ERROR_NONE)
-        return error;
+    const struct slot *vspace = call_find(call, 0, OBJECT_VSPACE);
+    if (!vspace)
+        return ERROR_INVALID_CAPABILITY;
     if (request.first == 0 && request.bytes == 0)
         request.bytes = 1ul << cap_frame_size_bits(call->slot->cap);
-    error = frame_map(call->slot, vspace_of(vspace->cap), &request, &done, &missing);
-    if (error == ERROR_FAILED_LOOKUP)
-        return call_fail(call, error, missing);
+    enum error error = frame_map(call->core, call->slot, vspace_of(vspace->cap), &request, &result);
+    if (error == ERROR_NONE || error == ERROR_FAILED_LOOKUP)
+        return call_fail(call, error, result); /* bytes done, or the missing level */
     if (error == ERROR_RANGE)
         return call_fail_range(call, 0, ARCH_USER_END - 1);
     if (error == ERROR_INVALID_ARGUMENT)
         return call_fail(call, error,
                          request.attributes & ~(word)(ATTRIBUTE_UNCACHED | ATTRIBUTE_WRITE_COMBINE) ? 3 : 2);
-    if (error != ERROR_NONE)
-        return error;
-    call_result(call, done);
-    return ERROR_NONE;
+    return error;
 }
 
 enum error frame_unmap(struct call *call)
 {
     if (!frame_release(call->core, call->slot))
         return call_preempted(call);
-    call_result(call, 1ul << cap_frame_size_bits(call->slot->cap));
-    return ERROR_NONE;
+    return call_done(call, 1ul << cap_frame_size_bits(call->slot->cap));
 }
 
 enum error frame_get_address(struct call *call)
@@ -149,8 +137,7 @@ enum error frame_clean(struct call *call)
     if (error != ERROR_NONE)
         return error;
     arch_cache_clean(start, bytes);
-    call_result(call, bytes);
-    return ERROR_NONE;
+    return call_done(call, bytes);
 }
 
 enum error frame_sync_code(struct call *call)
@@ -161,6 +148,5 @@ enum error frame_sync_code(struct call *call)
     if (error != ERROR_NONE)
         return error;
     arch_cache_sync_code(start, bytes);
-    call_result(call, bytes);
-    return ERROR_NONE;
+    return call_done(call, bytes);
 }

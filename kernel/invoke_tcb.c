@@ -276,7 +276,7 @@ enum error tcb_read_registers(struct call *call)
         count = MESSAGE_REGISTERS;
     for (unsigned i = 0; i < count; i++) {
         if (i < MESSAGE_REGISTERS)
-            call->results[i] = registers[i];
+            call_result(call, registers[i]);
         else
             call->caller->buffer->words[i] = registers[i];
     }
@@ -288,7 +288,7 @@ enum error tcb_write_registers(struct call *call)
 {
     word registers[ARCH_USER_REGISTERS_MAX];
     struct tcb *tcb = call_tcb(call);
-    word count = call->length < 1 ? 0 : call->length - 1;
+    word count = call_length(call) < 1 ? 0 : call_length(call) - 1;
     if (tcb == call->caller)
         return ERROR_ILLEGAL_OPERATION;
     if (!call->caller->buffer && count > MESSAGE_REGISTERS - 1)

@@ -33,15 +33,6 @@ enum error lookup_cap_through(struct cap root, cptr address, struct slot **slot)
     return error;
 }
 
-enum error cnode_range(struct cap cnode, word index, word count, struct slot **first)
-{
-    word slots = 1ul << cap_cnode_radix(cnode);
-    if (index == 0 || index >= slots || count > slots - index)
-        return ERROR_RANGE;
-    *first = (struct slot *)cap_object(cnode) + index;
-    return ERROR_NONE;
-}
-
 enum error lookup_range(struct cap root, cptr cnode, word index, word count, struct slot **first)
 {
     struct slot *slot;

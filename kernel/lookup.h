@@ -26,6 +26,13 @@ static inline enum error lookup_cap(struct cap root, cptr address, struct slot *
 enum error lookup_range(struct cap root, cptr cnode, word index, word count, struct slot **first);
 
 /* Slots of a CNode capability already at hand. */
-enum error cnode_range(struct cap cnode, word index, word count, struct slot **first);
+static inline enum error cnode_range(struct cap cnode, word index, word count, struct slot **first)
+{
+    word slots = 1ul << cap_cnode_radix(cnode);
+    if (index - 1 >= slots - 1 || count > slots - index)
+        return ERROR_RANGE;
+    *first = (struct slot *)cap_object(cnode) + index;
+    return ERROR_NONE;
+}
 
 #endif

@@ -30,29 +30,21 @@ static bool irq_handler_destroy(struct core *core, struct cap cap)
 const struct object_type_info object_types[CAP_ZOMBIE + 1] = {
     [OBJECT_NULL] = {},
     [OBJECT_UNTYPED] = {},
-    [OBJECT_CNODE] = {.has_memory = true, .is_container = true, .slots = cnode_slots},
+    [OBJECT_CNODE] = {.slots = cnode_slots},
     [OBJECT_TCB] = {.size_bits = OBJECT_BITS_TCB,
-                    .has_memory = true,
-                    .is_container = true,
                     .init = tcb_init,
                     .destroy = tcb_destroy,
                     .slots = tcb_slots,
                     .slot_cleared = tcb_slot_cleared},
-    [OBJECT_ENDPOINT] = {.size_bits = OBJECT_BITS_ENDPOINT, .has_memory = true, .destroy = endpoint_destroy},
-    [OBJECT_NOTIFICATION] = {.size_bits = OBJECT_BITS_NOTIFICATION,
-                             .has_memory = true,
-                             .destroy = notification_destroy},
-    [OBJECT_REPLY] = {.size_bits = OBJECT_BITS_REPLY, .has_memory = true, .destroy = reply_destroy},
+    [OBJECT_ENDPOINT] = {.size_bits = OBJECT_BITS_ENDPOINT, .destroy = endpoint_destroy},
+    [OBJECT_NOTIFICATION] = {.size_bits = OBJECT_BITS_NOTIFICATION, .destroy = notification_destroy},
+    [OBJECT_REPLY] = {.size_bits = OBJECT_BITS_REPLY, .destroy = reply_destroy},
     [OBJECT_SCHED_CONTEXT] = {.size_bits = OBJECT_BITS_SCHED_CONTEXT,
-                              .has_memory = true,
                               .init = sched_context_init,
                               .destroy = context_destroy},
-    [OBJECT_TIMER] = {.size_bits = OBJECT_BITS_TIMER, .has_memory = true, .destroy = timer_destroy},
-    [OBJECT_VSPACE] = {.size_bits = OBJECT_BITS_VSPACE,
-                       .has_memory = true,
-                       .init = vspace_init,
-                       .destroy = vspace_destroy},
-    [OBJECT_PAGE_TABLE] = {.size_bits = OBJECT_BITS_PAGE_TABLE, .has_memory = true, .release = page_table_release},
+    [OBJECT_TIMER] = {.size_bits = OBJECT_BITS_TIMER, .destroy = timer_destroy},
+    [OBJECT_VSPACE] = {.size_bits = OBJECT_BITS_VSPACE, .init = vspace_init, .destroy = vspace_destroy},
+    [OBJECT_PAGE_TABLE] = {.size_bits = OBJECT_BITS_PAGE_TABLE, .release = page_table_release},
     [OBJECT_FRAME] = {.release = frame_release},
     [OBJECT_SCHED_CONTROL] = {},
     [OBJECT_IRQ_CONTROL] = {},
@@ -60,36 +52,8 @@ const struct object_type_info object_types[CAP_ZOMBIE + 1] = {
     [OBJECT_IO_PORT_CONTROL] = {},
     [OBJECT_IO_PORT] = {},
     [OBJECT_POWER_CONTROL] = {},
-    [CAP_ZOMBIE] = {.has_memory = true},
+    [CAP_ZOMBIE] = {},
 };
-
-bool object_address(struct cap cap, paddr *address)
-{
-    enum object_type type = cap_type(cap);
-    if (type == OBJECT_UNTYPED)
-        *address = cap_untyped_address(cap);
-    else if (type == OBJECT_FRAME)
-        *address = cap_frame_address(cap);
-    else if (object_types[type].has_memory)
-        *address = kernel_to_paddr(cap_object(cap));
-    else
-        return false;
-    return true;
-}
-
-bool object_is_same(struct cap a, struct cap b)
-{
-    enum object_type type = cap_type(a);
-    if (type != cap_type(b))
-        return false;
-    if (type == OBJECT_FRAME)
-        return cap_frame_address(a) == cap_frame_address(b) && cap_frame_size_bits(a) == cap_frame_size_bits(b);
-    if (type == OBJECT_UNTYPED)
-        return cap_untyped_address(a) == cap_untyped_address(b) && cap_untyped_size_bits(a) == cap_untyped_size_bits(b);
-    if (object_types[type].has_memory)
-        return cap_is_same_object(a, b);
-    return a.word1 == b.word1;
-}
 
 static const struct size_limits size_limits[OBJECT_RETYPE_COUNT] = {
     [OBJECT_UNTYPED] = {4, 47},

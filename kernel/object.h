@@ -9,8 +9,6 @@ struct core;
 
 struct object_type_info {
     uint8_t size_bits; /* of objects of fixed size, else 0 */
-    bool has_memory;   /* cap_object is an object in memory that came from an untyped */
-    bool is_container; /* it holds slots: its end goes by way of kernel/delete.c */
 
     /* Makes the object in zeroed memory; NULL where zero is what it should be. */
     void (*init)(void *object);
@@ -27,8 +25,37 @@ struct object_type_info {
 extern const struct object_type_info object_types[CAP_ZOMBIE + 1];
 
 /* The physical address of the memory that the capability stands for; false for those without any. */
-bool object_address(struct cap cap, paddr *address);
-bool object_is_same(struct cap a, struct cap b);
+static inline bool object_address(struct cap cap, paddr *address)
+{
+    enum object_type type = cap_type(cap);
+    if (TYPE_IS_ONE_OF(type, TYPES_WITH_OBJECT))
+        *address = kernel_to_paddr(cap_object(cap));
+    else if (type == OBJECT_UNTYPED)
+        *address = cap_untyped_address(cap);
+    else if (type == OBJECT_FRAME)
+        *address = cap_frame_address(cap);
+    else
+        return false;
+    return true;
+}
+/* Do both stand for one object (or the same interrupt, ports, ...)? */
+static inline bool object_is_same(struct cap a, struct cap b)
+{
+    enum object_type type = cap_type(a);
+    word differs = a.word0 ^ b.word0;
+    if (TYPE_IS_ONE_OF(type, TYPES_WITH_OBJECT))
+        return (differs & CAP_SAME_OBJECT) == 0;
+    if (type == OBJECT_FRAME)
+        return (differs & CAP_SAME_FRAME) == 0;
+    return differs == 0 && (type == OBJECT_UNTYPED || a.word1 == b.word1);
+}
+
+/* Is this the last capability to its object? */
+static inline bool slot_is_final(const struct slot *slot)
+{
+    const struct slot *prev = slot_prev(slot), *next = slot->next;
+    return !(prev && object_is_same(prev->cap, slot->cap)) && !(next && object_is_same(next->cap, slot->cap));
+}
 
 /* Checks type and size as UNTYPED_RETYPE has them; *bits = log2 of the bytes that one object takes. */
 enum error object_size(word type, word size_bits, unsigned *bits);

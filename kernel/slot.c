@@ -58,21 +58,6 @@ void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct cap b_ca
     slot_move(&third, b, a_cap);
 }
 
-void slot_remove(struct slot *slot)
-{
-    struct slot *prev = slot_prev(slot), *next = slot->next;
-    if (prev)
-        prev->next = next;
-    if (next) {
-        /* The first of a badge passes that honour on to a copy of it. */
-        next->prev_and_flags = (word)(uintptr_t)prev | slot_flags(next);
-        if ((slot_flags(slot) & SLOT_FIRST_BADGE) && cap_is_same_object(slot->cap, next->cap) &&
-            cap_badge(slot->cap) == cap_badge(next->cap))
-            next->prev_and_flags |= SLOT_FIRST_BADGE;
-    }
-    *slot = (struct slot){0};
-}
-
 static bool untyped_contains(struct cap untyped, struct cap cap)
 {
     paddr start;
@@ -101,13 +86,6 @@ bool slot_is_parent(const struct slot *parent, const struct slot *child)
     default:
         return object_is_same(p, c);
     }
-}
-
-bool slot_is_final(const struct slot *slot)
-{
-    const struct slot *prev = slot_prev(slot);
-    return !(prev && object_is_same(prev->cap, slot->cap)) &&
-           !(slot->next && object_is_same(slot->cap, slot->next->cap));
 }
 
 enum error slot_derive(const struct slot *slot, struct cap *cap)

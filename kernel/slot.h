@@ -47,6 +47,12 @@ static inline bool slot_is_empty(const struct slot *slot)
     return cap_is_null(slot->cap);
 }
 
+/* Holds it a capability that a cptr can name? */
+static inline bool slot_is_named(const struct slot *slot)
+{
+    return !slot_is_empty(slot) && cap_type(slot->cap) != CAP_ZOMBIE;
+}
+
 /* Puts the first capability of a tree (no parent) into an empty slot. */
 void slot_set_root(struct slot *slot, struct cap cap);
 /* Puts `cap` into the empty slot right behind `parent` in the list. */
@@ -58,7 +64,20 @@ void slot_move(struct slot *source, struct slot *slot, struct cap cap);
 /* Exchanges the places of two slots with capabilities, which become a_cap in b and b_cap in a. */
 void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct cap b_cap);
 /* Takes the slot out of the tree and empties it. What the capability was good for is not this function's business. */
-void slot_remove(struct slot *slot);
+static inline void slot_remove(struct slot *slot)
+{
+    struct slot *prev = slot_prev(slot), *next = slot->next;
+    if (prev)
+        prev->next = next;
+    if (next) {
+        next->prev_and_flags = (word)(uintptr_t)prev | slot_flags(next);
+        /* The first of a badge passes that honour on to a copy of it. */
+        if ((slot_flags(slot) & SLOT_FIRST_BADGE) && cap_is_same_object(slot->cap, next->cap) &&
+            cap_badge(slot->cap) == cap_badge(next->cap))
+            next->prev_and_flags |= SLOT_FIRST_BADGE;
+    }
+    *slot = (struct slot){0};
+}
 
 /* Is `child` derived from `parent`? Meaningful for neighbours in the list only. */
 bool slot_is_parent(const struct slot *parent, const struct slot *child);
@@ -66,8 +85,6 @@ static inline bool slot_has_child(const struct slot *slot)
 {
     return slot->next && slot_is_parent(slot, slot->next);
 }
-/* Is this the last capability to its object? */
-bool slot_is_final(const struct slot *slot);
 
 /* What a copy of the capability in `slot` is: ERROR_REVOKE_FIRST for an untyped in use, ERROR_ILLEGAL_OPERATION for
  * what cannot be copied; *cap may come out null, which means that the copy would be empty. */

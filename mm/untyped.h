@@ -16,20 +16,18 @@
 
 struct retype_request {
     enum object_type type;
-    word size_bits;
     unsigned object_bits; /* log2 of the bytes of one object, from object_size() */
-    struct slot *slots;   /* empty, `count` of them */
+    word size_bits;
+    struct slot *slots; /* empty, `count` of them */
     word count;
-    word used; /* bytes given out so far: set by the check */
 };
 
 /* The bytes that the untyped can still give out. */
 word untyped_free_bytes(const struct slot *slot);
 
-/* Could these objects be made? ERROR_NOT_ENOUGH_MEMORY, or ERROR_ILLEGAL_OPERATION for a kind of memory that such
- * objects are not made of. Changes nothing. */
-enum error untyped_retype_check(const struct slot *slot, struct retype_request *request);
-/* Makes them, after a successful check. False: preempted while clearing; nothing made yet, call again. */
-bool untyped_retype_commit(struct core *core, struct slot *slot, const struct retype_request *request);
+/* Makes these objects, or as many as there is room for: request->count says how many, and 0 that it was preempted while
+ * it cleared memory: call again. ERROR_NOT_ENOUGH_MEMORY when there is no room for one, ERROR_ILLEGAL_OPERATION for a
+ * kind of memory that such objects are not made of. */
+enum error untyped_make(struct core *core, struct slot *slot, struct retype_request *request);
 
 #endif

@@ -1,4 +1,5 @@
 /* VSpaces, page tables and the walk. See vspace.h. */
+#include <kernel/object.h>
 #include <mm/vspace.h>
 
 /* --- identity --- */
@@ -45,11 +46,6 @@ void vspace_invalidate(struct vspace *vspace, bool is_shared)
 
 /* --- the walk --- */
 
-static unsigned entry_index(vaddr address, unsigned level)
-{
-    return (unsigned)(address >> level_bits(level)) % ARCH_TABLE_ENTRIES;
-}
-
 /* The shareable table of this VSpace that covers `address`, or NULL. */
 static const struct shared_table *shared_find(const struct vspace *vspace, vaddr address)
 {
@@ -84,7 +80,7 @@ struct walk vspace_walk(struct vspace *vspace, vaddr address, unsigned level)
 {
     struct walk walk = {.level = ARCH_LEVELS};
     arch_entry *table = vspace_root(vspace);
-    if (vspace->shared_count > 0) {
+    if (__builtin_expect(vspace->shared_count > 0, 0)) {
         const struct shared_table *shared = shared_find(vspace, address);
         unsigned shared_level = shared ? (unsigned)(shared->address_and_level & 3) : 0;
         if (shared_level >= level) {
@@ -93,16 +89,20 @@ struct walk vspace_walk(struct vspace *vspace, vaddr address, unsigned level)
             walk.is_shared = true;
         }
     }
+    /* The index of the table at hand stays in the highest bits. */
+    word rest = address << (64 - level_bits(walk.level + 1));
     for (;;) {
-        walk.entry = &table[entry_index(address, walk.level)];
-        if (walk.level == level || !arch_entry_is_table(*walk.entry, walk.level))
+        walk.entry = &table[rest >> (64 - TABLE_INDEX_BITS)];
+        arch_entry entry = *walk.entry;
+        if (walk.level == level || !arch_entry_is_table(entry, ARCH_LEVELS))
             return walk;
-        if (arch_entry_table_flags(*walk.entry) & TABLE_BORROWED) {
+        if (arch_entry_table_flags(entry) & TABLE_BORROWED) {
             walk.is_borrowed = true;
             return walk;
         }
-        table = paddr_to_kernel(arch_entry_address(*walk.entry));
+        table = paddr_to_kernel(arch_entry_address(entry));
         walk.level--;
+        rest <<= TABLE_INDEX_BITS;
     }
 }
 

@@ -44,10 +44,12 @@ static inline arch_entry *vspace_root(struct vspace *vspace)
 }
 
 /* log2 of the bytes that one entry of a level-n table covers. */
+#define TABLE_INDEX_BITS 9
 static inline unsigned level_bits(unsigned level)
 {
-    return PAGE_BITS + 9 * (level - 1);
+    return PAGE_BITS + TABLE_INDEX_BITS * (level - 1);
 }
+_Static_assert(ARCH_TABLE_ENTRIES == 1u << TABLE_INDEX_BITS, "a table's index");
 
 void vspace_init(void *object);
 bool vspace_destroy(struct core *core, struct cap cap);
@@ -83,9 +85,10 @@ struct frame_request {
     word rights, attributes;
     word first, bytes;
 };
-/* Maps as much as one call may do and says so in *done. */
-enum error frame_map(struct slot *slot, struct vspace *vspace, const struct frame_request *request, word *done,
-                     unsigned *missing);
+/* Maps as much as one call may do and says so in *result; on ERROR_FAILED_LOOKUP that is the level of the missing
+ * table. */
+enum error frame_map(struct core *core, struct slot *slot, struct vspace *vspace, const struct frame_request *request,
+                     word *result);
 /* Takes every mapping of this capability out. False: preempted. */
 bool frame_release(struct core *core, struct slot *slot);
 

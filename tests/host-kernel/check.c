@@ -101,7 +101,7 @@ static void slots_collect(struct tcb *root, struct slot *root_cnode)
         CHECK(cap_type(cap) <= CAP_ZOMBIE);
         neighbour_add(slot_prev(slots[i]));
         neighbour_add(slots[i]->next);
-        if (object_types[cap_type(cap)].is_container) {
+        if (TYPE_IS_ONE_OF(cap_type(cap), TYPES_CONTAINERS)) {
             struct slot *first = object_types[cap_type(cap)].slots(cap, &count);
             container_scan(first, count);
         } else if (cap_type(cap) == OBJECT_TIMER) {

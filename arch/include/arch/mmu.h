@@ -39,6 +39,7 @@ struct core;
  *   static inline arch_entry arch_entry_make_leaf(paddr address, unsigned level, unsigned rights, unsigned attributes)
  *       user entry. rights: RIGHT_READ, RIGHT_WRITE, RIGHT_EXEC (0 is never asked for; write and exec together are
  *       refused above); attributes: ATTRIBUTE_UNCACHED, ATTRIBUTE_WRITE_COMBINE, else normal write-back memory.
+ *       The address is only or-ed in: that of 0 or-ed with an address makes the entry for that address.
  *       x86-64: no NX bit only with RIGHT_EXEC. arm64: UXN likewise, PXN always.
  *   static inline void arch_entry_write(arch_entry *slot, arch_entry e)    0 clears
  *   static inline void arch_mmu_publish(void)      new entries are seen by the table walker after this (dsb ishst)
