@@ -5,7 +5,7 @@ static void wait_leave(struct tcb *tcb)
 {
     switch ((enum thread_state)tcb->state) {
     case THREAD_BLOCKED_SEND:
-        queue_remove(&tcb->endpoint->queue, tcb);
+        endpoint_sender_remove(tcb->endpoint, tcb);
         break;
     case THREAD_BLOCKED_RECV:
         queue_remove(&tcb->endpoint->queue, tcb);

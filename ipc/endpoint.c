@@ -1,6 +1,8 @@
 /* Endpoints: synchronous message passing. */
 #include <ipc/ipc.h>
 
+#define CANCEL_STEPS 256 /* senders with other badges passed between preemption points */
+
 /* A call that this receiver cannot answer: it brought no reply object. */
 static void call_refuse(struct core *core, struct tcb *sender)
 {
@@ -63,13 +65,23 @@ void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sen
         thread_make_ready(core, receiver);
 }
 
+void endpoint_sender_remove(struct endpoint *endpoint, struct tcb *sender)
+{
+    if (endpoint->cancel_next == sender) {
+        endpoint->cancel_next = sender->queue_next;
+        if (sender->queue_next)
+            sender->queue_next->cancel_badge = sender->cancel_badge;
+    }
+    queue_remove(&endpoint->queue, sender);
+}
+
 /* Takes the first sender that this receiver can serve; false when there is none. True as well when it was preempted
  * while it refused some: the receiver's system call is made again. */
 static bool endpoint_take(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply)
 {
     struct tcb *sender;
     while ((sender = endpoint->queue.head) != NULL) {
-        queue_remove(&endpoint->queue, sender);
+        endpoint_sender_remove(endpoint, sender);
         if (sender->is_call && !reply) {
             call_refuse(core, sender);
             if (!preemption_wanted(core))
@@ -124,16 +136,24 @@ bool endpoint_destroy(struct core *core, struct cap cap)
 
 bool endpoint_cancel_badged(struct core *core, struct endpoint *endpoint, word badge)
 {
-    struct tcb *next;
+    struct tcb *tcb = endpoint->cancel_next, *next;
     if (endpoint->has_receivers)
         return true;
-    for (struct tcb *tcb = endpoint->queue.head; tcb; tcb = next) {
+    if (!tcb || tcb->cancel_badge != badge) /* a walk for another badge begins anew when it comes back */
+        tcb = endpoint->queue.head;
+    endpoint->cancel_next = NULL;
+    for (unsigned passed = 0; tcb; tcb = next) {
         next = tcb->queue_next;
-        if (tcb->badge != badge)
+        bool is_wanted = tcb->badge == badge;
+        if (is_wanted)
+            thread_cancel(core, tcb, CANCEL_ABORT);
+        else if (++passed % CANCEL_STEPS != 0)
             continue;
-        thread_cancel(core, tcb, CANCEL_ABORT);
-        if (preemption_wanted(core))
-            return next == NULL;
+        if (next && preemption_wanted(core)) {
+            endpoint->cancel_next = next;
+            next->cancel_badge = badge;
+            return false;
+        }
     }
     return true;
 }

@@ -13,7 +13,8 @@
 /* Either senders (BLOCKED_SEND) wait or receivers (BLOCKED_RECV), in the order of their coming. */
 struct endpoint {
     struct thread_queue queue;
-    word has_receivers; /* meaningful when the queue is not empty */
+    word has_receivers;      /* meaningful when the queue is not empty */
+    struct tcb *cancel_next; /* where a preempted endpoint_cancel_badged goes on, with that thread's cancel_badge */
 };
 _Static_assert(sizeof(struct endpoint) <= 1u << OBJECT_BITS_ENDPOINT, "an endpoint takes 32 bytes");
 
@@ -63,6 +64,8 @@ void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sen
 /* `receiver` (the running thread) receives; reply may be NULL. */
 void endpoint_receive(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply,
                       bool is_blocking);
+/* A sender leaves the queue. */
+void endpoint_sender_remove(struct endpoint *endpoint, struct tcb *sender);
 bool endpoint_destroy(struct core *core, struct cap cap);
 /* Ends the waiting of all senders with that badge. False: preempted. */
 bool endpoint_cancel_badged(struct core *core, struct endpoint *endpoint, word badge);

@@ -111,7 +111,8 @@ enum error call_slots(struct call *call, unsigned i, word count, struct slot **f
     return ERROR_NONE;
 }
 
-void invoke(struct core *core, struct tcb *caller, struct slot *slot, bool is_call)
+/* False: it was preempted, and the caller will make the system call again. */
+static inline bool handle(struct core *core, struct tcb *caller, struct slot *slot)
 {
     word label = message_info_label(arch_context_info(&caller->context));
     struct call call = {core, caller, slot, 0};
@@ -120,9 +121,28 @@ void invoke(struct core *core, struct tcb *caller, struct slot *slot, bool is_ca
         error = invocation_table[label].handler(&call);
     if (error == CALL_PREEMPTED) {
         arch_context_restart(&caller->context);
-        return;
+        return false;
     }
-    arch_context_set_info(&caller->context, is_call ? message_info(error, 0, call.result_count) : 0);
+    arch_context_set_info(&caller->context, message_info(error, 0, call.result_count));
     arch_context_set_badge(&caller->context, 0);
     arch_context_set_status(&caller->context, ERROR_NONE);
+    return true;
+}
+
+/* By Send: the words stay what they were. */
+static __attribute__((noinline)) void handle_silently(struct core *core, struct tcb *caller, struct slot *slot)
+{
+    struct arch_context kept = caller->context;
+    if (!handle(core, caller, slot))
+        return;
+    arch_context_copy_message(&caller->context, &kept);
+    arch_context_set_info(&caller->context, 0);
+}
+
+void invoke(struct core *core, struct tcb *caller, struct slot *slot, bool is_call)
+{
+    if (is_call)
+        (void)handle(core, caller, slot);
+    else
+        handle_silently(core, caller, slot);
 }

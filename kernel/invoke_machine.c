@@ -21,19 +21,19 @@ enum error irq_control_get(struct call *call)
 {
     struct slot *slot;
     unsigned irq;
-    word flags = call_argument(call, 1);
+    word number = call_argument(call, 0), flags = call_argument(call, 1);
     enum error error = empty_slot(call, 2, &slot);
     if (error != ERROR_NONE)
         return error;
     if (flags & ~(word)(IRQ_LEVEL | IRQ_LOW))
         return call_fail(call, ERROR_INVALID_ARGUMENT, 1);
-    error = arch_irq_configure(call_argument(call, 0), flags, &irq);
+    if (number <= arch_irq_limit() && kernel.irq_in_use[number])
+        return ERROR_DELETE_FIRST; /* before anything about the line changes */
+    error = arch_irq_configure(number, flags, &irq);
     if (error == ERROR_RANGE)
         return call_fail_range(call, 0, arch_irq_limit());
     if (error != ERROR_NONE)
         return error;
-    if (kernel.irq_in_use[irq])
-        return ERROR_DELETE_FIRST;
     handler_create(call, slot, irq);
     return ERROR_NONE;
 }

@@ -5,7 +5,7 @@
 #include <mm/untyped.h>
 #include <mm/vspace.h>
 
-#define CACHE_STEP_BYTES 65536ul
+#define CACHE_STEP_BYTES 32768ul
 
 enum error untyped_retype(struct call *call)
 {

@@ -6,8 +6,8 @@
  */
 #include <mm/vspace.h>
 
-#define MAP_STEPS  512 /* entries written in one call */
-#define WALK_STEPS 8   /* finding a table costs as much as so many of them */
+#define MAP_STEPS        512 /* entries written in one call */
+#define UNTROUBLED_STEPS 128 /* of them, between preemption points */
 
 #define TABLE_BYTES      (1ul << (PAGE_BITS + TABLE_INDEX_BITS)) /* what a table of pages covers */
 #define RIGHTS_MAPPABLE  (1u << RIGHT_READ | 1u << (RIGHT_READ | RIGHT_WRITE) | 1u << (RIGHT_READ | RIGHT_EXEC))
@@ -98,7 +98,7 @@ static enum error extent_map(struct core *core, struct slot *slot, struct vspace
     struct cap cap = slot->cap;
     vaddr address = request->address, end = address + request->bytes;
     paddr target = cap_frame_address(cap) + request->first;
-    unsigned level = 0, steps = 0;
+    unsigned level = 0, steps = 0, next_point = 1;
     bool is_changed = false, is_shared = false;
     enum error error = ERROR_NONE;
     arch_entry leaf = 0;
@@ -107,12 +107,10 @@ static enum error extent_map(struct core *core, struct slot *slot, struct vspace
         if (level == 1 && address % TABLE_BYTES != 0) {
             walk.entry++; /* the next page, in the same table */
         } else {
-            if (steps > 0 && preemption_wanted(core))
-                break;
             walk = leaf_walk(vspace, address, target, end - address, &level);
             leaf = arch_entry_make_leaf(0, level, (unsigned)request->rights, attributes);
             is_shared = is_shared || walk.is_shared;
-            steps += WALK_STEPS;
+            next_point = steps + 1; /* finding a table takes long */
         }
         if (walk.level != level || walk.is_borrowed || arch_entry_is_present(*walk.entry)) {
             error = entry_check(walk, level, target, cap_frame_is_mapped(cap) && cap.word1 == mapping);
@@ -123,7 +121,12 @@ static enum error extent_map(struct core *core, struct slot *slot, struct vspace
         arch_entry_write(walk.entry, leaf | target);
         address += 1ul << level_bits(level);
         target += 1ul << level_bits(level);
-    } while (address != end && ++steps < MAP_STEPS);
+        if (++steps == next_point) {
+            next_point += UNTROUBLED_STEPS;
+            if (preemption_wanted(core))
+                break;
+        }
+    } while (address != end && steps < MAP_STEPS);
     *result = address - request->address;
     if (*result == 0) {
         *result = walk.level - 1;
@@ -177,6 +180,24 @@ static inline void entry_clear(arch_entry *entry, unsigned level, struct cap cap
     result->address = address;
 }
 
+/* The same for all pages in that table; returns the distance of the last one. */
+static word pages_clear(arch_entry *entry, struct cap cap, word offset, word end, vaddr address,
+                        struct unmapping *result)
+{
+    word room = TABLE_BYTES - address % TABLE_BYTES, bytes = end - offset < room ? end - offset : room;
+    paddr target = cap_frame_address(cap) + offset, last = target + bytes - PAGE_BYTES, first = target;
+    unsigned cleared = 0;
+    for (; target <= last; target += PAGE_BYTES, entry++) {
+        if (arch_entry_is_present(*entry) && arch_entry_address(*entry) == target) {
+            arch_entry_write(entry, 0);
+            result->address = address + (target - first);
+            cleared++;
+        }
+    }
+    result->cleared += cleared;
+    return bytes - PAGE_BYTES;
+}
+
 static vaddr extent_address(struct cap cap, word offset)
 {
     return (cap_mapping_address(cap) + offset) & ((1ul << CAP_MAPPING_BITS) - 1); /* byte 0 may lie below 0 */
@@ -193,12 +214,12 @@ static void extent_clear(struct vspace *vspace, struct cap cap, word start, word
             level = walk.level;
             if (!walk.is_borrowed) {
                 result->is_shared = result->is_shared || walk.is_shared;
-                entry_clear(walk.entry, level, cap, start, address, result);
-                /* Its neighbours in the same table. */
-                while (level == 1 && start + PAGE_BYTES < end && (address + PAGE_BYTES) % TABLE_BYTES != 0) {
-                    start += PAGE_BYTES;
-                    address += PAGE_BYTES;
-                    entry_clear(++walk.entry, 1, cap, start, address, result);
+                if (level == 1) {
+                    word done = pages_clear(walk.entry, cap, start, end, address, result);
+                    start += done;
+                    address += done;
+                } else {
+                    entry_clear(walk.entry, level, cap, start, address, result);
                 }
             }
         }

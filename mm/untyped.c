@@ -3,6 +3,7 @@
 #include <mm/untyped.h>
 
 #define CLEAR_STEP_BYTES 16384ul
+#define CREATE_STEPS     16 /* objects made between preemption points */
 
 static unsigned unit_bits(struct cap cap)
 {
@@ -74,11 +75,15 @@ enum error untyped_make(struct core *core, struct slot *slot, struct retype_requ
             return ERROR_NONE;
         }
     }
-    slot->cap.word1 = bytes_word(unit, end, zeroed > end ? zeroed : end);
     paddr address = cap_untyped_address(cap) + start;
-    for (struct slot *place = request->slots, *last = place + request->count; place != last; place++) {
-        slot_insert(slot, place, object_create(request->type, request->size_bits, address, kind), SLOT_ORIGINAL);
-        address += 1ul << object_bits;
-    }
+    word done = 0;
+    do {
+        slot_insert(slot, &request->slots[done],
+                    object_create(request->type, request->size_bits, address + (done << object_bits), kind),
+                    SLOT_ORIGINAL);
+    } while (++done < request->count && (done % CREATE_STEPS != 0 || !preemption_wanted(core)));
+    request->count = done;
+    end = start + (done << object_bits);
+    slot->cap.word1 = bytes_word(unit, end, zeroed > end ? zeroed : end);
     return ERROR_NONE;
 }

@@ -25,9 +25,9 @@ struct retype_request {
 /* The bytes that the untyped can still give out. */
 word untyped_free_bytes(const struct slot *slot);
 
-/* Makes these objects, or as many as there is room for: request->count says how many, and 0 that it was preempted while
- * it cleared memory: call again. ERROR_NOT_ENOUGH_MEMORY when there is no room for one, ERROR_ILLEGAL_OPERATION for a
- * kind of memory that such objects are not made of. */
+/* Makes these objects, or as many as there is room for or as there are made before an interrupt comes: request->count
+ * says how many, and 0 that it was preempted while it cleared memory: call again. ERROR_NOT_ENOUGH_MEMORY when there is
+ * no room for one, ERROR_ILLEGAL_OPERATION for a kind of memory that such objects are not made of. */
 enum error untyped_make(struct core *core, struct slot *slot, struct retype_request *request);
 
 #endif

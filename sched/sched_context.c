@@ -2,7 +2,7 @@
 #include <arch/timer.h>
 #include <sched/sched_context.h>
 
-#define RELEASES_PER_CALL 16
+#define RELEASES_PER_CALL 8
 
 void sched_context_init(void *object)
 {

@@ -268,8 +268,9 @@ static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
     core->current = to;
 }
 
-/* The running thread if it is still the best, else the best of the ready ones, taken out of its queue. */
-static struct tcb *thread_choose(struct core *core)
+/* The running thread if it is still the best, else the best of the ready ones, taken out of its queue. An interrupt may
+ * come first, when many have to be put aside: the choice goes on after it. */
+static struct tcb *thread_choose(struct core *core, bool *is_interrupted)
 {
     struct tcb *current = core->current, *best;
     bool current_can_run = !current->is_queued && thread_can_run(core, current);
@@ -277,8 +278,12 @@ static struct tcb *thread_choose(struct core *core)
         if (current_can_run && current->priority >= best->priority)
             break;
         ready_remove(core, best);
-        if (!thread_can_run(core, best)) /* its context was charged after it was queued */
+        if (!thread_can_run(core, best)) { /* its context was charged after it was queued */
+            *is_interrupted = preemption_wanted(core);
+            if (*is_interrupted)
+                break;
             continue;
+        }
         if (current_can_run) {
             queue_prepend(&core->ready[current->priority], current);
             ready_mark(core, current);
@@ -290,9 +295,10 @@ static struct tcb *thread_choose(struct core *core)
 
 void schedule_now(struct core *core)
 {
-    while (core->reschedule) {
-        struct tcb *next = thread_choose(core);
-        core->reschedule = false;
+    bool is_interrupted = false;
+    while (core->reschedule && !is_interrupted) {
+        struct tcb *next = thread_choose(core, &is_interrupted);
+        core->reschedule = is_interrupted;
         if (next != core->current)
             thread_switch(core, core->current, next);
         if (next->sched_context != core->charged)

@@ -72,6 +72,7 @@ struct tcb {
         struct notification *notification;
     };
     word badge;          /* BLOCKED_SEND */
+    word cancel_badge;   /* BLOCKED_SEND: see struct endpoint */
     struct reply *reply; /* BLOCKED_RECV, BLOCKED_REPLY */
     struct tcb *lender, *borrower;
     struct reply *serving;      /* reply objects whose callers this thread is to answer */

@@ -126,15 +126,16 @@ static uint32_t handle_named(struct process *process, const struct request *requ
 
 static uint32_t timer_give(struct process *process)
 {
-    cptr slot;
+    cptr timer, slot;
     if (process->task.timer)
         return 0;
-    if (!task_object(&process->task, OBJECT_TIMER, 0, &process->task.timer) || !task_slot(&process->task, &slot) ||
+    if (!task_object(&process->task, OBJECT_TIMER, 0, &timer) || !task_slot(&process->task, &slot) ||
         cnode_mint(SERVER_CAP_CNODE, slot, SERVER_CAP_CNODE, process->task.notification, RIGHT_SEND,
                    PROCESS_SIGNAL_TIMER) != ERROR_NONE ||
-        timer_bind(process->task.timer, slot, process->task.sched_context) != ERROR_NONE ||
-        !task_grant(&process->task, PROCESS_CAP_TIMER, process->task.timer, RIGHT_ALL, 0))
+        timer_bind(timer, slot, process->task.sched_context) != ERROR_NONE ||
+        !task_grant(&process->task, PROCESS_CAP_TIMER, timer, RIGHT_ALL, 0))
         return E_NOMEM;
+    process->task.timer = timer;
     return 0;
 }
 

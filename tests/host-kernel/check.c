@@ -431,6 +431,8 @@ static void check_object(const struct object *object)
         break;
     case OBJECT_ENDPOINT: {
         const struct endpoint *endpoint = cap_object(cap);
+        if (endpoint->cancel_next)
+            CHECK(endpoint->cancel_next->state == THREAD_BLOCKED_SEND && endpoint->cancel_next->endpoint == endpoint);
         census.waiting_found += check_queue(
             &endpoint->queue, endpoint->has_receivers ? THREAD_BLOCKED_RECV : THREAD_BLOCKED_SEND, endpoint);
         break;

@@ -17,6 +17,7 @@ struct arch_space *model_space;
 unsigned model_publishes, model_tlb_pages, model_tlb_spaces, model_tlb_alls;
 bool model_interrupt_waits;
 unsigned model_patience, model_irq_masked, model_irq_released;
+word model_irq_flags[16];
 jmp_buf model_end;
 int model_status;
 char model_output[8192];
@@ -127,9 +128,9 @@ void arch_tlb_all(void)
 }
 enum error arch_irq_configure(word number, word flags, unsigned *irq)
 {
-    (void)flags;
     if (number >= 16)
         return ERROR_RANGE;
+    model_irq_flags[number] = flags;
     *irq = (unsigned)number;
     return ERROR_NONE;
 }

@@ -40,6 +40,7 @@ extern bool model_fastpath_is_off;      /* every system call goes the ordinary w
 extern uint64_t model_deadline;         /* what the timer is set to */
 extern struct debug_state *model_debug; /* whose breakpoints are armed */
 extern unsigned model_irq_masked, model_irq_released;
+extern word model_irq_flags[16]; /* as configured last */
 
 /* arch_power_off and arch_power_reset end up here. */
 extern jmp_buf model_end;

@@ -13,9 +13,8 @@
 
 struct core;
 
-/* Prepares the line that user level calls `number` with IRQ_* flags, still masked. ERROR_RANGE when there is no such
- * line or it is the kernel's own. Calling it again for a line gives the same irq and sets the flags anew; portable code
- * refuses a second handler. */
+/* Prepares the line that user level calls `number` with IRQ_* flags, still masked; *irq is that number, too.
+ * ERROR_RANGE when there is no such line or it is the kernel's own. Called for lines without handler only. */
 enum error arch_irq_configure(word number, word flags, unsigned *irq);
 /* Largest number that arch_irq_configure can take (for ERROR_RANGE). */
 word arch_irq_limit(void);
