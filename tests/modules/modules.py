@@ -24,10 +24,11 @@ import parts
 
 CLANG = "clang-19"
 WASI_INCLUDE = "/usr/include/wasm32-wasi"
-COMMON = ["-O2", "-w", "-include", str(HERE / "shims.h")]
+COMMON = ["-O2", "-w", "-idirafter", str(HERE / "include"), "-include", str(HERE / "shims.h")]
 # Signals and process clocks as wasi-libc emulates them.
 WASI = ["--target=wasm32-wasi", "-msimd128", "-mbulk-memory", "-nostdinc", "-isystem", WASI_INCLUDE,
         "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_PROCESS_CLOCKS", "-lwasi-emulated-signal", "-lwasi-emulated-process-clocks"]
+SETJMP = ["-mexception-handling", "-mllvm", "-wasm-enable-sjlj"]
 SECONDS = 120
 
 
@@ -49,22 +50,28 @@ class Program:
         stem = f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
         self.module, self.native = work / f"{stem}.wasm", work / stem
 
-    def compile(self, compiler, output):
+    def compile(self, compiler, output, libraries=()):
         if output.exists():
             return
-        sources = [file for pattern in self.text["sources"] for file in sorted(self.folder.glob(pattern))]
+        sources = sorted({file for pattern in self.text["sources"] for file in self.folder.glob(pattern)} -
+                         {self.folder / file for file in self.text.get("without", [])})
         unfinished = output.with_suffix(f".{os.getpid()}")  # the tests of both targets may compile it at once
-        need([*compiler, *COMMON, *self.text["flags"], *sources, "-o", unfinished], cwd=self.folder)
+        need([*compiler, *COMMON, *self.text["flags"], *sources, *libraries, "-o", unfinished], cwd=self.folder)
         unfinished.rename(output)
 
     def build(self):
         builtin = need([CLANG, "-print-resource-dir"]).strip() + "/include"
-        self.compile([CLANG, *WASI, "-isystem", builtin, *self.text.get("wasm-flags", [])], self.module)
-        self.compile(["gcc", *self.text.get("native-flags", [])], self.native)
+        setjmp = [*SETJMP, str(HERE / "setjmp.c")] if self.text.get("setjmp") else []
+        self.compile([CLANG, *WASI, "-isystem", builtin, *setjmp], self.module)
+        self.compile(["gcc"], self.native, ["-lm"])
+
+    def find(self, file):
+        """An input: ours, or one that came with the sources."""
+        return next(folder / file for folder in (HERE, self.folder) if (folder / file).is_file())
 
     def outcome(self, command, wanted):
         arguments = wanted.get("arguments", [])
-        with open(self.folder / wanted["stdin"] if "stdin" in wanted else os.devnull, "rb") as stdin:
+        with open(self.find(wanted["stdin"]) if "stdin" in wanted else os.devnull, "rb") as stdin:
             done = run([*command, *arguments], stdin=stdin)
         return done.returncode, done.stdout
 
