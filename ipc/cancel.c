@@ -13,7 +13,7 @@ static void wait_leave(struct tcb *tcb)
             tcb->reply->server = NULL;
         break;
     case THREAD_BLOCKED_WAIT:
-        queue_remove(&tcb->notification->queue, tcb);
+        wait_remove(&tcb->notification->queue, tcb);
         break;
     case THREAD_BLOCKED_REPLY:
         reply_unlink(tcb->reply);
@@ -27,7 +27,7 @@ void thread_cancel(struct core *core, struct tcb *tcb, enum cancel how)
 {
     wait_leave(tcb);
     if (how == CANCEL_ABORT && tcb->borrower)
-        sched_context_return(core, tcb->borrower);
+        sched_context_recall(core, tcb->borrower);
     if (tcb->fault == FAULT_NONE && how == CANCEL_ABORT) {
         message_complete(tcb, ERROR_ABORTED, 0);
     } else if (tcb->fault == FAULT_NONE || tcb->fault == FAULT_UNKNOWN_SYSCALL) {

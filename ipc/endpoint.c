@@ -20,7 +20,10 @@ static void endpoint_enqueue(struct core *core, struct endpoint *endpoint, struc
     thread_stop(core, tcb, state);
     tcb->endpoint = endpoint;
     endpoint->has_receivers = state == THREAD_BLOCKED_RECV;
-    queue_append(&endpoint->queue, tcb);
+    if (state == THREAD_BLOCKED_RECV)
+        queue_append(&endpoint->queue, tcb);
+    else
+        wait_insert(&endpoint->queue, tcb);
 }
 
 /* The receiver got something that is no call: the reply object that it offered is free. */
@@ -72,7 +75,7 @@ void endpoint_sender_remove(struct endpoint *endpoint, struct tcb *sender)
         if (sender->queue_next)
             sender->queue_next->cancel_badge = sender->cancel_badge;
     }
-    queue_remove(&endpoint->queue, sender);
+    wait_remove(&endpoint->queue, sender);
 }
 
 /* Takes the first sender that this receiver can serve; false when there is none. True as well when it was preempted
@@ -116,7 +119,7 @@ void endpoint_receive(struct core *core, struct endpoint *endpoint, struct tcb *
         message_complete(receiver, ERROR_NONE, 0);
         return;
     }
-    thread_give_back(core, receiver);
+    thread_give_back(core, receiver, true);
     receiver->reply = reply;
     if (reply)
         reply->server = receiver;

@@ -259,10 +259,11 @@ _Noreturn void fastpath_send(void)
         notification->signals |= badge;
         arch_fastpath_return(&tcb->context, 0);
     }
-    ABANDON_IF(waiter->priority <= tcb->priority || !has_simple_context(waiter) || !has_simple_context(tcb));
+    ABANDON_IF(waiter->queue_next || waiter->priority <= tcb->priority);
+    ABANDON_IF(!has_simple_context(waiter) || !has_simple_context(tcb));
 
     struct core *core = arch_fastpath_core_pointer();
-    notification->queue.head = waiter->queue_next;
+    notification->queue.head = NULL;
     waiter->state = THREAD_RUNNING;
     complete(waiter, badge);
     complete(tcb, 0);
@@ -283,6 +284,7 @@ INLINE _Noreturn void wait(bool is_blocking)
     }
     struct core *core = arch_fastpath_core_pointer();
     ABANDON_IF(core->ready_summary == 0 || tcb->lender || tcb->sched_context->notification);
+    ABANDON_IF(notification->queue.head != NULL); /* there is an order to keep */
     unsigned priority = ready_highest(arch_fastpath_core());
     ABANDON_IF(!has_simple_context(core->ready[priority].head));
 

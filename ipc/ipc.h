@@ -10,7 +10,7 @@
 #include <sched/sched_context.h>
 #include <sched/thread.h>
 
-/* Either senders (BLOCKED_SEND) wait or receivers (BLOCKED_RECV), in the order of their coming. */
+/* Either senders (BLOCKED_SEND) wait or receivers (BLOCKED_RECV). */
 struct endpoint {
     struct thread_queue queue;
     word has_receivers;      /* meaningful when the queue is not empty */
@@ -40,6 +40,9 @@ struct timer {
     struct slot slots[TIMER_SLOT_COUNT];
 };
 _Static_assert(sizeof(struct timer) <= 1u << OBJECT_BITS_TIMER, "a timer takes 128 bytes");
+
+_Static_assert(offsetof(struct endpoint, queue) == 0 && offsetof(struct notification, queue) == 0,
+               "thread_set_priority relies on it");
 
 /* --- message.c --- */
 
@@ -80,8 +83,9 @@ void notification_bind(struct notification *notification, struct tcb *tcb);
 void notification_unbind(struct tcb *tcb);
 /* The context is not lent to waiters of a notification any more. */
 void notification_forget_context(struct sched_context *sc);
-/* A thread about to wait gives a context back that it had from a notification or from a lender who no longer waits. */
-void thread_give_back(struct core *core, struct tcb *tcb);
+/* A thread about to wait gives a context back that it had from a notification or from a lender who no longer waits;
+ * is_done (it receives): also one that it had only to end its work. */
+void thread_give_back(struct core *core, struct tcb *tcb, bool is_done);
 
 /* --- reply.c --- */
 

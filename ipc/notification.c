@@ -1,13 +1,16 @@
 /* Notifications: a word of signals, and threads that wait for one. */
 #include <ipc/ipc.h>
 
-void thread_give_back(struct core *core, struct tcb *tcb)
+void thread_give_back(struct core *core, struct tcb *tcb, bool is_done)
 {
     struct sched_context *sc = tcb->sched_context;
-    if (tcb->lender && tcb->lender->state != THREAD_BLOCKED_REPLY)
+    bool is_stranded = is_done && tcb->flags & TCB_FLAG_STRANDED;
+    if (tcb->lender && (is_stranded || tcb->lender->state != THREAD_BLOCKED_REPLY))
         sched_context_return(core, tcb);
-    else if (sc && sc->notification)
+    else if (!tcb->lender && sc && (is_stranded || sc->notification))
         sched_context_unbind(core, sc);
+    if (is_stranded)
+        thread_unstrand(core, tcb);
 }
 
 static void signal_deliver(struct core *core, struct notification *notification, struct tcb *tcb, word badge)
@@ -25,7 +28,7 @@ void notification_signal(struct core *core, struct notification *notification, w
     if (badge == 0)
         badge = 1; /* an unbadged capability: there must be something to see */
     if (waiter) {
-        queue_remove(&notification->queue, waiter);
+        wait_remove(&notification->queue, waiter);
         signal_deliver(core, notification, waiter, badge);
     } else if (bound && bound->state == THREAD_BLOCKED_RECV) {
         queue_remove(&bound->endpoint->queue, bound);
@@ -44,10 +47,10 @@ void notification_receive(struct core *core, struct notification *notification, 
         notification->signals = 0;
         return;
     }
-    thread_give_back(core, tcb);
+    thread_give_back(core, tcb, false);
     thread_stop(core, tcb, THREAD_BLOCKED_WAIT);
     tcb->notification = notification;
-    queue_append(&notification->queue, tcb);
+    wait_insert(&notification->queue, tcb);
 }
 
 void notification_bind(struct notification *notification, struct tcb *tcb)

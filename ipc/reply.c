@@ -10,7 +10,8 @@ void reply_link(struct core *core, struct reply *reply, struct tcb *caller, stru
         server->serving->prev = reply;
     server->serving = reply;
     caller->reply = reply;
-    if (!server->sched_context && caller->sched_context && !server->borrower)
+    bool has_context = server->sched_context && !sched_context_is_rescue(server->sched_context);
+    if (!has_context && !server->borrower)
         sched_context_lend(core, caller, server);
 }
 

@@ -265,6 +265,7 @@ static void core_start(struct core *core)
     core->space = arch_space_empty();
     core->deadline = ARCH_TIMER_NEVER;
     core->charge_start = arch_timer_now();
+    rescue_start(core);
     arch_fpu_enable(false);
 }
 

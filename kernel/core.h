@@ -50,6 +50,7 @@ struct core {
     uint64_t ready_summary; /* bit i: ready_bits[i] is not 0 */
     uint64_t ready_bits[PRIORITIES / 64];
     struct thread_queue ready[PRIORITIES];
+    struct thread_queue stranded; /* threads that wait for the time of last resort (sched/rescue.c) */
     unsigned number;
 };
 extern struct core kernel_cores[CORE_COUNT_MAX];

@@ -21,7 +21,7 @@ void fault_raise(struct core *core, struct tcb *tcb, enum fault kind, word w2, w
     struct cap handler = tcb->slots[kind == FAULT_TIMEOUT ? TCB_SLOT_TIMEOUT : TCB_SLOT_FAULT].cap;
     if (cap_type(handler) != OBJECT_ENDPOINT) {
         fault_print(tcb, kind, w2, w3, w4);
-        thread_give_back(core, tcb);
+        thread_give_back(core, tcb, false);
         thread_stop(core, tcb, THREAD_INACTIVE);
         return;
     }

@@ -37,9 +37,10 @@ enum error sched_context_bind_invoke(struct call *call)
         return ERROR_ILLEGAL_OPERATION;
     if (cap_type(slot->cap) == OBJECT_TCB) {
         struct tcb *tcb = cap_object(slot->cap);
-        if (tcb->sched_context || tcb->borrower || tcb->lender)
+        bool is_helpless = !tcb->sched_context || sched_context_is_rescue(tcb->sched_context);
+        if (!is_helpless || tcb->borrower || (tcb->lender && !(tcb->flags & TCB_FLAG_STRANDED)))
             return ERROR_ILLEGAL_OPERATION;
-        sched_context_bind(call->core, sc, tcb);
+        sched_context_give(call->core, sc, tcb);
         return ERROR_NONE;
     }
     if (cap_type(slot->cap) == OBJECT_NOTIFICATION) {

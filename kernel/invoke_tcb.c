@@ -185,7 +185,7 @@ enum error tcb_set_sched_params(struct call *call)
         if (tcb->sched_context)
             sched_context_unbind(call->core, tcb->sched_context);
         if (sc)
-            sched_context_bind(call->core, sc, tcb);
+            sched_context_give(call->core, sc, tcb);
     }
     return ERROR_NONE;
 }
@@ -208,7 +208,7 @@ enum error tcb_set_flags(struct call *call)
     if ((clear | set) & ~(word)TCB_FLAG_FP)
         return call_fail(call, ERROR_INVALID_ARGUMENT, clear & ~(word)TCB_FLAG_FP ? 0 : 1);
     thread_set_flags(call->core, tcb, (uint8_t)((tcb->flags & ~clear) | set));
-    call_result(call, tcb->flags);
+    call_result(call, tcb->flags & (TCB_FLAG_FP | TCB_FLAG_DEBUG));
     return ERROR_NONE;
 }
 

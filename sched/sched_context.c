@@ -141,7 +141,7 @@ void sched_context_bind(struct core *core, struct sched_context *sc, struct tcb 
     thread_update(core, tcb);
 }
 
-static void context_take(struct core *core, struct tcb *tcb)
+void sched_context_take(struct core *core, struct tcb *tcb)
 {
     struct sched_context *sc = tcb->sched_context;
     if (heap_contains(&sc->release))
@@ -164,16 +164,37 @@ void sched_context_unbind(struct core *core, struct sched_context *sc)
     struct tcb *holder = sc->tcb;
     if (!holder)
         return;
-    context_take(core, holder);
-    lender_unlink(holder);
+    sched_context_take(core, holder);
+    if (holder->state == THREAD_BLOCKED_RECV) {
+        lender_unlink(holder);
+        thread_unstrand(core, holder);
+    } else if (holder->lender) {
+        thread_strand(core, holder);
+    }
+}
+
+void sched_context_give(struct core *core, struct sched_context *sc, struct tcb *tcb)
+{
+    if (tcb->flags & TCB_FLAG_STRANDED) {
+        sched_context_return(core, tcb);
+        thread_unstrand(core, tcb);
+    }
+    sched_context_bind(core, sc, tcb);
 }
 
 void sched_context_lend(struct core *core, struct tcb *from, struct tcb *to)
 {
     struct sched_context *sc = from->sched_context;
-    from->sched_context = NULL;
+    if (to->flags & TCB_FLAG_STRANDED)
+        thread_unstrand(core, to);
+    lender_unlink(to);
     from->borrower = to;
     to->lender = from;
+    if (!sc) {
+        thread_strand(core, to);
+        return;
+    }
+    from->sched_context = NULL;
     to->sched_context = sc;
     sc->tcb = to;
     if (from == core->current)
@@ -187,23 +208,46 @@ void sched_context_return(struct core *core, struct tcb *tcb)
     if (!lender || tcb->borrower)
         return;
     lender_unlink(tcb);
-    if (sc) {
-        context_take(core, tcb);
+    if (sc && !sched_context_is_rescue(sc)) {
+        sched_context_take(core, tcb);
         sched_context_bind(core, sc, lender);
+        return;
     }
+    thread_unstrand(core, tcb);
+    if (lender->lender) /* it had borrowed the lost one itself */
+        thread_strand(core, lender);
+}
+
+/* A borrower has lost its lender: it keeps what context it has to the end of its work. */
+static void borrower_settle(struct core *core, struct tcb *borrower)
+{
+    if (borrower->state != THREAD_BLOCKED_RECV)
+        thread_strand(core, borrower);
+    else if (borrower->sched_context)
+        sched_context_take(core, borrower);
+}
+
+void sched_context_recall(struct core *core, struct tcb *borrower)
+{
+    sched_context_return(core, borrower);
+    if (!borrower->lender)
+        borrower_settle(core, borrower);
 }
 
 void sched_context_leave(struct core *core, struct tcb *tcb)
 {
-    if (tcb->borrower) {
-        tcb->borrower->lender = tcb->lender;
+    struct tcb *borrower = tcb->borrower;
+    if (borrower) {
+        borrower->lender = tcb->lender;
         if (tcb->lender)
-            tcb->lender->borrower = tcb->borrower;
+            tcb->lender->borrower = borrower;
         tcb->borrower = tcb->lender = NULL;
+        if (!borrower->lender)
+            borrower_settle(core, borrower);
     } else if (tcb->lender) {
         sched_context_return(core, tcb);
     } else if (tcb->sched_context) {
-        context_take(core, tcb);
+        sched_context_take(core, tcb);
     }
 }
 
@@ -290,7 +334,9 @@ void sched_release(struct core *core, uint64_t now)
     for (unsigned left = RELEASES_PER_CALL; left > 0 && core->releases && core->releases->key <= now; left--) {
         struct sched_context *sc = (struct sched_context *)core->releases; /* release is the first member */
         heap_remove(&core->releases, &sc->release);
-        if (sc->tcb)
+        if (sched_context_is_rescue(sc))
+            rescue_rotate(core);
+        else if (sc->tcb)
             thread_update(core, sc->tcb);
     }
 }

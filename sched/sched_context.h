@@ -45,7 +45,9 @@ bool sched_context_destroy(struct core *core, struct cap cap);
 void sched_context_configure(struct core *core, struct sched_context *sc, uint64_t budget, uint64_t period,
                              unsigned refills, word badge);
 
-/* Ties a context that nobody has to a thread that has none. */
+/* Ties a context that nobody has to a thread that has none (sched_context_give: to stay, so it is not stranded any
+ * more). */
+void sched_context_give(struct core *core, struct sched_context *sc, struct tcb *tcb);
 void sched_context_bind(struct core *core, struct sched_context *sc, struct tcb *tcb);
 /* Takes it from whoever has it; links of lending end. */
 void sched_context_unbind(struct core *core, struct sched_context *sc);
@@ -57,6 +59,24 @@ void sched_context_return(struct core *core, struct tcb *tcb);
 /* The thread dies or is stopped for good: it leaves the chain of lending; a context that it holds goes to its lender.
  */
 void sched_context_leave(struct core *core, struct tcb *tcb);
+
+/* The lender's call ended before the answer: it has its context back at once, if `borrower` has not lent it on; what
+ * the borrower still does, it does stranded. */
+void sched_context_recall(struct core *core, struct tcb *borrower);
+/* Takes the context from the thread that has it; links of lending stay. */
+void sched_context_take(struct core *core, struct tcb *tcb);
+
+/* --- rescue.c --- */
+
+void rescue_start(struct core *core);
+bool sched_context_is_rescue(const struct sched_context *sc);
+/* After each change of a stranded thread's state or context. */
+void rescue_update(struct core *core, struct tcb *tcb);
+/* The rescue context has budget again. */
+void rescue_rotate(struct core *core);
+/* The thread has lost what it ran on; it has something else, or waits for something new. */
+void thread_strand(struct core *core, struct tcb *tcb);
+void thread_unstrand(struct core *core, struct tcb *tcb);
 
 /* Has it budget that may be used now? Reads the clock only for sporadic contexts. */
 bool sched_context_is_ready(struct sched_context *sc);

@@ -146,6 +146,8 @@ void thread_update(struct core *core, struct tcb *tcb)
     } else if (tcb->is_queued) {
         ready_remove(core, tcb);
     }
+    if (tcb->flags & TCB_FLAG_STRANDED)
+        rescue_update(core, tcb);
 }
 
 void thread_make_ready(struct core *core, struct tcb *tcb)
@@ -171,16 +173,30 @@ void thread_stop(struct core *core, struct tcb *tcb, enum thread_state state)
     if (tcb->sched_context && heap_contains(&tcb->sched_context->release))
         heap_remove(&core->releases, &tcb->sched_context->release);
     tcb->state = (uint8_t)state;
+    if (tcb->flags & TCB_FLAG_STRANDED)
+        rescue_update(core, tcb);
     if (tcb == core->current)
         core->reschedule = true;
+}
+
+/* The queue in which the thread waits by priority, or NULL: endpoints and notifications begin with it (ipc/ipc.h). */
+static struct thread_queue *thread_wait_queue(const struct tcb *tcb)
+{
+    bool is_waiting = tcb->state == THREAD_BLOCKED_SEND || tcb->state == THREAD_BLOCKED_WAIT;
+    return is_waiting ? (struct thread_queue *)tcb->endpoint : NULL;
 }
 
 void thread_set_priority(struct core *core, struct tcb *tcb, uint8_t priority)
 {
     bool was_queued = tcb->is_queued;
+    struct thread_queue *queue = thread_wait_queue(tcb);
     if (was_queued)
         ready_remove(core, tcb);
+    if (queue)
+        wait_remove(queue, tcb);
     tcb->priority = priority;
+    if (queue)
+        wait_insert(queue, tcb);
     if (was_queued || tcb == core->current)
         thread_update(core, tcb);
 }
@@ -256,6 +272,11 @@ static void switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
     }
     if ((from->flags | to->flags) & TCB_FLAG_DEBUG)
         debug_load(core, to);
+    if ((from->flags | to->flags) & TCB_FLAG_STRANDED) {
+        if (sched_context_is_rescue(to->sched_context)) /* lent by the fast path */
+            to->flags |= TCB_FLAG_STRANDED;
+        rescue_update(core, from);
+    }
 }
 
 static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
@@ -263,9 +284,9 @@ static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
     if (to->space)
         space_load(core, to->space);
     arch_context_switch(core, &from->context, &to->context);
+    core->current = to;
     if (from->flags | to->flags)
         switch_flagged(core, from, to);
-    core->current = to;
 }
 
 /* The running thread if it is still the best, else the best of the ready ones, taken out of its queue. An interrupt may
@@ -320,4 +341,5 @@ void fastpath_switch_rest(struct core *core, struct tcb *from)
         core->is_charged = false;
         sched_set_deadline(core);
     }
+    schedule(core); /* the rescue context may have gone to somebody more urgent */
 }

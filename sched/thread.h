@@ -45,6 +45,8 @@ enum tcb_slot {
     TCB_SLOT_COUNT
 };
 
+#define TCB_FLAG_STRANDED (1u << 7) /* internal: has lost the context that it had borrowed (rescue.c) */
+
 struct reply;
 struct endpoint;
 struct notification;
@@ -79,6 +81,8 @@ struct tcb {
     struct notification *bound; /* bound notification */
     struct core *core;
     word fault_words[3];
+    struct tcb *run_other; /* in a queue of waiting threads: the other end of its run of equals (wait_queue.c) */
+    bool awaits_rescue;    /* in core->stranded, by queue_next */
 
     struct slot slots[TCB_SLOT_COUNT];
     struct arch_fpu fpu;
@@ -146,5 +150,9 @@ static inline void queue_append(struct thread_queue *queue, struct tcb *tcb)
     queue->tail = tcb;
 }
 void queue_remove(struct thread_queue *queue, struct tcb *tcb);
+
+/* Queues of endpoints and notifications, by priority: wait_queue.c. */
+void wait_insert(struct thread_queue *queue, struct tcb *tcb);
+void wait_remove(struct thread_queue *queue, struct tcb *tcb);
 
 #endif

@@ -237,9 +237,23 @@ static struct {
     unsigned waiting, waiting_found, ready, ready_found, serving, serving_found, heap, heap_found;
 } census;
 
+/* Who waits to send, or for a notification, stands by priority, and the ends of each run of equals know each other. */
+static void check_order(const struct thread_queue *queue)
+{
+    bool is_single = queue->head && !queue->head->queue_next;
+    for (const struct tcb *first = queue->head, *last; first && !is_single; first = last->queue_next) {
+        for (last = first; last->queue_next && last->queue_next->priority == first->priority;)
+            last = last->queue_next;
+        CHECK(!last->queue_next || last->queue_next->priority < first->priority);
+        CHECK(first->run_other == last && last->run_other == first);
+    }
+}
+
 static unsigned check_queue(const struct thread_queue *queue, enum thread_state state, const void *object)
 {
     const struct tcb *prev = NULL;
+    if (state == THREAD_BLOCKED_SEND || state == THREAD_BLOCKED_WAIT)
+        check_order(queue);
     unsigned count = 0;
     for (const struct tcb *tcb = queue->head; tcb; prev = tcb, tcb = tcb->queue_next) {
         CHECK(object_is_live(tcb, OBJECT_TCB));
@@ -251,6 +265,15 @@ static unsigned check_queue(const struct thread_queue *queue, enum thread_state 
     }
     CHECK(!prev || queue->tail == prev);
     return count;
+}
+
+static void check_stranded(const struct core *core)
+{
+    const struct tcb *prev = NULL;
+    for (const struct tcb *tcb = core->stranded.head; tcb; prev = tcb, tcb = tcb->queue_next)
+        CHECK((!prev || tcb->queue_prev == prev) && tcb->awaits_rescue && !tcb->is_queued &&
+              tcb->state == THREAD_RUNNING);
+    CHECK(!prev || core->stranded.tail == prev);
 }
 
 static void check_ready(const struct core *core)
@@ -283,7 +306,9 @@ static unsigned check_heap(const struct heap_node *node, const struct heap_node 
 {
     if (!node)
         return 0;
-    CHECK(object_is_live(node, type)); /* it is the first member of both */
+    bool is_rescue = type == OBJECT_SCHED_CONTEXT && sched_context_is_rescue((const void *)node);
+    CHECK(is_rescue || object_is_live(node, type)); /* it is the first member of both */
+    census.heap += is_rescue;
     CHECK(node->parent == parent && (!parent || parent->key <= node->key));
     unsigned left = check_heap(node->left, node, type), right = check_heap(node->right, node, type);
     CHECK(left >= right);
@@ -326,8 +351,16 @@ static void check_thread_slots(const struct tcb *tcb)
 static void check_thread_context(const struct tcb *tcb)
 {
     struct sched_context *sc = tcb->sched_context;
+    bool is_rescue = sched_context_is_rescue(sc);
     if (sc)
-        CHECK(object_is_live(sc, OBJECT_SCHED_CONTEXT) && sc->tcb == tcb);
+        CHECK((is_rescue || object_is_live(sc, OBJECT_SCHED_CONTEXT)) && sc->tcb == tcb);
+    if (is_rescue)
+        CHECK(tcb->state == THREAD_RUNNING && (tcb->flags & TCB_FLAG_STRANDED));
+    /* Nobody is left without time in the middle of a call. */
+    bool is_helpless = tcb->state == THREAD_RUNNING && !sc && !tcb->borrower;
+    CHECK(!is_helpless || !tcb->lender || (tcb->flags & TCB_FLAG_STRANDED));
+    EQUAL(tcb->awaits_rescue, is_helpless && (tcb->flags & TCB_FLAG_STRANDED));
+    CHECK(tcb->state != THREAD_BLOCKED_RECV || !tcb->lender || sc);
     if (tcb->lender)
         CHECK(object_is_live(tcb->lender, OBJECT_TCB) && tcb->lender->borrower == tcb && !tcb->lender->sched_context);
     if (tcb->borrower)
@@ -478,6 +511,7 @@ void model_check(void)
     objects_find();
     memset(&census, 0, sizeof(census));
     check_ready(core);
+    check_stranded(core);
     check_heap(core->releases, NULL, OBJECT_SCHED_CONTEXT);
     check_heap(core->timers, NULL, OBJECT_TIMER);
     check_deadline(core);

@@ -225,6 +225,44 @@ static void test_fault(void)
     teardown();
 }
 
+/* The client's context dies in the hands of a passive server: the server ends the request on the rescue context. */
+static void test_stranded(void)
+{
+    setup(true);
+    struct tcb *s = model_tcb(server), *c = model_tcb(client);
+    cptr context = new_slots(1);
+    for (cptr i = 1; i < context; i++) /* the context that new_thread made for the client */
+        if (cap_type(model_slot(i)->cap) == OBJECT_SCHED_CONTEXT && cap_object(model_slot(i)->cap) == c->sched_context)
+            context = i;
+    CHECK(call(7, 11) == MODEL_SWITCHED);
+    CHECK(model_current() == s && s->lender == c);
+    OK(cnode_delete(ROOT_CNODE, context)); /* the server does it itself, and goes on */
+    CHECK(model_current() == s && sched_context_is_rescue(s->sched_context));
+    /* a used-up budget stops it for a while, not for ever */
+    uint64_t until = model_now + 1000 * kernel.min_budget;
+    while (model_current() == s)
+        model_timer(UINT64_MAX / 4);
+    CHECK(model_current() == root);
+    while (model_current() == root && model_now < until)
+        model_timer(UINT64_MAX / 4);
+    CHECK(model_current() == s);
+    struct message m = {0};
+    word badge;
+    CHECK(syscall_reply_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+    CHECK(s->state == THREAD_BLOCKED_RECV && !s->sched_context && !s->lender && s->flags == 0);
+    CHECK(c->state == THREAD_RUNNING && !c->sched_context && model_current() == root);
+    /* the next client is served on its own time */
+    cptr second = new_thread(PRIORITY_CLIENT, false, 0);
+    CHECK(tcb_resume(second) == MODEL_SWITCHED);
+    CHECK(call(8, 12) == MODEL_SWITCHED);
+    CHECK(model_current() == s && s->lender == model_tcb(second));
+    CHECK(syscall_reply_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(second));
+    CHECK(tcb_suspend(second) == MODEL_SWITCHED);
+    OK(cnode_delete(ROOT_CNODE, second));
+    teardown();
+}
+
 static void test_debug(void)
 {
     root = model_current();
@@ -510,6 +548,7 @@ int main(int argc, char **argv)
     test_abort_in_queue();
     test_chain();
     test_fault();
+    test_stranded();
     test_debug();
     test_long_message_and_capabilities();
     test_notification();

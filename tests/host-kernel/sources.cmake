@@ -3,7 +3,7 @@ set(model_portable)
 foreach(file kernel/boot kernel/delete kernel/elf kernel/entry kernel/fault kernel/invoke kernel/invoke_cnode kernel/invoke_debug
         kernel/invoke_machine kernel/invoke_memory kernel/invoke_sched kernel/invoke_tcb kernel/lookup kernel/object kernel/print
         kernel/slot ipc/cancel ipc/endpoint ipc/fastpath ipc/message ipc/notification ipc/reply ipc/timer sched/heap
-        sched/sched_context sched/thread mm/frame mm/ranges mm/untyped mm/vspace arch/platform/archive)
+        sched/rescue sched/sched_context sched/thread sched/wait_queue mm/frame mm/ranges mm/untyped mm/vspace arch/platform/archive)
     list(APPEND model_portable "${CMAKE_SOURCE_DIR}/${file}.c")
 endforeach()
 set(model_machine)

@@ -1,6 +1,5 @@
-/* What these programs use and WASI lacks: owners and modes of files, temporary files, a shell. */
+/* What these programs use and WASI lacks: owners and modes of files, which none of them needs to have. */
 #ifdef __wasm__
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 static inline int chown(const char *path, uid_t user, gid_t group)
@@ -23,11 +22,4 @@ static inline int fchmod(int file, mode_t mode)
     (void)file, (void)mode;
     return 0;
 }
-static inline int system(const char *command)
-{
-    return command ? -1 : 0; /* there is no shell */
-}
-#define L_tmpnam     1
-#define tmpfile()    ((FILE *)NULL)
-#define tmpnam(name) ((void)(name), (char *)NULL)
 #endif
