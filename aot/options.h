@@ -7,7 +7,7 @@
 #include "codegen.h"
 
 /* The language that is read. Of WebAssembly 3.0 the reader refuses gc. */
-#define FEATURES_TRANSLATED (FEATURES_WASM_3 | FEATURE_LEGACY_EXCEPTIONS)
+#define FEATURES_TRANSLATED FEATURES_ALL
 
 struct link_option {
     char *name, *file;

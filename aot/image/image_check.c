@@ -427,6 +427,10 @@ const char *trap_kind_text(enum trap_kind kind)
         return "uncaught exception";
     case TRAP_EXCEPTIONS_EXHAUSTED:
         return "too many exceptions alive";
+    case TRAP_UNALIGNED_ATOMIC:
+        return "unaligned atomic";
+    case TRAP_EXPECTED_SHARED_MEMORY:
+        return "expected shared memory";
     case TRAP_NONE:
     case TRAP_KIND_COUNT:
         break;

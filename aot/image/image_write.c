@@ -131,11 +131,15 @@ static void add_note(struct buffer *image, enum image_note_type type, const void
     buffer_align(image, 8);
 }
 
-/* The linker script reserves a PT_NOTE header: it now describes the notes. */
+/* The linker script reserves a PT_NOTE header: it now describes the notes. What PT_TLS describes only the program
+ * itself wants to know. */
 static bool place_notes(struct buffer *image, uint64_t offset)
 {
     Elf64_Ehdr *header = (void *)image->bytes;
     Elf64_Phdr *headers = (void *)(image->bytes + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (headers[i].p_type == PT_TLS)
+            headers[i] = (Elf64_Phdr){.p_type = PT_NULL};
     for (unsigned i = 0; i < header->e_phnum; i++) {
         if (headers[i].p_type != PT_NOTE)
             continue;

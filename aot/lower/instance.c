@@ -185,6 +185,7 @@ static void declare_memories(struct lowering *lower)
         memory->base = definer->memory_bases[defined];
         memory->maximum_pages = memory_maximum_pages(limits);
         memory->is_64 = limits->is_64;
+        memory->is_shared = limits->is_shared;
         memory->is_first = definer == lower->program->first_memory_instance && defined == lower->program->first_memory;
         char *pages = pages_symbol(lower->program, definer, defined);
         memory->pages = lower_external_global(lower, pages, lower->i64);

@@ -38,7 +38,8 @@ struct lowered_memory {
     LLVMValueRef pages; /* i64: current size */
     uint64_t base;
     uint64_t maximum_pages;
-    bool is_64;    /* indices are i64 and checked */
+    bool is_64; /* indices are i64 and checked */
+    bool is_shared;
     bool is_first; /* the one that native code knows as the memory */
 };
 
@@ -262,7 +263,8 @@ LLVMValueRef lower_vector_zero(struct lowering *lower);
 LLVMValueRef lower_table_entry(struct lowering *lower, const struct lowered_table *table, LLVMValueRef index,
                                enum trap_kind kind);
 
-/* One access at the index that is popped plus the operator's offset. */
+/* The address at the index that is popped plus the operator's offset; one access there. */
+LLVMValueRef lower_access_address(struct lowering *lower, const struct operation *op);
 LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *op, LLVMTypeRef type);
 void lower_access_store(struct lowering *lower, const struct operation *op, LLVMValueRef value);
 void lower_memory_init(struct lowering *lower, const struct lowered_memory *memory,
@@ -285,6 +287,8 @@ lower_handler lower_table_get, lower_table_set, lower_table_size, lower_table_gr
     lower_table_init_operator, lower_elem_drop;
 lower_handler lower_load, lower_store, lower_memory_size, lower_memory_grow, lower_memory_init_operator,
     lower_data_drop, lower_memory_copy, lower_memory_fill;
+lower_handler lower_atomic_load, lower_atomic_store, lower_atomic_modify, lower_atomic_exchange, lower_atomic_fence,
+    lower_atomic_notify, lower_atomic_wait;
 lower_handler lower_const_integer, lower_const_float;
 lower_handler lower_compare_integer, lower_compare_zero, lower_compare_float;
 lower_handler lower_binary, lower_shift, lower_rotate, lower_count_zeros, lower_popcount, lower_divide, lower_remainder,

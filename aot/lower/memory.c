@@ -21,7 +21,12 @@ static LLVMValueRef byte_at(struct lowering *lower, const struct lowered_memory 
 
 static LLVMValueRef memory_pages(struct lowering *lower, const struct lowered_memory *memory)
 {
-    return LLVMBuildLoad2(lower->builder, lower->i64, memory->pages, "");
+    LLVMValueRef pages = LLVMBuildLoad2(lower->builder, lower->i64, memory->pages, "");
+    if (memory->is_shared) { /* another thread may grow it */
+        LLVMSetAlignment(pages, 8);
+        LLVMSetOrdering(pages, LLVMAtomicOrderingMonotonic);
+    }
+    return pages;
 }
 
 static LLVMValueRef memory_size_bytes(struct lowering *lower, const struct lowered_memory *memory)
@@ -46,7 +51,7 @@ static void check_index64(struct lowering *lower, const struct lowered_memory *m
 
 /* Pops the index and adds the operator's offset: of a 32-bit index at most 2^33 - 2, within the region and its guard.
  */
-static LLVMValueRef pop_address(struct lowering *lower, const struct operation *op)
+LLVMValueRef lower_access_address(struct lowering *lower, const struct operation *op)
 {
     const struct lowered_memory *memory = &lower->memories[op->memory.memory];
     LLVMValueRef index = lower_pop(lower);
@@ -59,7 +64,7 @@ static LLVMValueRef pop_address(struct lowering *lower, const struct operation *
 
 LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *op, LLVMTypeRef type)
 {
-    LLVMValueRef value = LLVMBuildLoad2(lower->builder, type, pop_address(lower, op), "");
+    LLVMValueRef value = LLVMBuildLoad2(lower->builder, type, lower_access_address(lower, op), "");
     LLVMSetVolatile(value, true);
     LLVMSetAlignment(value, 1);
     return value;
@@ -67,7 +72,7 @@ LLVMValueRef lower_access_load(struct lowering *lower, const struct operation *o
 
 void lower_access_store(struct lowering *lower, const struct operation *op, LLVMValueRef value)
 {
-    LLVMValueRef store = LLVMBuildStore(lower->builder, value, pop_address(lower, op));
+    LLVMValueRef store = LLVMBuildStore(lower->builder, value, lower_access_address(lower, op));
     LLVMSetVolatile(store, true);
     LLVMSetAlignment(store, 1);
 }
@@ -116,16 +121,19 @@ void lower_memory_size(struct lowering *lower, const struct operation *op, const
 }
 
 /* int64_t wasm_memory_grow(uint64_t delta, uint64_t maximum) for the first memory,
- * int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base) for others. */
+ * int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base) for others,
+ * wasm_shared_grow with the same arguments for any that is shared. */
 void lower_memory_grow(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
     const struct lowered_memory *memory = &lower->memories[op->memory.memory];
-    unsigned count = memory->is_first ? 2 : 4;
+    const char *name = memory->is_shared  ? "wasm_shared_grow"
+                       : memory->is_first ? "wasm_memory_grow"
+                                          : "wasm_region_grow";
+    unsigned count = memory->is_first && !memory->is_shared ? 2 : 4;
     LLVMTypeRef types[] = {lower->i64, lower->i64, lower->pointer, lower->i64};
     LLVMTypeRef type = LLVMFunctionType(lower->i64, types, count, false);
-    LLVMValueRef function =
-        lower_external_function(lower, memory->is_first ? "wasm_memory_grow" : "wasm_region_grow", type);
+    LLVMValueRef function = lower_external_function(lower, name, type);
     LLVMValueRef arguments[] = {lower_widen(lower, lower_pop(lower)), lower_i64(lower, memory->maximum_pages),
                                 memory->pages, lower_i64(lower, memory->base)};
     lower_push(lower, as_index(lower, memory, lower_call(lower, type, function, arguments, count)));

@@ -1,5 +1,4 @@
-/* memory.grow for the first memory. One thread at a time: a program that shares its memory has its platform serialise
- * this. */
+/* memory.grow for the first memory, when it is not shared. */
 #include "runtime.h"
 #include "wasm_runtime.h"
 

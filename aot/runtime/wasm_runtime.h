@@ -8,6 +8,7 @@
 /* The old size in pages, or -1. */
 int64_t wasm_memory_grow(uint64_t delta, uint64_t maximum);
 int64_t wasm_region_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base);
+int64_t wasm_shared_grow(uint64_t delta, uint64_t maximum, uint64_t *pages, uint64_t base);
 
 /* The old size in entries, or -1; new entries are `value`. */
 int64_t wasm_table_grow(void **entries, uint32_t *size, uint64_t capacity, void *value, uint64_t delta);

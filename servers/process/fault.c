@@ -65,10 +65,12 @@ static enum trap_kind trap_of_address(const struct process *process, const struc
 }
 
 /* Return addresses along the frame pointers: pairs (next frame, return address) on the stack, upwards only. */
-static uint32_t frames_walk(struct process *process, uint64_t frame, uint64_t *addresses, uint32_t count)
+static uint32_t frames_walk(struct process *process, uint32_t thread, uint64_t frame, uint64_t *addresses,
+                            uint32_t count)
 {
-    uint64_t floor = PROCESS_STACK_TOP - process->stack_mapped;
-    while (count < TRACER_FRAMES && frame >= floor && frame % 8 == 0 && frame <= PROCESS_STACK_TOP - 16) {
+    uint64_t floor, top;
+    thread_stack(process, thread, &floor, &top);
+    while (count < TRACER_FRAMES && frame >= floor && frame % 8 == 0 && frame <= top - 16) {
         uint64_t bytes, pair[2];
         const uint8_t *at = task_view(&process->task, frame, &bytes);
         if (!at || bytes < sizeof(pair))
@@ -83,17 +85,18 @@ static uint32_t frames_walk(struct process *process, uint64_t frame, uint64_t *a
     return count;
 }
 
-static size_t trace(struct process *process, const struct message *m, enum trap_kind kind, char *text, size_t size)
+static size_t trace(struct process *process, uint32_t thread, const struct message *m, enum trap_kind kind, char *text,
+                    size_t size)
 {
     uint64_t addresses[TRACER_FRAMES];
     uint32_t count = 0;
     struct user_registers registers;
     addresses[count++] = m->words[0];
-    if (tcb_read_registers(process->task.tcb, false, server_buffer(), &registers) == ERROR_NONE) {
+    if (tcb_read_registers(thread_tcb(process, thread), false, server_buffer(), &registers) == ERROR_NONE) {
 #if defined(__x86_64__)
-        count = frames_walk(process, registers.rbp, addresses, count);
+        count = frames_walk(process, thread, registers.rbp, addresses, count);
 #else
-        count = frames_walk(process, registers.x[29], addresses, count);
+        count = frames_walk(process, thread, registers.x[29], addresses, count);
 #endif
     }
     struct message call = {
@@ -138,7 +141,7 @@ static void describe(const struct message *m, char *text, size_t size)
     text_format(text, size, "killed: fault %lu, at 0x%lx", message_info_label(m->info), w[0]);
 }
 
-bool fault_handle(struct process *process, const struct message *m)
+bool fault_handle(struct process *process, uint32_t thread, const struct message *m)
 {
     char text[512];
     word kind = message_info_label(m->info);
@@ -157,7 +160,7 @@ bool fault_handle(struct process *process, const struct message *m)
     if (is_wasm && kind == FAULT_VM)
         trap = trap_of_address(process, m);
     if (trap != TRAP_NONE) {
-        trace(process, m, trap, text, sizeof(text));
+        trace(process, thread, m, trap, text, sizeof(text));
         process_end(process, PROCESS_ENDED_TRAP, trap, text);
     } else {
         describe(m, text, sizeof(text));

@@ -191,6 +191,13 @@ static uint32_t handle(struct process *process, const struct request *request, w
         break;
     case PROCESS_TRAP_THREAD:
         return process_trap_thread(process, request->words[0], request->words[1]);
+    case PROCESS_THREAD_START:
+        *count = 1;
+        return thread_start(process, request->words[0], request->words[1], results);
+    case PROCESS_THREAD_EXIT:
+        error = thread_exit(process, request->words[0]);
+        *is_answered = error != 0;
+        return error;
     case PROCESS_REFUSED:
         log_permission(process, request->words[0]);
         return 0;
@@ -199,6 +206,13 @@ static uint32_t handle(struct process *process, const struct request *request, w
     }
     *is_answered = process->waiting == WAITING_NOTHING;
     return error;
+}
+
+/* What one thread may ask while another waits for an answer. */
+static bool is_of_any_thread(word operation)
+{
+    return operation == PROCESS_EXIT || operation == PROCESS_GROW || operation == PROCESS_THREAD_START ||
+           operation == PROCESS_THREAD_EXIT;
 }
 
 static void request_copy(const struct message *m, struct request *request)
@@ -224,14 +238,14 @@ static bool dispatch(struct message *m, word badge)
         return false;
     }
     struct process *process = process_find(badge & 0xffff, (uint32_t)(badge >> 16));
-    switch ((enum process_badge)(badge >> 48)) {
+    switch ((enum process_badge)(badge >> 48 & 0xff)) {
     case PROCESS_BADGE_DEAD_SERVICE:
         *m = (struct message){message_info(SERVICE_STATUS_SYSTEM | E_CONNABORTED, 0, 1), {0}};
         return true;
     case PROCESS_BADGE_FAULT:
         if (!process)
             return false;
-        if (!fault_handle(process, m))
+        if (!fault_handle(process, (uint32_t)(badge >> PROCESS_BADGE_THREAD_SHIFT) & 0xf, m))
             return false;
         m->info = message_info(0, 0, 2); /* words 0 and 1 go back unchanged: restart */
         return true;
@@ -240,9 +254,11 @@ static bool dispatch(struct message *m, word badge)
     default:
         return false;
     }
-    if (!process || process->waiting)
+    if (!process)
         return false;
     request_copy(m, &request);
+    if (process->waiting && !is_of_any_thread(request.operation))
+        return false; /* the program's business: one thread at a time */
     uint32_t error = handle(process, &request, results, &count, &is_answered);
     if (!is_answered)
         return false;

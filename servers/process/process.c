@@ -395,8 +395,8 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     return rounded;
 }
 
-/* Of each of its threads: what manifest and description state, the smaller share where both do; else a time slice. */
-static void budget_get(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
+/* What manifest and description state, the smaller share where both do; else a time slice. */
+void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
 {
     const struct system_program *program = process->description;
     const struct image_manifest *request = process->authority.request;
@@ -430,7 +430,7 @@ static uint32_t thread_make(struct process *process, const struct process_option
         .priority = PRIORITY_PROGRAM,
         .has_fp = true,
     };
-    budget_get(process, &task_options.budget_ns, &task_options.period_ns);
+    process_budget(process, &task_options.budget_ns, &task_options.period_ns);
     process->stack_mapped = DEFAULT_STACK;
     return task_prepare(&process->task, &task_options, server_buffer()) ? 0 : E_NOMEM;
 }
@@ -636,7 +636,7 @@ uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, ui
     return 0;
 }
 
-static uint64_t stack_limit(const struct process *process)
+uint64_t process_stack_limit(const struct process *process)
 {
     const struct image_program *program = process->image->image.program;
     uint64_t limit = STACK_LIMIT;
@@ -645,21 +645,27 @@ static uint64_t stack_limit(const struct process *process)
     return limit;
 }
 
-bool process_stack_grow(struct process *process, uint64_t address)
+bool process_stack_extend(struct process *process, uint64_t top, uint64_t limit, uint64_t *mapped, uint64_t address)
 {
-    if (address >= PROCESS_STACK_TOP - process->stack_mapped)
+    if (address >= top - *mapped)
         return false; /* it is there already: growing it again would repeat the fault for ever */
-    uint64_t limit = stack_limit(process);
-    while (PROCESS_STACK_TOP - process->stack_mapped > address) {
-        uint64_t more = process->stack_mapped; /* doubling: few faults, few capabilities */
+    while (top - *mapped > address) {
+        uint64_t more = *mapped; /* doubling: few faults, few capabilities */
         struct memory memory;
-        if (process->stack_mapped + more > limit || more > process_memory_left(process) ||
-            !task_memory(&process->task, more, PROCESS_STACK_TOP - process->stack_mapped - more,
-                         RIGHT_READ | RIGHT_WRITE, &memory))
+        if (*mapped + more > limit || more > process_memory_left(process) ||
+            !task_memory(&process->task, more, top - *mapped - more, RIGHT_READ | RIGHT_WRITE, &memory))
             return false;
-        process->stack_mapped += more;
+        *mapped += more;
     }
     return true;
+}
+
+bool process_stack_grow(struct process *process, uint64_t address)
+{
+    if (address - PROCESS_THREAD_STACKS < PROCESS_THREADS * PROCESS_THREAD_STRIDE)
+        return thread_stack_grow(process, address);
+    return process_stack_extend(process, PROCESS_STACK_TOP, process_stack_limit(process), &process->stack_mapped,
+                                address);
 }
 
 /* ---- trap thread --------------------------------------------------------------------------------------------- */
@@ -690,10 +696,10 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
     if (process->has_trap_thread)
         return E_INVAL;
     uint64_t budget_ns, period_ns;
-    budget_get(process, &budget_ns, &period_ns);
+    process_budget(process, &budget_ns, &period_ns);
     registers_at(&registers, entry, sp);
-    bool is_whole = process->stack_mapped >= stack_limit(process) ||
-                    process_stack_grow(process, PROCESS_STACK_TOP - stack_limit(process));
+    bool is_whole = process->stack_mapped >= process_stack_limit(process) ||
+                    process_stack_grow(process, PROCESS_STACK_TOP - process_stack_limit(process));
     if (!is_whole || !task_object(task, OBJECT_ENDPOINT, 0, &endpoint) || !task_object(task, OBJECT_REPLY, 0, &reply) ||
         !task_object(task, OBJECT_TCB, 0, &tcb) || !task_object(task, OBJECT_SCHED_CONTEXT, 0, &context) ||
         !task_slot(task, &own_faults) || !task_slot(task, &first_faults) || !task_slot(task, &cspace) ||
@@ -797,7 +803,7 @@ static void memory_account(void)
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
     bool is_essential = process->is_top && (process->description->flags & SYSTEM_ESSENTIAL);
-    (void)tcb_suspend(process->task.tcb);
+    threads_suspend(process);
     process->end = end;
     process->end_status = status;
     if (process->reply) {

@@ -102,6 +102,13 @@ struct region {
     uint64_t last_offset; /* where it begins in the region */
 };
 
+/* A thread beside the first; its objects stay for the next one when it ends. */
+struct process_thread {
+    cptr tcb, sched_context; /* 0: not made yet */
+    uint64_t stack_mapped;
+    bool is_running, is_broken;
+};
+
 struct process {
     uint32_t index, generation;
     enum process_end end; /* PROCESS_RUNNING, or a child waiting to be joined */
@@ -124,9 +131,10 @@ struct process {
     uint64_t stack_mapped;
     cptr event_signal;
     bool has_trap_thread;
-    uint32_t refusals;                   /* counted for the log */
-    uint32_t restarts;                   /* faults answered by doing it again */
-    uint16_t sessions[PROCESS_SESSIONS]; /* number -> session, 0 = none */
+    struct process_thread threads[PROCESS_THREADS]; /* 0 is not used */
+    uint32_t refusals;                              /* counted for the log */
+    uint32_t restarts;                              /* faults answered by doing it again */
+    uint16_t sessions[PROCESS_SESSIONS];            /* number -> session, 0 = none */
     enum waiting waiting;
     cptr reply;
     uint32_t waiting_for;           /* channel, service or child */
@@ -194,6 +202,19 @@ void process_forget(struct process *process);
 struct process *process_find(uint32_t index, uint32_t generation);
 uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, uint64_t delta);
 bool process_stack_grow(struct process *process, uint64_t address);
+/* Maps more of the stack that ends at `top`, of which *mapped bytes are, down to the address; at most `limit` bytes. */
+bool process_stack_extend(struct process *process, uint64_t top, uint64_t limit, uint64_t *mapped, uint64_t address);
+uint64_t process_stack_limit(const struct process *process);
+/* Of the process as a whole. */
+void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns);
+/* ---- threads (thread.c); number 0 is the first ---- */
+uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument, word *number);
+uint32_t thread_exit(struct process *process, word number);
+/* None of the process's threads runs any more. */
+void threads_suspend(struct process *process);
+bool thread_stack_grow(struct process *process, uint64_t address);
+void thread_stack(const struct process *process, uint32_t number, uint64_t *floor, uint64_t *top);
+cptr thread_tcb(const struct process *process, uint32_t number);
 /* A second thread that receives the first one's faults. */
 uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t sp);
 /* Bytes that it may still use. */
@@ -219,7 +240,7 @@ void deadline_set(uint64_t ticks);
 /* ---- faults (fault.c) ---------------------------------------------------------------------------------------- */
 
 /* Handles a fault; true when the thread is to be restarted where it was. */
-bool fault_handle(struct process *process, const struct message *m);
+bool fault_handle(struct process *process, uint32_t thread, const struct message *m);
 
 /* ---- channels (channel.c) ------------------------------------------------------------------------------------ */
 

@@ -31,6 +31,9 @@ enum process_operation {
     PROCESS_JOIN,           /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
     PROCESS_TRAP_THREAD,    /* w0 entry point, w1 stack pointer: starts the process's second thread, which receives the
                                first one's faults at PROCESS_CAP_TRAP_ENDPOINT. ENOTCAPABLE without trap_thread */
+    PROCESS_THREAD_START,   /* w0 entry point, w1 its argument -> w0 number of the thread, 1 or more; its stack is the
+                               one of that number. EAGAIN: too many, ENOMEM */
+    PROCESS_THREAD_EXIT,    /* w0 number of the calling thread. Never answered; EINVAL: there is no such thread */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
 };
 
@@ -66,7 +69,9 @@ struct process_stream {
 /* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. */
 enum process_stdio { PROCESS_STDIO_PIPED = 0, PROCESS_STDIO_INHERIT, PROCESS_STDIO_NULL };
 
-/* Badges. Bits 0..15 index of the process, 16..47 its generation (so that a badge never comes back), 48..55 what. */
+/* Badges. Bits 0..15 index of the process, 16..47 its generation (so that a badge never comes back), 48..55
+ * what, 56..59 the thread (of a fault). */
+#define PROCESS_BADGE_THREAD_SHIFT 56
 enum process_badge { PROCESS_BADGE_CALL = 1, PROCESS_BADGE_FAULT, PROCESS_BADGE_DEAD_SERVICE };
 static inline uint64_t process_badge(enum process_badge what, uint32_t generation, uint32_t index)
 {

@@ -13,7 +13,8 @@
  *
  *   0               memory 0 of a Wasm program and its guard (8 GiB + 64 KiB)
  *   0x400000000     image window, 2 GiB (aot/image/image.h)
- *   0x480000000     nothing: the stack may grow down to here
+ *   0x480000000     stacks of further threads, 16 MiB apart
+ *   0x490000000     nothing: the stack may grow down to here
  *   0x4bffe0000     top of the stack
  *   0x4bffe1000     start page and what its offsets point to, read-only
  *   0x4bffff000     IPC buffer
@@ -21,10 +22,14 @@
  *   0x10000000000   further memories of a Wasm program; the process server's and the root task's view of memory
  */
 #define PROCESS_STACK_FLOOR 0x480000000ul
-#define PROCESS_STACK_TOP   0x4bffe0000ul
-#define PROCESS_START_PAGE  0x4bffe1000ul
-#define PROCESS_START_BYTES 0x8000ul /* start page and strings, at most */
-#define PROCESS_IPC_BUFFER  0x4bffff000ul
+/* Thread n has the n-th stride; its stack ends where that ends. There is none for thread 0, the first. */
+#define PROCESS_THREADS       16ul
+#define PROCESS_THREAD_STACKS PROCESS_STACK_FLOOR
+#define PROCESS_THREAD_STRIDE 0x1000000ul
+#define PROCESS_STACK_TOP     0x4bffe0000ul
+#define PROCESS_START_PAGE    0x4bffe1000ul
+#define PROCESS_START_BYTES   0x8000ul /* start page and strings, at most */
+#define PROCESS_IPC_BUFFER    0x4bffff000ul
 /* More than a chunk of memory above everything else: see process_window_map. */
 #define PROCESS_WINDOW_BASE 0x4c0200000ul
 #define PROCESS_WINDOW_END  0x8c0000000ul
@@ -40,12 +45,15 @@ enum process_capability {
     PROCESS_CAP_TIMER,         /* after PROCESS_TIMER: signals its notification with PROCESS_SIGNAL_TIMER */
     PROCESS_CAP_TRAP_ENDPOINT, /* after PROCESS_TRAP_THREAD: the main thread's faults arrive here */
     PROCESS_CAP_TRAP_REPLY,
+    PROCESS_CAP_THREADS = 32,  /* after PROCESS_THREAD_START: each thread's notification (to wait and to signal), its
+                                  timer, which signals that with PROCESS_SIGNAL_TIMER; thread 0's, thread 1's, ... */
     PROCESS_CAP_FIRST_FREE = 8 /* sessions and services; servers: what their creator gave them, see their protocol */
 };
 #define PROCESS_CNODE_BITS 6
 
 /* Bits of a process's own notification. Bit i below 48: the peer of session i (modulo 48) set a ready bit. */
 #define PROCESS_SIGNAL_SESSIONS 48
+#define PROCESS_SIGNAL_WAKE     (1ul << 60) /* of a thread's own notification: another thread */
 #define PROCESS_SIGNAL_TIMER    (1ul << 61)
 #define PROCESS_SIGNAL_EVENT    (1ul << 62) /* the process server has news: look at every stream and listener again */
 

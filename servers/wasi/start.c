@@ -1,6 +1,7 @@
 /* Entry of a translated program, and what the run-time support asks of its platform (aot/runtime/runtime.h). */
 #include "imports.h"
 #include "tessera/text.h"
+#include "thread.h"
 
 const struct start_page *start_page;
 
@@ -31,11 +32,6 @@ __asm__(".section .text._start, \"ax\"\n"
         ".text\n");
 #endif
 
-uint64_t wasm_platform_stack_top(void)
-{
-    return PROCESS_STACK_TOP;
-}
-
 _Noreturn void wasm_platform_exit(int status)
 {
     for (;;) {
@@ -59,6 +55,7 @@ int64_t wasm_platform_memory_grow(uint64_t delta_pages)
 
 _Noreturn void wasi_main(const struct start_page *start)
 {
+    thread_begin(__builtin_alloca(thread_block_bytes()));
     start_page = start;
     descriptors_init();
     wasm_instantiate();

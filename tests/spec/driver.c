@@ -5,6 +5,8 @@
  *     FAIL script.wast:12: what was expected and what came
  *     spec script: passed 10 failed 1
  *
+ * A script's threads are threads: each goes through its commands with variables of its own.
+ *
  * It stands where a module's _start would. The blob is little endian and comes from our own script, so it is
  * trusted: it is read by one cursor without checks. */
 #include <stdbool.h>
@@ -13,6 +15,7 @@
 #include "platform.h"
 #include "runtime/exports.h"
 #include "runtime/runtime.h"
+#include "runtime/thread.h"
 
 extern const uint8_t _binary_commands_blob_start[];
 
@@ -26,12 +29,14 @@ enum command {
     COMMAND_ACTION,         /* action */
     COMMAND_RETURN,         /* action, results */
     COMMAND_TRAP,           /* action, kind of trap */
+    COMMAND_THREAD,         /* thread, length of its commands, and these */
+    COMMAND_WAIT,           /* thread */
 };
 
 /* How a result is compared. */
 enum match { MATCH_BITS, MATCH_CANONICAL_NAN, MATCH_ARITHMETIC_NAN, MATCH_NULL, MATCH_NOT_NULL };
 
-static const uint8_t *cursor;
+static _Thread_local const uint8_t *cursor;
 
 static uint8_t take8(void)
 {
@@ -68,11 +73,12 @@ static struct text take_text(void)
 /* ---- output ---- */
 
 static struct text script_name;
-static uint32_t passed, failed, line;
+static uint32_t all_passed, all_failed; /* of the threads that have ended */
+static _Thread_local uint32_t passed, failed, line;
 
 /* A line under construction. */
-static char output[512];
-static uint32_t output_length;
+static _Thread_local char output[512];
+static _Thread_local uint32_t output_length;
 
 static void add(const char *text)
 {
@@ -330,7 +336,7 @@ static unsigned check_result(uint32_t index, const uint64_t *slots, bool reports
 
 static void command_return(bool is_assertion)
 {
-    static struct action action;
+    struct action action = {0};
     enum trap_kind kind = TRAP_NONE;
     bool has_run = run_action(&action, &kind), has_results = has_run && kind == TRAP_NONE;
     uint32_t before = failed, slot = 0;
@@ -347,7 +353,7 @@ static void command_return(bool is_assertion)
 
 static void command_trap(void)
 {
-    static struct action action;
+    struct action action = {0};
     enum trap_kind kind;
     bool has_run = run_action(&action, &kind);
     enum trap_kind wanted = (enum trap_kind)take8();
@@ -357,6 +363,50 @@ static void command_trap(void)
         fail_trap(trap_kind_text(wanted), kind);
     else
         passed++;
+}
+
+/* ---- threads ---- */
+
+static struct script_thread {
+    const uint8_t *commands;
+    uint32_t has_ended;
+} threads[16];
+
+static void run_commands(void);
+
+static void add_results(void)
+{
+    __atomic_fetch_add(&all_passed, passed, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&all_failed, failed, __ATOMIC_SEQ_CST);
+}
+
+static void run_thread(void *argument)
+{
+    struct script_thread *thread = argument;
+    cursor = thread->commands;
+    run_commands();
+    add_results();
+    __atomic_store_n(&thread->has_ended, 1, __ATOMIC_SEQ_CST);
+    wasm_notify(&thread->has_ended, 1);
+}
+
+static void command_thread(void)
+{
+    struct script_thread *thread = &threads[take32()];
+    uint32_t length = take32();
+    thread->commands = cursor;
+    cursor += length;
+    if (!wasm_platform_thread_start(run_thread, thread)) {
+        fail("no thread can be started");
+        thread->has_ended = 1;
+    }
+}
+
+static void command_wait(void)
+{
+    struct script_thread *thread = &threads[take32()];
+    while (!__atomic_load_n(&thread->has_ended, __ATOMIC_SEQ_CST))
+        wasm_wait(&thread->has_ended, 0, -1, sizeof thread->has_ended);
 }
 
 /* ---- the script ---- */
@@ -386,10 +436,22 @@ static bool run_command(void)
     case COMMAND_TRAP:
         command_trap();
         break;
+    case COMMAND_THREAD:
+        command_thread();
+        break;
+    case COMMAND_WAIT:
+        command_wait();
+        break;
     case COMMAND_END:
         break;
     }
     return true;
+}
+
+static void run_commands(void)
+{
+    while (run_command())
+        ;
 }
 
 /* Instances are made one by one, by the script. */
@@ -400,14 +462,14 @@ void wasm_export__start(void)
 {
     cursor = _binary_commands_blob_start;
     script_name = take_text();
-    while (run_command())
-        ;
+    run_commands();
+    add_results();
     add("spec ");
     add_text(script_name);
     add(": passed ");
-    add_number(passed, 10);
+    add_number(all_passed, 10);
     add(" failed ");
-    add_number(failed, 10);
+    add_number(all_failed, 10);
     print_output();
-    spec_platform_exit(failed > 0);
+    spec_platform_exit(all_failed > 0);
 }

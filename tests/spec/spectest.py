@@ -29,20 +29,21 @@ def section(number, items):
     return bytes([number]) + leb(len(content)) + content
 
 
-def spectest_module(has_table64):
+def spectest_module(has_table64, has_shared_memory=False):
     tables = [("table", bytes([FUNCREF, 1, 10, 20]))]
     if has_table64:
         tables.append(("table64", bytes([FUNCREF, 5, 10, 20])))
     exports = [(name, FUNCTION, index) for index, name in enumerate(PRINTERS)]
     exports += [(name, TABLE, index) for index, (name, _) in enumerate(tables)]
-    exports += [("memory", MEMORY, 0)]
+    memories = [("memory", bytes([1, 1, 2]))] + [("shared_memory", bytes([3, 1, 2]))] * has_shared_memory
+    exports += [(name, MEMORY, index) for index, (name, _) in enumerate(memories)]
     exports += [(name, GLOBAL, index) for index, name in enumerate(GLOBALS)]
     return b"".join((
         b"\0asm\1\0\0\0",
         section(1, [b"\x60" + vector([bytes([kind]) for kind in kinds]) + b"\0" for kinds in PRINTERS.values()]),
         section(3, [leb(index) for index in range(len(PRINTERS))]),
         section(4, [encoding for _, encoding in tables]),
-        section(5, [bytes([1, 1, 2])]),
+        section(5, [encoding for _, encoding in memories]),
         section(6, [bytes([kind, 0]) + value + b"\x0b" for kind, value in GLOBALS.values()]),
         section(7, [leb(len(name)) + name.encode() + bytes([kind]) + leb(index) for name, kind, index in exports]),
         section(10, [b"\x02\x00\x0b"] * len(PRINTERS))))

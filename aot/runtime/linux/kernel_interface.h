@@ -12,9 +12,12 @@ enum {
     SYSCALL_READ = 63,
     SYSCALL_WRITE = 64,
     SYSCALL_PPOLL = 73,
+    SYSCALL_EXIT = 93,
     SYSCALL_EXIT_GROUP = 94,
+    SYSCALL_FUTEX = 98,
     SYSCALL_CLOCK_GETTIME = 113,
     SYSCALL_CLOCK_GETRES = 114,
+    SYSCALL_SCHED_YIELD = 124,
     SYSCALL_SIGALTSTACK = 132,
     SYSCALL_SIGACTION = 134,
     SYSCALL_MMAP = 222,
@@ -32,7 +35,10 @@ enum {
     SYSCALL_MPROTECT = 10,
     SYSCALL_SIGACTION = 13,
     SYSCALL_IOCTL = 16,
+    SYSCALL_SCHED_YIELD = 24,
+    SYSCALL_EXIT = 60,
     SYSCALL_SIGALTSTACK = 131,
+    SYSCALL_FUTEX = 202,
     SYSCALL_CLOCK_GETTIME = 228,
     SYSCALL_CLOCK_GETRES = 229,
     SYSCALL_EXIT_GROUP = 231,
@@ -50,7 +56,10 @@ enum {
     MAP_NORESERVE = 0x4000,
     MAP_FIXED_NOREPLACE = 0x100000
 };
-enum { TERMINAL_GET = 0x5401 }; /* TCGETS: answered by terminals only */
+enum { TERMINAL_GET = 0x5401 };                                      /* TCGETS: answered by terminals only */
+enum { CLOCK_MONOTONIC_ID = 1, FUTEX_WAIT = 128, FUTEX_WAKE = 129 }; /* private to the process */
+/* Memory, files, signal handlers and semaphores shared, one thread group, a word that is cleared at its end. */
+enum { CLONE_OF_THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000 };
 enum { DIRECTORY_CURRENT = -100, SEEK_TO_END = 2 };
 enum { SIGNAL_ILLEGAL = 4, SIGNAL_TRAP = 5, SIGNAL_BUS = 7, SIGNAL_SEGMENT = 11 };
 enum { ACTION_SIGINFO = 4, ACTION_RESTORER = 0x04000000, ACTION_ON_STACK = 0x08000000, ACTION_NODEFER = 0x40000000 };

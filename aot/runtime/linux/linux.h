@@ -36,10 +36,12 @@ _Noreturn void linux_exit(int status);
 
 /* ---- trap.c ---- */
 
-/* The stack that linux_program runs on. */
-extern uint64_t linux_stack_low, linux_stack_high;
+/* The running thread's stack. */
+extern _Thread_local uint64_t linux_stack_low, linux_stack_high;
 
+/* Once in a process; then for each thread, with a stack for its signals. */
 void linux_catch_traps(void);
+void linux_catch_traps_on(void *stack, uint64_t bytes);
 
 /* Runs function(argument). Returns TRAP_NONE, or the kind of the trap that ended it; a fault that is none ends the
  * process with a message. Does not nest. */

@@ -3,12 +3,14 @@
 
 #include "kernel_interface.h"
 #include "runtime/runtime.h"
+#include "runtime/thread.h"
 
 extern _Noreturn void linux_on_stack(uint64_t top, void (*function)(void));
 void linux_start(long *stack);
 
 struct linux_arguments linux_arguments;
-uint64_t linux_stack_low, linux_stack_high;
+_Thread_local uint64_t linux_stack_low, linux_stack_high;
+static uint64_t main_stack;
 
 /* Below it a guard as large, so that no frame steps over it. */
 #define STACK_GUARD_BYTES 0x100000ull
@@ -82,11 +84,6 @@ int64_t wasm_platform_memory_grow(uint64_t delta_pages)
     return wasm_platform_region_grow(first_memory_base, wasm_memory_pages, delta_pages);
 }
 
-uint64_t wasm_platform_stack_top(void)
-{
-    return linux_stack_high;
-}
-
 _Noreturn void wasm_platform_exit(int status)
 {
     linux_exit(status);
@@ -117,19 +114,26 @@ static void load_own_notes(void)
 
 const struct image *linux_image;
 
-static void make_stack(uint64_t bytes)
+/* Its low end. */
+static uint64_t make_stack(uint64_t bytes)
 {
     long low = map(0, bytes + STACK_GUARD_BYTES, PROTECTION_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
     if (low < 0 && low > -4096)
         refuse("no address space for a stack");
-    linux_stack_low = (uint64_t)low + STACK_GUARD_BYTES;
-    linux_stack_high = linux_stack_low + bytes;
-    if (linux_call(SYSCALL_MPROTECT, (long)linux_stack_low, (long)bytes, PROTECTION_READ | PROTECTION_WRITE, 0, 0, 0))
+    low += STACK_GUARD_BYTES;
+    if (linux_call(SYSCALL_MPROTECT, low, (long)bytes, PROTECTION_READ | PROTECTION_WRITE, 0, 0, 0))
         refuse("no memory for a stack");
+    return (uint64_t)low;
 }
 
+/* The main thread's own variables lie at the end of its stack. */
 static void run_program(void)
 {
+    uint8_t *block = (uint8_t *)(((uint64_t)__builtin_alloca(wasm_thread_block_bytes() + 64) + 63) & ~63ull);
+    wasm_thread_pointer_set(wasm_thread_block_init(block));
+    linux_stack_high = main_stack + linux_image->program->stack_bytes;
+    linux_stack_low = main_stack;
+    linux_catch_traps();
     linux_program();
     linux_exit(0);
 }
@@ -140,7 +144,7 @@ void linux_start(long *stack)
     linux_arguments = (struct linux_arguments){
         .count = stack[0], .values = (char **)(stack + 1), .environment = (char **)(stack + 2 + stack[0])};
     load_own_notes();
-    make_stack(linux_image->program->stack_bytes);
-    linux_catch_traps();
-    linux_on_stack(linux_stack_high, run_program);
+    uint64_t bytes = linux_image->program->stack_bytes;
+    main_stack = make_stack(bytes);
+    linux_on_stack(main_stack + bytes, run_program);
 }

@@ -20,8 +20,8 @@ struct signal_stack {
     size_t bytes;
 };
 
-static void *resume[5]; /* __builtin_setjmp's */
-static volatile int is_running, trapped_with;
+static _Thread_local void *resume[5]; /* __builtin_setjmp's */
+static _Thread_local volatile int is_running, trapped_with;
 
 /* siginfo_t: the fault's address is its third 64-bit word. ucontext_t: the interrupted program counter. */
 static uint64_t fault_address(const void *information)
@@ -102,14 +102,19 @@ static void handle(int signal, const void *information, const void *context)
     __builtin_longjmp(resume, 1);
 }
 
+void linux_catch_traps_on(void *address, uint64_t bytes)
+{
+    struct signal_stack stack = {.address = address, .bytes = bytes};
+    linux_call(SYSCALL_SIGALTSTACK, (long)&stack, 0, 0, 0, 0, 0);
+}
+
 void linux_catch_traps(void)
 {
     static const int signals[] = {SIGNAL_ILLEGAL, SIGNAL_TRAP, SIGNAL_BUS, SIGNAL_SEGMENT};
-    struct signal_stack stack = {.address = signal_stack, .bytes = sizeof signal_stack};
     struct signal_action action = {.handler = handle,
                                    .flags = ACTION_SIGINFO | ACTION_ON_STACK | ACTION_NODEFER | ACTION_RESTORER,
                                    .restorer = linux_signal_return};
-    linux_call(SYSCALL_SIGALTSTACK, (long)&stack, 0, 0, 0, 0, 0);
+    linux_catch_traps_on(signal_stack, sizeof signal_stack);
     for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
         linux_call(SYSCALL_SIGACTION, signals[i], (long)&action, 0, sizeof action.mask, 0, 0);
 }
