@@ -36,23 +36,6 @@ static cptr map_tables(cptr vspace, vaddr address, unsigned from_level, unsigned
     return table;
 }
 
-/* One entry into the kernel by the current thread: a preempted invocation stays in the middle. */
-static void invoke_once(cptr object, word label, unsigned length, const word *words)
-{
-    struct arch_context *c = &model_core()->current->context;
-    word pc = c->pc;
-    c->pc += MODEL_TRAP_BYTES;
-    c->destination_badge = object;
-    c->info = message_info(label, 0, length);
-    memcpy(c->mr, words, length * sizeof(word));
-    model_interrupt_waits = true;
-    model_patience = 0;
-    kernel_syscall(model_core(), SYSCALL_CALL);
-    model_interrupt_waits = false;
-    EQUAL(c->pc, pc); /* else it was not preempted, and the case shows nothing */
-    model_check();
-}
-
 /* The end of a frame at an address lower than the frame is large: byte 0 would lie below address 0. */
 static void test_map_below_zero(void)
 {
@@ -129,7 +112,7 @@ static void test_destroy_shared(void)
         OK(user_page_table_map(copies + i, guest, at + i * 0x200000, 1, ATTRIBUTE_SHARED));
     }
     const word words[] = {owner, 1};
-    invoke_once(ROOT_CNODE, CNODE_DELETE, 2, words);
+    model_invoke_once(ROOT_CNODE, CNODE_DELETE, 2, words);
     (void)user_frame_map(frame, owner, at + 0x200000, RIGHT_READ, 0, 0, 0, &done, &level);
     OK(cnode_delete(ROOT_CNODE, owner));
     OK(cnode_delete(ROOT_CNODE, frame));
@@ -151,7 +134,7 @@ static void test_retype_gap(void)
     OK(cnode_delete(ROOT_CNODE, slots));
     OK(untyped_retype(untyped, OBJECT_FRAME, 12, ROOT_CNODE, slots, 1, &done));
     const word words[] = {OBJECT_FRAME, 17, ROOT_CNODE, slots + 1, 1};
-    invoke_once(untyped, UNTYPED_RETYPE, 5, words);
+    model_invoke_once(untyped, UNTYPED_RETYPE, 5, words);
     OK(untyped_retype(untyped, OBJECT_CNODE, 4, ROOT_CNODE, slots + 2, 1, &done));
     OK(untyped_retype(untyped, OBJECT_FRAME, 12, ROOT_CNODE, slots + 3, 1, &done));
     const struct slot *forged = model_object(slots + 2);

@@ -72,6 +72,26 @@ static void no_memory(char *copy)
     model_platform.ram.count = 0;
 }
 
+static void many_pieces(char *copy)
+{
+    (void)copy;
+    for (unsigned i = 0; i < PLATFORM_RANGES - 1; i++)
+        ranges_add(&model_platform.reserved, 0x400000 + i * 0x2000, 0x401000 + i * 0x2000);
+}
+
+static void archive_read(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    CHECK(file);
+    archive_bytes = fread(archive, 1, sizeof(archive), file);
+    fclose(file);
+}
+
+static void nothing(char *copy)
+{
+    (void)copy;
+}
+
 static void test_boot(const char *path)
 {
     model_boot(path);
@@ -123,11 +143,8 @@ static void test_boot(const char *path)
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 2);
-    FILE *file = fopen(argv[1], "rb");
-    CHECK(file);
-    archive_bytes = fread(archive, 1, sizeof(archive), file);
-    fclose(file);
+    CHECK(argc == 5);
+    archive_read(argv[1]);
     refused(without_archive, "archive missing");
     refused(unaligned_archive, "not on a page");
     refused(truncated_archive, "archive ");
@@ -136,6 +153,13 @@ int main(int argc, char **argv)
     refused(damaged_root, "root");
     refused(little_memory, "too little memory: 500 KiB found");
     refused(no_memory, "no usable memory");
+    refused(many_pieces, "too many pieces");
+    archive_read(argv[2]);
+    refused(nothing, "no member 'root'");
+    archive_read(argv[3]);
+    refused(nothing, "segments overlap at 402000");
+    archive_read(argv[4]);
+    refused(nothing, "the root task cannot be started");
     test_boot(argv[1]);
     printf("boot: all passed\n");
     return 0;

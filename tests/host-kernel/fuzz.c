@@ -28,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return -1;
     plays.is_replayable = data[0] & 1;
     play(data + HEADER, size - HEADER, &plays);
+    if (plays.is_replayable)
+        play_slowly(data + HEADER, size - HEADER, &plays);
     return 0;
 }
 

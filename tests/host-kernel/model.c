@@ -470,6 +470,24 @@ void model_debug_exception(enum debug_reason reason, word address, word number)
 
 /* --- conveniences --- */
 
+void model_invoke_once(cptr object, word label, unsigned length, const word *words)
+{
+    struct arch_context *c = &model_core()->current->context;
+    word pc = c->pc;
+    c->pc += MODEL_TRAP_BYTES;
+    c->destination_badge = object;
+    c->info = message_info(label, 0, length);
+    for (unsigned i = 0; i < length; i++)
+        c->mr[i] = words[i];
+    model_interrupt_waits = true;
+    model_patience = 0;
+    c->number_status = SYSCALL_CALL;
+    model_system_call(model_core(), SYSCALL_CALL);
+    model_interrupt_waits = false;
+    EQUAL(c->pc, pc); /* else it was not preempted, and the case shows nothing */
+    model_check();
+}
+
 cptr new_slots(word count)
 {
     cptr first = next_slot;

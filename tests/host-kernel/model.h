@@ -90,6 +90,9 @@ void model_check(void);
     } while (0)
 #define OK(call) EQUAL(call, ERROR_NONE)
 
+/* An invocation by the current thread that an interrupt meets at the first preemption point: it stays in the middle. */
+void model_invoke_once(cptr object, word label, unsigned length, const word *words);
+
 /* --- conveniences of the tests: everything lives in the root task's CNode --- */
 
 cptr new_slots(word count);

@@ -289,3 +289,16 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
     }
     world_end();
 }
+
+void play_slowly(const uint8_t *bytes, size_t size, const struct play *quick)
+{
+    static struct play slow;
+    slow.is_replayable = quick->is_replayable;
+    slow.is_spoken = quick->is_spoken;
+    model_fastpath_is_off = true;
+    play(bytes, size, &slow);
+    model_fastpath_is_off = false;
+    EQUAL(slow.event_count, quick->event_count);
+    for (unsigned i = 0; i < slow.event_count; i++)
+        EQUAL(slow.events[i], quick->events[i]);
+}

@@ -104,7 +104,7 @@ static void test_elf(const char *path)
     struct elf_segment segment;
     CHECK(elf_open(&elf, file, bytes, ARCH_ELF_MACHINE) == NULL);
     EQUAL(elf.entry, 0x400000);
-    EQUAL(elf.program_header_count, 3);
+    EQUAL(elf.program_header_count, 4);
     CHECK(elf_segment(&elf, 2, 1ul << 36, &segment) == NULL);
     EQUAL(segment.rights, RIGHT_READ | RIGHT_WRITE);
     EQUAL(segment.memory_bytes, 12000);
