@@ -384,19 +384,31 @@ CASE(death_context_of_timer, "The context that a timer is charged to dies: the t
     }
 }
 
-CASE(death_timer_armed, "An armed timer dies in all ways: it never fires, the others do")
+CASE(death_timer_armed, "An armed timer dies in all ways: it never fires, the others do, one made in its memory too")
 {
     for (enum kill how = 0; how < KILLS; how++) {
         kill_round(how);
-        cptr ntfn = object_new(OBJECT_NOTIFICATION, 0), timers[3];
+        cptr ntfn = object_new(OBJECT_NOTIFICATION, 0), timers[3],
+             untyped = object_new(OBJECT_UNTYPED, OBJECT_BITS_TIMER);
         for (word i = 0; i < 3; i++) {
-            timers[i] = i == 1 ? victim_new(OBJECT_TIMER) : object_new(OBJECT_TIMER, 0);
+            timers[i] = slot_new();
+            OK(untyped_retype_all(i == 1 ? untyped : harness_untyped(), OBJECT_TIMER, 0, ROOT_CNODE, timers[i], 1));
             OK(timer_bind(timers[i], minted(ntfn, RIGHT_SEND, 1ul << i), ROOT_SCHED_CONTEXT));
-            OK(timer_set(timers[i], ticks_now() + ns_to_ticks(100000)));
+            OK(timer_set(timers[i], ticks_now() + ns_to_ticks(300000 + 50000 * (i ^ 1))));
         }
-        victim_kill(timers[1], how);
-        spin_ns(400000);
-        EQUAL(notification_poll(ntfn), 5);
-        victim_check_reclaimed(timers[1]);
+        if (how == KILL_DELETE) {
+            OK(cnode_delete(ROOT_CNODE, timers[1]));
+        } else if (how == KILL_CNODE) {
+            cptr cnode = object_new(OBJECT_CNODE, 2);
+            OK(cnode_move(cnode, 3, ROOT_CNODE, timers[1]));
+            OK(cnode_delete(ROOT_CNODE, cnode));
+        } else {
+            OK(cnode_revoke(ROOT_CNODE, untyped));
+        }
+        OK(untyped_retype_all(untyped, OBJECT_TIMER, 0, ROOT_CNODE, timers[1], 1));
+        OK(timer_bind(timers[1], minted(ntfn, RIGHT_SEND, 8), ROOT_SCHED_CONTEXT));
+        OK(timer_set(timers[1], ticks_now() + ns_to_ticks(400000)));
+        spin_ns(900000);
+        EQUAL(notification_poll(ntfn), 13);
     }
 }

@@ -317,6 +317,7 @@ CASE(debug_not_others, "Breakpoints are the thread's own: another thread and a p
     setup();
     struct thread *t = thread_new(calls_target, 1, PRIORITY_LOW, endpoint);
     struct thread *other = thread_new(spins, 0, PRIORITY_LOW, endpoint);
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, other->sched_context, 50000, 50000, 0, 0)); /* slow in QEMU */
     OK(tcb_set_breakpoint(t->tcb, breakpoint_of(t->tcb, BREAKPOINT_EXECUTE, 0), (word)target, BREAKPOINT_EXECUTE, 0));
     OK(tcb_set_breakpoint(t->tcb, breakpoint_of(t->tcb, BREAKPOINT_WRITE, 1), (word)&turns, BREAKPOINT_WRITE, 8));
     thread_start(other);

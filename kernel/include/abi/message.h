@@ -14,7 +14,8 @@
  *   lost               rcx r11                               x11 .. x18 (nothing of others is left in them)
  *
  * A message always carries its eight registers, whatever its length says: who has secrets in them clears them.
- * Words 8 and up are in the IPC buffer of the sender and of the receiver; without one (or beyond MESSAGE_WORDS) a
+ * Words 8 and up are in the IPC buffer of the sender and of the receiver, and travel in fours: up to three words behind
+ * the last may come along, which are the sender's like the rest; without a buffer (or beyond MESSAGE_WORDS) a
  * message is cut to eight words and the length says so.
  */
 #ifndef ABI_MESSAGE_H
