@@ -278,3 +278,25 @@ CASE(reply_by_call, "Call and NBSend on a reply object answer just like Send, an
         EQUAL(actor_result(client, 0)->m.words[0], 50 + i);
     }
 }
+
+CASE(reply_taken_from_receiver,
+     "A reply object taken from a waiting receiver is gone from it once and for all: its next one stays its own")
+{
+    cptr endpoint = object_new(OBJECT_ENDPOINT, 0), other = object_new(OBJECT_ENDPOINT, 0);
+    cptr reply = object_new(OBJECT_REPLY, 0), second = object_new(OBJECT_REPLY, 0);
+    struct actor *server = actor_new(PRIORITY_HIGH, 0, 0);
+    struct message m = {0};
+    word badge;
+    (void)actor_step(server, SYSCALL_RECV, endpoint, reply, NULL);
+    (void)actor_step(server, SYSCALL_RECV, endpoint, second, NULL);
+    (void)actor_step(server, SYSCALL_SEND, second, 0, NULL);
+    actor_start(server);
+    OK(syscall_nbrecv(other, reply, &m, &badge)); /* takes it; nobody sends there */
+    struct actor *client = actor_calls(PRIORITY_HIGH, SYSCALL_CALL, endpoint, 0, 1);
+    EQUAL(actor_result(client, 0)->status, ERROR_ABORTED);
+    OK(syscall_nbsend(endpoint, &m));
+    CHECK(actor_waits_in(server, 1));
+    OK(syscall_nbrecv(other, reply, &m, &badge));
+    client = actor_calls(PRIORITY_HIGH, SYSCALL_CALL, endpoint, 0, 1);
+    EQUAL(actor_result(client, 0)->status, ERROR_NONE);
+}

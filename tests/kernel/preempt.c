@@ -154,6 +154,38 @@ CASE(preempt_killed_midway,
     OK(untyped_retype_all(untyped, OBJECT_FRAME, 20, ROOT_CNODE, slot_new(), 1));
 }
 
+static void deletes(word slot)
+{
+    progress = 1;
+    (void)cnode_delete(ROOT_CNODE, slot);
+    progress = 2;
+}
+
+CASE(preempt_finished_by_idle,
+     "A long deletion whose thread is suspended in the middle is finished by the idle processor")
+{
+    cptr untyped = object_new(OBJECT_UNTYPED, 20), cnode = slot_new(), signals = object_new(OBJECT_NOTIFICATION, 0);
+    cptr tick = object_new(OBJECT_TIMER, 0);
+    OK(timer_bind(tick, signals, ROOT_SCHED_CONTEXT));
+    OK(untyped_retype_all(untyped, OBJECT_CNODE, 13, ROOT_CNODE, cnode, 1));
+    OK(untyped_retype_all(untyped, OBJECT_ENDPOINT, 0, cnode, 1, 8000));
+    struct thread *t = thread_new(deletes, cnode, PRIORITY_LOW, 0);
+    progress = 0;
+    thread_start(t);
+    sleep_ns(100 * US);
+    EQUAL(progress, 1);
+    OK(tcb_suspend(t->tcb));
+    struct untyped_description d;
+    OK(untyped_describe(untyped, &d));
+    CHECK(d.free_bytes != 1ul << 20);
+    for (unsigned i = 0; i < 200; i++) { /* interrupts for nobody while there is nothing to do */
+        OK(timer_set(tick, ticks_now() + ns_to_ticks(20 * US)));
+        sleep_ns(60 * US);
+    }
+    OK(untyped_describe(untyped, &d));
+    EQUAL(d.free_bytes, 1ul << 20);
+}
+
 CASE(preempt_two_at_once, "Two threads revoke the same memory by turns: both come to an end")
 {
     cptr untyped = object_new(OBJECT_UNTYPED, 20), cnode = object_new(OBJECT_CNODE, 13);
