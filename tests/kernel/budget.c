@@ -59,6 +59,11 @@ CASE(budget_arguments, "Budgets from 10 us up to the period, periods of some cen
     struct message m = {0, {sc, MS, MS, 0, 0, 1}};
     EQUAL(invoked(ROOT_SCHED_CONTROL, SCHED_CONTROL_CONFIGURE, 6, &m), ERROR_INVALID_ARGUMENT);
     EQUAL(m.words[0], 5);
+    m = (struct message){0, {sc, MS, ~0ul}};
+    EQUAL(invoked(ROOT_SCHED_CONTROL, SCHED_CONTROL_CONFIGURE, 6, &m), ERROR_RANGE);
+    word longest = m.words[1];
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, sc, MS, longest, 0, 0));
+    EQUAL(sched_control_configure(ROOT_SCHED_CONTROL, sc, MS, longest + 1, 0, 0), ERROR_RANGE);
 }
 
 CASE_TIMED(budget_shares, "Sporadic shares of 10, 25 and 50 % at the highest priority are kept within half a point; "
@@ -322,16 +327,21 @@ CASE(yield_keeps_budget, "Yield with nobody else there costs no budget")
 CASE(yield_to_errors,
      "YIELD_TO refuses contexts without thread, the caller's own, and threads above the caller's maximum")
 {
-    cptr sc = object_new(OBJECT_SCHED_CONTEXT, 0);
+    cptr sc = object_new(OBJECT_SCHED_CONTEXT, 0), endpoint = object_new(OBJECT_ENDPOINT, 0);
     struct actor *above = actor_new(200, 0, 0), *a = actor_new(PRIORITY_HIGH, 0, 0);
     word ns;
     EQUAL(sched_context_yield_to(sc, &ns), ERROR_ILLEGAL_OPERATION);
     EQUAL(sched_context_yield_to(ROOT_SCHED_CONTEXT, &ns), ERROR_ILLEGAL_OPERATION);
     struct message m = {message_info(SCHED_CONTEXT_YIELD_TO, 0, 0), {0}};
     (void)actor_step(a, SYSCALL_CALL, above->thread->sched_context, 0, &m);
+    (void)actor_step(a, SYSCALL_SEND, endpoint, 0, NULL);
+    (void)actor_step(a, SYSCALL_CALL, above->thread->sched_context, 0, &m);
     OK(tcb_set_sched_params(a->thread->tcb, ROOT_TCB, 199, PRIORITY_HIGH, a->thread->sched_context));
     actor_start(a);
     EQUAL(message_info_label(actor_result(a, 0)->m.info), ERROR_ILLEGAL_OPERATION);
+    OK(tcb_set_sched_params(a->thread->tcb, ROOT_TCB, 200, PRIORITY_HIGH, a->thread->sched_context));
+    OK(syscall_wait(endpoint, &m, &ns));
+    EQUAL(message_info_label(actor_result(a, 2)->m.info), ERROR_NONE);
     OK(sched_context_yield_to(above->thread->sched_context, &ns)); /* it is not ready: nothing happens */
 }
 
