@@ -327,6 +327,25 @@ CASE(revoke_copy_of_copy, "Revoking a copy that is no original deletes nothing")
     CHECK(!slot_is_used(copies) && !slot_is_used(copies + 1) && slot_is_used(frame));
 }
 
+CASE(revoke_siblings,
+     "Revoking one of several objects of the same type and size made of one untyped leaves the others, for every type")
+{
+    for (enum object_type type = OBJECT_UNTYPED; type < OBJECT_RETYPE_COUNT; type++) {
+        cptr untyped = object_new(OBJECT_UNTYPED, 16), slots = slots_new(3);
+        word size_bits = type == OBJECT_CNODE ? 4 : PAGE_BITS;
+        OK(untyped_retype_all(untyped, type, size_bits, ROOT_CNODE, slots, 3));
+        for (cptr i = 0; i < 3; i++)
+            OK(cnode_revoke(ROOT_CNODE, slots + i));
+        NOTE(type);
+        for (cptr i = 0; i < 3; i++)
+            CHECK(slot_is_used(slots + i));
+        OK(cnode_delete(ROOT_CNODE, slots + 1));
+        CHECK(slot_is_used(slots) && slot_is_used(slots + 2));
+        OK(cnode_revoke(ROOT_CNODE, untyped));
+        CHECK(!slot_is_used(slots) && !slot_is_used(slots + 2));
+    }
+}
+
 CASE(revoke_empty_slot, "Revoking or deleting an empty slot is no error")
 {
     cptr slot = slot_new();
