@@ -290,3 +290,32 @@ CASE(fault_fp_without_flag, "SIMD without the FP flag is a user exception")
     expect_fault(&m, FAULT_USER_EXCEPTION);
     EQUAL(after, 0);
 }
+
+CASE(fault_refused,
+     "A fault that a receiver without reply object finds or meets stops the thread; resumed, it faults again")
+{
+    for (unsigned handler_first = 0; handler_first < 2; handler_first++) {
+        setup();
+        struct thread *t = thread_new(reader, 8, PRIORITY_HIGH, endpoint);
+        struct actor *handler = actor_new(PRIORITY_HIGH + 1, 0, 0);
+        (void)actor_step(handler, SYSCALL_WAIT, endpoint, 0, NULL);
+        struct message m;
+        word badge;
+        if (handler_first)
+            actor_start(handler);
+        thread_start(t);
+        if (!handler_first) {
+            OK(syscall_nbwait(endpoint, &m, &badge));
+            EQUAL(m.info, 0);
+        }
+        NOTE(handler_first);
+        EQUAL(handler->done, 0);
+        OK(tcb_suspend(handler->thread->tcb));
+        OK(syscall_nbrecv(endpoint, reply, &m, &badge));
+        EQUAL(m.info, 0);
+        OK(tcb_resume(t->tcb));
+        OK(syscall_nbrecv(endpoint, reply, &m, &badge));
+        EQUAL(message_info_label(m.info), FAULT_VM);
+        EQUAL(m.words[2], 8);
+    }
+}
