@@ -78,6 +78,25 @@ void endpoint_sender_remove(struct endpoint *endpoint, struct tcb *sender)
     wait_remove(&endpoint->queue, sender);
 }
 
+bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge)
+{
+    struct tcb *sender = core->current, *receiver = endpoint->queue.head;
+    if (core->reschedule || !receiver || !endpoint->has_receivers || !receiver->reply)
+        return false;
+    bool is_lent = receiver->sched_context == NULL;
+    if (is_lent ? receiver->borrower != NULL : !thread_has_simple_context(receiver))
+        return false;
+    if (!thread_is_next(core, receiver, is_lent))
+        return false;
+    endpoint->queue.head = receiver->queue_next;
+    message_transfer(sender, receiver, badge, endpoint, false);
+    sender->state = THREAD_BLOCKED_REPLY;
+    receiver->state = THREAD_RUNNING;
+    reply_link(core, receiver->reply, sender, receiver);
+    thread_give_way(core, receiver);
+    return true;
+}
+
 /* Takes the first sender that this receiver can serve; false when there is none. True as well when it was preempted
  * while it refused some: the receiver's system call is made again. */
 static bool endpoint_take(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply)

@@ -52,19 +52,12 @@ INLINE unsigned ready_highest(fastpath_core core)
 }
 
 /* May `tcb` run before all ready threads? is_first: it would be put in front of its equals. */
-INLINE bool thread_is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
+INLINE bool is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
 {
     if (core->ready_summary == 0)
         return true;
     unsigned highest = ready_highest(core);
     return is_first ? tcb->priority >= highest : tcb->priority > highest;
-}
-
-/* A context of its own that needs no look at the clock. */
-INLINE bool has_simple_context(const struct tcb *tcb)
-{
-    const struct sched_context *sc = tcb->sched_context;
-    return sc && sc->budget != 0 && sched_context_is_round_robin(sc);
 }
 
 /* The context goes from one to the other together with the CPU: nothing is charged, no deadline changes. */
@@ -100,6 +93,13 @@ INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to
     arch_fastpath_leave(&to->context, badge, info);
 }
 
+/* To user level as `to`, whose registers are all in its context. */
+INLINE _Noreturn void leave_for(struct tcb *from, struct tcb *to)
+{
+    (void)make_current(arch_fastpath_core(), from, to);
+    arch_fastpath_resume(from);
+}
+
 /* The server has got a call: it leaves the endpoint's queue, and the reply object that it offered holds the caller. */
 INLINE void call_commit(struct endpoint *endpoint, struct tcb *caller, struct tcb *server)
 {
@@ -131,12 +131,12 @@ _Noreturn void fastpath_call(void)
     struct tcb *server = endpoint->queue.head;
     ABANDON_IF(!cap_has(cap, RIGHT_CALL) || !server || !endpoint->has_receivers || !server->reply);
     if (UNLIKELY(server->sched_context != NULL)) {
-        ABANDON_IF(!has_simple_context(server) || !thread_is_next(core, server, false));
+        ABANDON_IF(!thread_has_simple_context(server) || !is_next(core, server, false));
         message_check(caller, server);
         call_commit(endpoint, caller, server);
         leave(core, caller, server, cap_badge(slot->cap), false);
     }
-    ABANDON_IF(server->borrower || !thread_is_next(core, server, true));
+    ABANDON_IF(server->borrower || !is_next(core, server, true));
     message_check(caller, server);
     call_commit(endpoint, caller, server);
     caller->borrower = server;
@@ -159,6 +159,30 @@ INLINE void reply_commit(struct endpoint *endpoint, struct tcb *server, struct t
     queue_append(&endpoint->queue, server);
 }
 
+/* The caller had a fault, and the answer lets it go on: see abi/fault.h. */
+INLINE _Noreturn void fault_answer(fastpath_core core, struct endpoint *endpoint, struct tcb *server,
+                                   struct tcb *caller)
+{
+    word info = arch_context_info(&server->context);
+    bool is_lent = server->lender == caller;
+    ABANDON_IF(message_info_label(info) != 0 || !is_next(core, caller, is_lent));
+    ABANDON_IF(!is_lent && (server->lender || !thread_has_simple_context(caller)));
+
+    arch_fastpath_save_message(&server->context);
+    if (message_info_length(info) >= 1)
+        arch_context_set_pc(&caller->context, arch_context_mr(&server->context, 0));
+    if (message_info_length(info) >= 2)
+        arch_context_set_sp(&caller->context, arch_context_mr(&server->context, 1));
+    caller->fault = FAULT_NONE;
+    reply_commit(endpoint, server, caller);
+    if (is_lent) {
+        server->lender = NULL;
+        caller->borrower = NULL;
+        context_pass(server, caller);
+    }
+    leave_for(server, caller);
+}
+
 _Noreturn void fastpath_reply_receive(void)
 {
     word destination = arch_fastpath_destination();
@@ -170,16 +194,18 @@ _Noreturn void fastpath_reply_receive(void)
     struct reply *reply = cap_object_of(reply_cap, OBJECT_REPLY);
     struct endpoint *endpoint = cap_object_of(cap, OBJECT_ENDPOINT);
     struct tcb *caller = reply->caller;
-    ABANDON_IF(!caller || server->serving != reply || caller->fault);
+    ABANDON_IF(!caller || server->serving != reply);
     ABANDON_IF((endpoint->queue.head && !endpoint->has_receivers) || (server->bound && server->bound->signals));
     ABANDON_IF(server->borrower || server->sched_context->notification);
+    if (UNLIKELY(caller->fault))
+        fault_answer(core, endpoint, server, caller);
     if (UNLIKELY(server->lender != caller)) { /* both have a context of their own */
-        ABANDON_IF(server->lender || !has_simple_context(caller) || !thread_is_next(core, caller, false));
+        ABANDON_IF(server->lender || !thread_has_simple_context(caller) || !is_next(core, caller, false));
         message_check(server, caller);
         reply_commit(endpoint, server, caller);
         leave(core, server, caller, 0, false);
     }
-    ABANDON_IF(!thread_is_next(core, caller, true));
+    ABANDON_IF(!is_next(core, caller, true));
     message_check(server, caller);
     reply_commit(endpoint, server, caller);
     server->lender = NULL;
@@ -239,13 +265,6 @@ INLINE void ready_return(struct core *core, struct tcb *tcb)
     queue->head = tcb;
 }
 
-/* To user level as `to`, whose registers are all in its context. */
-INLINE _Noreturn void leave_for(struct tcb *from, struct tcb *to)
-{
-    (void)make_current(arch_fastpath_core(), from, to);
-    arch_fastpath_resume(from);
-}
-
 _Noreturn void fastpath_send(void)
 {
     word destination = arch_fastpath_destination();
@@ -260,7 +279,7 @@ _Noreturn void fastpath_send(void)
         arch_fastpath_return(&tcb->context, 0);
     }
     ABANDON_IF(waiter->queue_next || waiter->priority <= tcb->priority);
-    ABANDON_IF(!has_simple_context(waiter) || !has_simple_context(tcb));
+    ABANDON_IF(!thread_has_simple_context(waiter) || !thread_has_simple_context(tcb));
 
     struct core *core = arch_fastpath_core_pointer();
     notification->queue.head = NULL;
@@ -286,7 +305,7 @@ INLINE _Noreturn void wait(bool is_blocking)
     ABANDON_IF(core->ready_summary == 0 || tcb->lender || tcb->sched_context->notification);
     ABANDON_IF(notification->queue.head != NULL); /* there is an order to keep */
     unsigned priority = ready_highest(arch_fastpath_core());
-    ABANDON_IF(!has_simple_context(core->ready[priority].head));
+    ABANDON_IF(!thread_has_simple_context(core->ready[priority].head));
 
     tcb->state = THREAD_BLOCKED_WAIT;
     tcb->notification = notification;
@@ -312,7 +331,7 @@ _Noreturn void fastpath_yield(void)
     struct tcb *next = queue->head;
     if (!next)
         arch_fastpath_return(&tcb->context, 0);
-    ABANDON_IF(!has_simple_context(next) || !has_simple_context(tcb));
+    ABANDON_IF(!thread_has_simple_context(next) || !thread_has_simple_context(tcb));
 
     next->is_queued = false;
     tcb->is_queued = true;

@@ -64,6 +64,9 @@ struct send_options {
 };
 /* `sender` (running, or faulting with its fault recorded) sends. */
 void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sender, struct send_options options);
+/* The running thread's fault becomes a call that is received at once, by the thread that runs next. False: nothing was
+ * done. */
+bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge);
 /* `receiver` (the running thread) receives; reply may be NULL. */
 void endpoint_receive(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply,
                       bool is_blocking);

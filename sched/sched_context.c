@@ -85,7 +85,7 @@ static void refill_use_sporadic(struct sched_context *sc, uint64_t used)
 /* Returns true when no budget is left to go on with. */
 static bool refill_use(struct sched_context *sc, uint64_t used, uint64_t now)
 {
-    struct refill *head = refill_at(sc, 0);
+    struct refill *head = &sc->refills[0]; /* round robin has no other */
     if (sc->budget == 0)
         return true;
     if (!sched_context_is_round_robin(sc)) {

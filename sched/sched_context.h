@@ -38,6 +38,13 @@ static inline bool sched_context_is_round_robin(const struct sched_context *sc)
     return sc->budget == sc->period;
 }
 
+/* Has it a context of its own that may be used at any time? No clock is read. */
+static inline bool thread_has_simple_context(const struct tcb *tcb)
+{
+    const struct sched_context *sc = tcb->sched_context;
+    return sc && sc->budget != 0 && sched_context_is_round_robin(sc);
+}
+
 void sched_context_init(void *object);
 bool sched_context_destroy(struct core *core, struct cap cap);
 

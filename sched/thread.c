@@ -343,3 +343,18 @@ void fastpath_switch_rest(struct core *core, struct tcb *from)
     }
     schedule(core); /* the rescue context may have gone to somebody more urgent */
 }
+
+bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first)
+{
+    const struct tcb *best = ready_first(core);
+    return !best || tcb->priority > best->priority || (is_first && tcb->priority == best->priority);
+}
+
+void thread_give_way(struct core *core, struct tcb *to)
+{
+    struct tcb *from = core->current;
+    core->current = to;
+    core->reschedule = false;
+    arch_context_switch(core, &from->context, &to->context);
+    fastpath_switch_rest(core, from);
+}

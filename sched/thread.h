@@ -133,6 +133,10 @@ static inline void schedule(struct core *core)
         schedule_now(core);
 }
 
+/* May `tcb` run before all ready threads? is_first: it would be put in front of its equals. */
+bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first);
+/* The running thread, which has stopped, gives way to the one that is next, without schedule(). */
+void thread_give_way(struct core *core, struct tcb *to);
 /* What the fast path may leave to be done in a switch from a thread to core->current: space, FP state, time. */
 void fastpath_switch_rest(struct core *core, struct tcb *from);
 /* Breakpoints or single-stepping of the thread changed. */
