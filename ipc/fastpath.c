@@ -83,10 +83,30 @@ INLINE bool make_current(fastpath_core core, struct tcb *from, struct tcb *to)
     return true;
 }
 
+/* The threads' flags are served; false: fastpath_switch_rest has to. */
+INLINE bool switch_fp(fastpath_core core, struct tcb *from, struct tcb *to)
+{
+    __asm__ volatile("" : : : "memory"); /* the flags are read again: threads without any pay one test */
+    bool wanted = to->flags != 0;
+    if ((from->flags | to->flags) != TCB_FLAG_FP)
+        return false;
+    if (from->flags)
+        arch_fastpath_fpu_save(&from->fpu);
+    if (wanted != core->fp_enabled) {
+        arch_fpu_enable(wanted);
+        core->fp_enabled = wanted;
+    }
+    if (wanted)
+        arch_fastpath_fpu_restore(&to->fpu);
+    return true;
+}
+
 /* To user level as `to`, with the message. */
 INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to, word badge, bool is_same_context)
 {
-    bool is_done = make_current(core, from, to) && (from->flags | to->flags) == 0 && is_same_context;
+    bool is_done = make_current(core, from, to) && is_same_context;
+    if (UNLIKELY(from->flags | to->flags))
+        is_done = is_done && switch_fp(core, from, to);
     word info = arch_context_info(&from->context) & INFO_KEPT;
     if (UNLIKELY(!is_done))
         arch_fastpath_leave_through(from, &to->context, badge, info);

@@ -34,6 +34,8 @@ struct ipc_buffer;
  *   bool arch_fastpath_can_load(const struct arch_space *space)    in one instruction or two, without a call
  *   void arch_fastpath_load(struct arch_space *space)        arch_space_switch for one of these
  *
+ *   void arch_fastpath_fpu_save(struct arch_fpu *), arch_fastpath_fpu_restore(const struct arch_fpu *)
+ *
  * and the ways out:
  *
  *   void arch_fastpath_abandon(void)           nothing was changed: kernel_syscall shall do it, with the words saved

@@ -65,6 +65,19 @@ FASTPATH_INLINE void arch_fastpath_load(const struct arch_space *space)
     __asm__ volatile("msr ttbr0_el1, %0" : : "r"(space->ttbr) : "memory");
 }
 
+/* fpu.S has them for an address in another register than x0. */
+FASTPATH_INLINE void arch_fastpath_fpu_save(struct arch_fpu *fpu)
+{
+    register struct arch_fpu *x20 __asm__("x20") = fpu;
+    __asm__ volatile("bl fastpath_fpu_save" : "+r"(x20) : : "x21", "x22", "x30", "memory");
+}
+
+FASTPATH_INLINE void arch_fastpath_fpu_restore(const struct arch_fpu *fpu)
+{
+    register const struct arch_fpu *x20 __asm__("x20") = fpu;
+    __asm__ volatile("bl fastpath_fpu_restore" : "+r"(x20) : : "x21", "x22", "x30", "memory");
+}
+
 FASTPATH_INLINE _Noreturn void arch_fastpath_abandon(void)
 {
     __asm__ volatile("b fastpath_abandon");

@@ -60,6 +60,17 @@ FASTPATH_INLINE void arch_fastpath_load(const struct arch_space *space)
     __asm__ volatile("mov %0, %%cr3" : : "r"(space->cr3) : "memory");
 }
 
+/* Functions that keep the registers of the message words, and all others (fpu.c). */
+FASTPATH_INLINE void arch_fastpath_fpu_save(struct arch_fpu *fpu)
+{
+    __asm__ volatile("call arch_fpu_save" : : "D"(fpu) : "memory", "cc");
+}
+
+FASTPATH_INLINE void arch_fastpath_fpu_restore(const struct arch_fpu *fpu)
+{
+    __asm__ volatile("call arch_fpu_restore" : : "D"(fpu) : "memory", "cc");
+}
+
 FASTPATH_INLINE _Noreturn void arch_fastpath_abandon(void)
 {
     __asm__ volatile("jmp fastpath_abandon");

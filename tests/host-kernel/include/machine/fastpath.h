@@ -4,6 +4,9 @@
 
 #include <setjmp.h>
 
+void arch_fpu_save(struct arch_fpu *fpu);
+void arch_fpu_restore(const struct arch_fpu *fpu);
+
 typedef struct core *fastpath_core;
 
 enum model_way_out { MODEL_ABANDON = 1, MODEL_INVOKE, MODEL_LEAVE, MODEL_LEAVE_THROUGH };
@@ -47,6 +50,16 @@ static inline bool arch_fastpath_can_load(const struct arch_space *space)
 static inline void arch_fastpath_load(struct arch_space *space)
 {
     model_space = space;
+}
+
+static inline void arch_fastpath_fpu_save(struct arch_fpu *fpu)
+{
+    arch_fpu_save(fpu);
+}
+
+static inline void arch_fastpath_fpu_restore(const struct arch_fpu *fpu)
+{
+    arch_fpu_restore(fpu);
 }
 
 static inline _Noreturn void arch_fastpath_abandon(void)
