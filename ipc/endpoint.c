@@ -84,6 +84,8 @@ bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word ba
     if (core->reschedule || !receiver || !endpoint->has_receivers || !receiver->reply)
         return false;
     bool is_lent = receiver->sched_context == NULL;
+    if ((sender->flags | receiver->flags) & TCB_FLAG_STRANDED)
+        return false;
     if (is_lent ? receiver->borrower != NULL : !thread_has_simple_context(receiver))
         return false;
     if (!thread_is_next(core, receiver, is_lent))

@@ -186,6 +186,7 @@ INLINE _Noreturn void fault_answer(fastpath_core core, struct endpoint *endpoint
     word info = arch_context_info(&server->context);
     bool is_lent = server->lender == caller;
     ABANDON_IF(message_info_label(info) != 0 || !is_next(core, caller, is_lent));
+    ABANDON_IF((server->flags | caller->flags) & TCB_FLAG_STRANDED);
     ABANDON_IF(!is_lent && (server->lender || !thread_has_simple_context(caller)));
 
     arch_fastpath_save_message(&server->context);
