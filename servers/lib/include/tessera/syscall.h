@@ -19,6 +19,12 @@ struct message {
 
 /* The host model of the kernel (tests/host-kernel) takes the place of the trap. */
 enum error syscall_trap(enum syscall number, word *destination, struct message *m);
+static inline word syscall_bare(enum syscall number, word destination)
+{
+    struct message m = {0};
+    (void)syscall_trap(number, &destination, &m);
+    return destination;
+}
 
 #elif defined(__x86_64__)
 
@@ -47,6 +53,17 @@ static inline __attribute__((always_inline)) enum error syscall_trap(enum syscal
     return (enum error)rax;
 }
 
+/* One that takes no message, when the one that it might return does not matter either: returns the badge. */
+static inline __attribute__((always_inline)) word syscall_bare(enum syscall number, word destination)
+{
+    word rax = (word)number;
+    __asm__ volatile("syscall"
+                     : "+a"(rax), "+D"(destination)
+                     :
+                     : "rsi", "rdx", "r10", "r8", "r9", "rbx", "r12", "r13", "r14", "rcx", "r11", "memory");
+    return destination;
+}
+
 #elif defined(__aarch64__)
 
 static inline __attribute__((always_inline)) enum error syscall_trap(enum syscall number, word *destination,
@@ -71,6 +88,17 @@ static inline __attribute__((always_inline)) enum error syscall_trap(enum syscal
     *destination = x8;
     *m = (struct message){x9, {w0, w1, w2, w3, w4, w5, w6, w7}};
     return (enum error)x10;
+}
+
+static inline __attribute__((always_inline)) word syscall_bare(enum syscall number, word destination)
+{
+    register word x8 __asm__("x8") = destination;
+    __asm__ volatile("svc %[number]"
+                     : "+r"(x8)
+                     : [number] "i"(number)
+                     : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
+                       "x16", "x17", "x18", "cc", "memory");
+    return x8;
 }
 
 #else
@@ -144,11 +172,9 @@ static inline __attribute__((always_inline)) enum error syscall_nbwait(cptr from
     return error;
 }
 
-static inline void syscall_yield(void)
+static inline __attribute__((always_inline)) void syscall_yield(void)
 {
-    word d = 0;
-    struct message m = {0};
-    (void)syscall_trap(SYSCALL_YIELD, &d, &m);
+    (void)syscall_bare(SYSCALL_YIELD, 0);
 }
 
 /* Signals a notification: adds its badge to the word. */
@@ -161,19 +187,13 @@ static inline void notification_signal(cptr notification)
 /* Waits for a notification and returns what was signalled (never 0 unless it was deleted). */
 static inline word notification_wait(cptr notification)
 {
-    struct message m;
-    word badge;
-    (void)syscall_wait(notification, &m, &badge);
-    return badge;
+    return syscall_bare(SYSCALL_WAIT, notification);
 }
 
 /* What is signalled now, 0 if nothing. */
 static inline word notification_poll(cptr notification)
 {
-    struct message m;
-    word badge;
-    (void)syscall_nbwait(notification, &m, &badge);
-    return badge;
+    return syscall_bare(SYSCALL_NBWAIT, notification);
 }
 
 /* Debug builds of the kernel only; otherwise an unknown system call. */
