@@ -81,11 +81,6 @@ enum error call_own_slots(struct call *call, unsigned i, word count, struct slot
 enum error call_slots(struct call *call, unsigned i, word count, struct slot **first);
 
 typedef enum error (*call_handler)(struct call *call);
-struct invocation_row {
-    enum object_type type;
-    call_handler handler;
-};
-extern const struct invocation_row invocation_table[INVOCATION_COUNT];
 
 /* Runs the invocation that `caller` asked for on `slot` and answers it, if an answer is wanted. */
 void invoke(struct core *core, struct tcb *caller, struct slot *slot, bool is_call);

@@ -86,8 +86,6 @@ static inline bool cap_is_same_object(struct cap a, struct cap b)
 #define TYPE_IS_ONE_OF(type, types) ((types) >> (type)&1)
 #define TYPES_CONTAINERS            (TYPE_BIT(OBJECT_CNODE) | TYPE_BIT(OBJECT_TCB)) /* they hold slots: kernel/delete.c */
 #define TYPES_BADGED                (TYPE_BIT(OBJECT_ENDPOINT) | TYPE_BIT(OBJECT_NOTIFICATION))
-/* Each capability stands for something of its own, like a mapping. */
-#define TYPES_RELEASED (TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(OBJECT_FRAME))
 /* They do not last longer than the last capability to them. */
 #define TYPES_DESTROYED                                                                                                \
     ((TYPES_WITH_OBJECT | TYPE_BIT(OBJECT_IRQ_HANDLER)) & ~(TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(CAP_ZOMBIE)))

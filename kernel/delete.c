@@ -35,10 +35,10 @@ static void zombie_set(struct slot *zombie, struct slot *next, word count)
 }
 
 /* The last capability of a container, in `slot`, becomes a zombie. */
-static void container_kill(struct slot *slot)
+static SELDOM void container_kill(struct slot *slot)
 {
     word count;
-    struct slot *host = object_types[cap_type(slot->cap)].slots(slot->cap, &count);
+    struct slot *host = container_slots(slot->cap, &count);
     kassert(slot_is_empty(host));
     slot_move(slot, host, cap_make(CAP_ZOMBIE, host, 0, 0));
     zombie_set(host, kernel.dying, count);
@@ -50,7 +50,7 @@ static void slot_clear(struct core *core, struct slot *slot)
     word flags = slot_flags(slot);
     slot_remove(slot);
     if (flags & SLOT_IN_TCB)
-        object_types[OBJECT_TCB].slot_cleared(core, slot);
+        object_hooks.tcb_slot_cleared(core, slot);
 }
 
 /* The last capability to an object goes, and the object with it. */
@@ -65,7 +65,7 @@ static bool object_end(struct core *core, struct slot *slot, enum object_type ty
     }
     container_kill(slot);
     if (flags & SLOT_IN_TCB)
-        object_types[OBJECT_TCB].slot_cleared(core, slot);
+        object_hooks.tcb_slot_cleared(core, slot);
     return true;
 }
 
@@ -75,7 +75,9 @@ static bool slot_empty(struct core *core, struct slot *slot)
     enum object_type type = cap_type(slot->cap);
     if (type == OBJECT_NULL)
         return true;
-    if (TYPE_IS_ONE_OF(type, TYPES_RELEASED) && !object_types[type].release(core, slot))
+    if (type == OBJECT_FRAME && !object_hooks.frame_release(core, slot))
+        return false;
+    if (type == OBJECT_PAGE_TABLE && !object_hooks.page_table_release(core, slot))
         return false;
     if (TYPE_IS_ONE_OF(type, TYPES_DESTROYED) && slot_is_final(slot))
         return object_end(core, slot, type);
@@ -83,7 +85,7 @@ static bool slot_empty(struct core *core, struct slot *slot)
     return true;
 }
 
-bool dying_drain_all(struct core *core)
+SELDOM bool dying_drain_all(struct core *core)
 {
     while (kernel.dying) {
         struct slot *zombie = kernel.dying;
@@ -115,7 +117,7 @@ bool slot_delete_simple(struct core *core, struct slot *slot)
     return slot_empty(core, slot);
 }
 
-bool slot_revoke(struct core *core, struct slot *slot)
+SELDOM bool slot_revoke(struct core *core, struct slot *slot)
 {
     /* The slot itself can go on the way: its capability may lie in a container that is a child. */
     while (!slot_is_empty(slot) && slot_has_child(slot)) {

@@ -18,7 +18,7 @@ static struct cap cap_mask_rights(struct cap cap, word rights)
 }
 
 /* Gives the capability the badge, or the CNode capability the guard, that an argument carries. */
-static enum error cap_set_badge(struct cap *cap, word badge)
+static SELDOM enum error cap_set_badge(struct cap *cap, word badge)
 {
     switch (cap_type(*cap)) {
     case OBJECT_ENDPOINT:
@@ -93,7 +93,7 @@ enum error cnode_copy(struct call *call)
     return error == ERROR_NONE ? copy_many(call, from, to, count) : error;
 }
 
-enum error cnode_mint(struct call *call)
+SELDOM enum error cnode_mint(struct call *call)
 {
     struct slot *to, *from;
     struct cap cap;
@@ -124,7 +124,7 @@ enum error cnode_move(struct call *call)
 }
 
 /* Moving with a change is for guards: a badge once given stays, and giving one is Mint's work. */
-static enum error mutated(const struct slot *slot, word badge, struct cap *cap)
+static SELDOM enum error mutated(const struct slot *slot, word badge, struct cap *cap)
 {
     *cap = slot->cap;
     if (badge != 0 && cap_type(*cap) != OBJECT_CNODE)
@@ -132,7 +132,7 @@ static enum error mutated(const struct slot *slot, word badge, struct cap *cap)
     return badge == 0 ? ERROR_NONE : cap_set_badge(cap, badge);
 }
 
-enum error cnode_mutate(struct call *call)
+SELDOM enum error cnode_mutate(struct call *call)
 {
     struct slot *to, *from;
     struct cap cap;
@@ -147,7 +147,7 @@ enum error cnode_mutate(struct call *call)
 }
 
 /* Pivot goes to the destination, source to the pivot's slot; destination = source exchanges the two. */
-enum error cnode_rotate(struct call *call)
+SELDOM enum error cnode_rotate(struct call *call)
 {
     struct slot *to, *pivot, *from;
     struct cap pivot_cap, from_cap;
@@ -197,7 +197,7 @@ enum error cnode_delete(struct call *call)
     return error == ERROR_NONE ? delete_many(call, slot, count) : error;
 }
 
-enum error cnode_revoke(struct call *call)
+SELDOM enum error cnode_revoke(struct call *call)
 {
     struct slot *slot;
     enum error error = call_own_slots(call, 0, 1, &slot);
@@ -206,7 +206,7 @@ enum error cnode_revoke(struct call *call)
     return slot_revoke(call->core, slot) ? ERROR_NONE : call_preempted(call);
 }
 
-enum error cnode_cancel_badged_sends(struct call *call)
+SELDOM enum error cnode_cancel_badged_sends(struct call *call)
 {
     struct slot *slot;
     enum error error = call_own_slots(call, 0, 1, &slot);

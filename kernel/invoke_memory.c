@@ -38,7 +38,7 @@ enum error untyped_retype(struct call *call)
     return request.count > 0 ? call_done(call, request.count) : call_preempted(call);
 }
 
-enum error untyped_describe(struct call *call)
+SELDOM enum error untyped_describe(struct call *call)
 {
     struct cap cap = call->slot->cap;
     call_result(call, untyped_free_bytes(call->slot));
@@ -48,7 +48,7 @@ enum error untyped_describe(struct call *call)
     return ERROR_NONE;
 }
 
-enum error page_table_map_invoke(struct call *call)
+SELDOM enum error page_table_map_invoke(struct call *call)
 {
     struct slot *vspace;
     unsigned missing = 0;
@@ -69,7 +69,7 @@ enum error page_table_map_invoke(struct call *call)
     return error;
 }
 
-enum error page_table_unmap_invoke(struct call *call)
+SELDOM enum error page_table_unmap_invoke(struct call *call)
 {
     page_table_unmap(call->slot);
     return ERROR_NONE;
@@ -106,7 +106,7 @@ enum error frame_unmap(struct call *call)
     return call_done(call, 1ul << cap_frame_size_bits(call->slot->cap));
 }
 
-enum error frame_get_address(struct call *call)
+SELDOM enum error frame_get_address(struct call *call)
 {
     call_result(call, cap_frame_address(call->slot->cap));
     call_result(call, cap_frame_size_bits(call->slot->cap));
@@ -114,7 +114,7 @@ enum error frame_get_address(struct call *call)
 }
 
 /* The part of an ordinary frame that a cache invocation names, cut to one call's length. */
-static enum error cache_range(struct call *call, void **start, word *bytes)
+static SELDOM enum error cache_range(struct call *call, void **start, word *bytes)
 {
     struct cap cap = call->slot->cap;
     word size = 1ul << cap_frame_size_bits(cap), first = call_argument(call, 0);
@@ -129,7 +129,7 @@ static enum error cache_range(struct call *call, void **start, word *bytes)
     return ERROR_NONE;
 }
 
-enum error frame_clean(struct call *call)
+SELDOM enum error frame_clean(struct call *call)
 {
     void *start;
     word bytes;
@@ -140,7 +140,7 @@ enum error frame_clean(struct call *call)
     return call_done(call, bytes);
 }
 
-enum error frame_sync_code(struct call *call)
+SELDOM enum error frame_sync_code(struct call *call)
 {
     void *start;
     word bytes;

@@ -4,8 +4,10 @@
 #include <kernel/object.h>
 #include <mm/vspace.h>
 
-static struct slot *cnode_slots(struct cap cap, word *count)
+struct slot *container_slots(struct cap cap, word *count)
 {
+    if (cap_type(cap) == OBJECT_TCB)
+        return tcb_slots(cap, count);
     *count = 1ul << cap_cnode_radix(cap);
     return cap_object(cap);
 }
@@ -27,33 +29,19 @@ static bool irq_handler_destroy(struct core *core, struct cap cap)
     return true;
 }
 
-const struct object_type_info object_types[CAP_ZOMBIE + 1] = {
-    [OBJECT_NULL] = {},
-    [OBJECT_UNTYPED] = {},
-    [OBJECT_CNODE] = {.slots = cnode_slots},
-    [OBJECT_TCB] = {.size_bits = OBJECT_BITS_TCB,
-                    .init = tcb_init,
-                    .destroy = tcb_destroy,
-                    .slots = tcb_slots,
-                    .slot_cleared = tcb_slot_cleared},
-    [OBJECT_ENDPOINT] = {.size_bits = OBJECT_BITS_ENDPOINT, .destroy = endpoint_destroy},
-    [OBJECT_NOTIFICATION] = {.size_bits = OBJECT_BITS_NOTIFICATION, .destroy = notification_destroy},
-    [OBJECT_REPLY] = {.size_bits = OBJECT_BITS_REPLY, .destroy = reply_destroy},
-    [OBJECT_SCHED_CONTEXT] = {.size_bits = OBJECT_BITS_SCHED_CONTEXT,
-                              .init = sched_context_init,
-                              .destroy = context_destroy},
-    [OBJECT_TIMER] = {.size_bits = OBJECT_BITS_TIMER, .destroy = timer_destroy},
-    [OBJECT_VSPACE] = {.size_bits = OBJECT_BITS_VSPACE, .init = vspace_init, .destroy = vspace_destroy},
-    [OBJECT_PAGE_TABLE] = {.size_bits = OBJECT_BITS_PAGE_TABLE, .release = page_table_release},
-    [OBJECT_FRAME] = {.release = frame_release},
-    [OBJECT_SCHED_CONTROL] = {},
-    [OBJECT_IRQ_CONTROL] = {},
-    [OBJECT_IRQ_HANDLER] = {.destroy = irq_handler_destroy},
-    [OBJECT_IO_PORT_CONTROL] = {},
-    [OBJECT_IO_PORT] = {},
-    [OBJECT_POWER_CONTROL] = {},
-    [CAP_ZOMBIE] = {},
+const struct object_type_info object_types[OBJECT_TYPE_COUNT] = {
+    [OBJECT_TCB] = {OBJECT_BITS_TCB, tcb_init, tcb_destroy},
+    [OBJECT_ENDPOINT] = {OBJECT_BITS_ENDPOINT, NULL, endpoint_destroy},
+    [OBJECT_NOTIFICATION] = {OBJECT_BITS_NOTIFICATION, NULL, notification_destroy},
+    [OBJECT_REPLY] = {OBJECT_BITS_REPLY, NULL, reply_destroy},
+    [OBJECT_SCHED_CONTEXT] = {OBJECT_BITS_SCHED_CONTEXT, sched_context_init, context_destroy},
+    [OBJECT_TIMER] = {OBJECT_BITS_TIMER, NULL, timer_destroy},
+    [OBJECT_VSPACE] = {OBJECT_BITS_VSPACE, vspace_init, vspace_destroy},
+    [OBJECT_PAGE_TABLE] = {OBJECT_BITS_PAGE_TABLE, NULL, NULL},
+    [OBJECT_IRQ_HANDLER] = {0, NULL, irq_handler_destroy},
 };
+
+const struct object_hooks object_hooks = {frame_release, page_table_release, tcb_slot_cleared};
 
 static const struct size_limits size_limits[OBJECT_RETYPE_COUNT] = {
     [OBJECT_UNTYPED] = {4, 47},

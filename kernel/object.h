@@ -1,5 +1,4 @@
-/* The table of object types: how big, how made, how destroyed. The one way up from the capability layer to the objects.
- */
+/* The object types: how big, how made, how destroyed. The one way up from the capability layer to the objects. */
 #ifndef KERNEL_OBJECT_H
 #define KERNEL_OBJECT_H
 
@@ -14,15 +13,21 @@ struct object_type_info {
     void (*init)(void *object);
     /* The last capability goes: nothing may refer to the object afterwards. False: preempted, call again. */
     bool (*destroy)(struct core *core, struct cap cap);
-    /* Any capability goes (before destroy): what this capability alone stood for, like a mapping. False: preempted. */
-    bool (*release)(struct core *core, struct slot *slot);
-    /* Containers: first slot (the kernel's own, always empty) and their number. */
-    struct slot *(*slots)(struct cap cap, word *count);
-    /* TCBs: one of the thread's own slots (SLOT_IN_TCB) has become empty. */
-    void (*slot_cleared)(struct core *core, struct slot *slot);
 };
 
-extern const struct object_type_info object_types[CAP_ZOMBIE + 1];
+extern const struct object_type_info object_types[OBJECT_TYPE_COUNT];
+
+/* What only single types need. */
+extern const struct object_hooks {
+    /* Any capability goes (before destroy): what this capability alone stood for, like a mapping. False: preempted. */
+    bool (*frame_release)(struct core *core, struct slot *slot);
+    bool (*page_table_release)(struct core *core, struct slot *slot);
+    /* One of a thread's own slots (SLOT_IN_TCB) has become empty. */
+    void (*tcb_slot_cleared)(struct core *core, struct slot *slot);
+} object_hooks;
+
+/* Containers (CNode, TCB): first slot (the kernel's own, always empty) and their number. */
+struct slot *container_slots(struct cap cap, word *count);
 
 /* The physical address of the memory that the capability stands for; false for those without any. */
 static inline bool object_address(struct cap cap, paddr *address)

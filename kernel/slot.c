@@ -12,7 +12,7 @@ static void slot_link(struct slot *prev, struct slot *slot, struct slot *next, w
         next->prev_and_flags = (word)(uintptr_t)slot | slot_flags(next);
 }
 
-void slot_set_root(struct slot *slot, struct cap cap)
+SELDOM void slot_set_root(struct slot *slot, struct cap cap)
 {
     slot->cap = cap;
     slot_link(NULL, slot, NULL, SLOT_ORIGINAL);
@@ -42,14 +42,14 @@ void slot_insert_derived(struct slot *source, struct slot *slot, struct cap cap)
     slot_insert(source, slot, cap, flags);
 }
 
-void slot_move(struct slot *source, struct slot *slot, struct cap cap)
+SELDOM void slot_move(struct slot *source, struct slot *slot, struct cap cap)
 {
     slot->cap = cap;
     slot_link(slot_prev(source), slot, source->next, slot_flags(source) & ~(word)SLOT_IN_TCB);
     *source = (struct slot){0};
 }
 
-void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct cap b_cap)
+SELDOM void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct cap b_cap)
 {
     /* By way of a third slot, so that neighbours need no case of their own. */
     struct slot third;

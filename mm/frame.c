@@ -65,7 +65,7 @@ static inline enum error frame_check(struct cap cap, const struct frame_request 
 }
 
 /* An entry that is not simply free: may it be written? Only this capability's own may be changed. */
-static enum error entry_check(struct walk walk, unsigned level, paddr target, bool is_own)
+static SELDOM enum error entry_check(struct walk walk, unsigned level, paddr target, bool is_own)
 {
     if (walk.is_borrowed)
         return ERROR_ILLEGAL_OPERATION;
@@ -92,8 +92,9 @@ static arch_entry *page_entry(struct vspace *vspace, vaddr address)
     return &table[(address >> PAGE_BITS) % ARCH_TABLE_ENTRIES];
 }
 
-static enum error extent_map(struct core *core, struct slot *slot, struct vspace *vspace,
-                             const struct frame_request *request, word mapping, unsigned attributes, word *result)
+static SELDOM enum error extent_map(struct core *core, struct slot *slot, struct vspace *vspace,
+                                    const struct frame_request *request, word mapping, unsigned attributes,
+                                    word *result)
 {
     struct cap cap = slot->cap;
     vaddr address = request->address, end = address + request->bytes;
@@ -181,8 +182,8 @@ static inline void entry_clear(arch_entry *entry, unsigned level, struct cap cap
 }
 
 /* The same for all pages in that table; returns the distance of the last one. */
-static word pages_clear(arch_entry *entry, struct cap cap, word offset, word end, vaddr address,
-                        struct unmapping *result)
+static SELDOM word pages_clear(arch_entry *entry, struct cap cap, word offset, word end, vaddr address,
+                               struct unmapping *result)
 {
     word room = TABLE_BYTES - address % TABLE_BYTES, bytes = end - offset < room ? end - offset : room;
     paddr target = cap_frame_address(cap) + offset, last = target + bytes - PAGE_BYTES, first = target;
@@ -204,7 +205,7 @@ static vaddr extent_address(struct cap cap, word offset)
 }
 
 /* Clears what [start, end) of the frame's extent has. */
-static void extent_clear(struct vspace *vspace, struct cap cap, word start, word end, struct unmapping *result)
+static SELDOM void extent_clear(struct vspace *vspace, struct cap cap, word start, word end, struct unmapping *result)
 {
     while (start < end) {
         vaddr address = extent_address(cap, start);
@@ -240,7 +241,7 @@ static void unmapping_publish(struct vspace *vspace, const struct unmapping *res
 }
 
 /* The whole extent, with a preemption point after each table's worth. */
-static bool extent_release(struct core *core, struct slot *slot, struct vspace *vspace)
+static SELDOM bool extent_release(struct core *core, struct slot *slot, struct vspace *vspace)
 {
     struct cap cap = slot->cap;
     word size = 1ul << cap_frame_size_bits(cap), start = cap_frame_progress(cap) * TABLE_BYTES;

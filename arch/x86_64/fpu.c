@@ -2,7 +2,7 @@
  * Source: Intel SDM vol. 1, chapter 13.
  *
  * An area of zeros has XSTATE_BV = 0, so XRSTOR sets the initial configuration; but MXCSR is loaded from the area even
- * then (13.8.1), and 0 would unmask every exception: such an area is replaced by one that has MXCSR's initial value.
+ * then (13.8.1), and 0 would unmask every exception: after such an area MXCSR is set.
  */
 #include <arch/thread.h>
 #include "cpu.h"
@@ -10,7 +10,7 @@
 #define AREA_MXCSR     24
 #define AREA_XSTATE_BV 512
 
-static const struct arch_fpu initial = {.area = {[AREA_MXCSR] = 0x80, [AREA_MXCSR + 1] = 0x1f}};
+static const uint32_t mxcsr_initial = 0x1f80;
 
 static bool is_never_used(const struct arch_fpu *fpu)
 {
@@ -28,6 +28,7 @@ __attribute__((no_caller_saved_registers)) void arch_fpu_save(struct arch_fpu *f
 
 __attribute__((no_caller_saved_registers)) void arch_fpu_restore(const struct arch_fpu *fpu)
 {
-    const struct arch_fpu *from = is_never_used(fpu) ? &initial : fpu;
-    __asm__ volatile("xrstor64 %0" : : "m"(*from), "a"(0xffffffff), "d"(0xffffffff));
+    __asm__ volatile("xrstor64 %0" : : "m"(*fpu), "a"(0xffffffff), "d"(0xffffffff));
+    if (is_never_used(fpu))
+        __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr_initial));
 }

@@ -102,7 +102,7 @@ static void slots_collect(struct tcb *root, struct slot *root_cnode)
         neighbour_add(slot_prev(slots[i]));
         neighbour_add(slots[i]->next);
         if (TYPE_IS_ONE_OF(cap_type(cap), TYPES_CONTAINERS)) {
-            struct slot *first = object_types[cap_type(cap)].slots(cap, &count);
+            struct slot *first = container_slots(cap, &count);
             container_scan(first, count);
         } else if (cap_type(cap) == OBJECT_TIMER) {
             container_scan(((struct timer *)cap_object(cap))->slots, TIMER_SLOT_COUNT);

@@ -9,6 +9,9 @@
 
 #include <abi/types.h>
 
+/* Functions called seldom, in files that are built for speed: they are built for size, and kept away from the others. */
+#define SELDOM __attribute__((cold))
+
 typedef uint64_t paddr; /* a physical address, below 2^48 */
 typedef uint64_t vaddr; /* an address in a user address space */
 
