@@ -49,7 +49,7 @@ target_compile_definitions(tessera_kernel_flags INTERFACE "TESSERA_ARCH_${TESSER
 target_include_directories(tessera_kernel_flags INTERFACE
     "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/arch/include" "${CMAKE_SOURCE_DIR}/arch/${TESSERA_ARCH}/include")
 target_compile_options(tessera_kernel_flags INTERFACE
-    ${tessera_freestanding} ${kernel_machine} -Os -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1)
+    ${tessera_freestanding} ${kernel_machine} -Os -fomit-frame-pointer -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1)
 target_link_options(tessera_kernel_flags INTERFACE ${tessera_static_link})
 
 function(tessera_user_library name)
