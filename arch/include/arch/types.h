@@ -9,7 +9,8 @@
 
 #include <abi/types.h>
 
-/* Functions called seldom, in files that are built for speed: they are built for size, and kept away from the others. */
+/* Functions called seldom, in files that are built for speed: they are built for size, and kept away from the others.
+ */
 #define SELDOM __attribute__((cold))
 
 typedef uint64_t paddr; /* a physical address, below 2^48 */
