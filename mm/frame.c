@@ -182,8 +182,8 @@ static inline void entry_clear(arch_entry *entry, unsigned level, struct cap cap
 }
 
 /* The same for all pages in that table; returns the distance of the last one. */
-static SELDOM word pages_clear(arch_entry *entry, struct cap cap, word offset, word end, vaddr address,
-                               struct unmapping *result)
+static __attribute__((noinline)) word pages_clear(arch_entry *entry, struct cap cap, word offset, word end,
+                                                  vaddr address, struct unmapping *result)
 {
     word room = TABLE_BYTES - address % TABLE_BYTES, bytes = end - offset < room ? end - offset : room;
     paddr target = cap_frame_address(cap) + offset, last = target + bytes - PAGE_BYTES, first = target;
