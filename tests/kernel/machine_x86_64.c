@@ -439,6 +439,60 @@ CASE(x86_fp_switch, "FP state and rounding mode are each thread's own, among thr
     EQUAL(seen[0], 0);
 }
 
+/* The upper half of ymm7, of a thread's own: XSAVE keeps what FXSAVE would lose. */
+static void avx_keeps(word number)
+{
+    word value[4] = {number, ~number, number << 32, ~number << 7}, back[4];
+    __asm__ volatile("vmovups %0, %%ymm7" : : "m"(value));
+    for (unsigned i = 0; i < 100; i++) {
+        syscall_yield();
+        __asm__ volatile("vmovups %%ymm7, %0" : "=m"(back));
+        for (unsigned j = 0; j < 4; j++)
+            if (back[j] != value[j])
+                seen[0]++;
+    }
+    after++;
+}
+
+static void avx_initial(word unused)
+{
+    (void)unused;
+    word back[4];
+    __asm__ volatile("vmovups %%ymm7, %0" : "=m"(back));
+    seen[1] = back[0] | back[1] | back[2] | back[3];
+    after++;
+}
+
+static bool has_avx(void)
+{
+    uint32_t eax = 1, ebx, ecx = 0, edx;
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return (ecx >> 27 & ecx >> 28 & 1) != 0;
+}
+
+CASE(x86_avx_switch, "Upper halves of AVX registers are each thread's own, and zero in a new one")
+{
+    setup();
+    if (!has_avx())
+        return; /* nothing to keep: AVX instructions are undefined here */
+    for (word i = 1; i <= 3; i++) {
+        struct thread *t = thread_new(avx_keeps, i * 0x1111111111111111, PRIORITY_LOW, endpoint);
+        OK(tcb_set_flags(t->tcb, 0, TCB_FLAG_FP));
+        thread_start(t);
+    }
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_LOW));
+    for (unsigned i = 0; i < 100 && after < 3; i++)
+        let_others_run();
+    EQUAL(after, 3);
+    EQUAL(seen[0], 0);
+    seen[1] = 1;
+    struct thread *t = thread_new(avx_initial, 0, PRIORITY_HIGH, endpoint);
+    OK(tcb_set_flags(t->tcb, 0, TCB_FLAG_FP));
+    thread_start(t);
+    EQUAL(after, 4);
+    EQUAL(seen[1], 0);
+}
+
 /* --- interrupts --- */
 
 #define RTC_PORT      0x70

@@ -119,9 +119,9 @@ CASE(timer_past, "A deadline in the past fires at once; a cancelled one never")
 }
 
 /* Timer i signals bit i % 50 of notification i / 50, so each can be told from the others. */
-CASE(timers_many, "A thousand timers armed in a scattered order fire: each of them, and none too early")
+CASE(timers_many, "Four thousand timers armed in a scattered order fire: each of them, and none too early")
 {
-    enum { COUNT = 1000, BITS = 50, GROUPS = COUNT / BITS };
+    enum { COUNT = 4000, BITS = 50, GROUPS = COUNT / BITS };
     cptr group = objects_new(OBJECT_NOTIFICATION, 0, GROUPS);
     cptr first = objects_new(OBJECT_TIMER, 0, COUNT), badged = slots_new(BITS);
     word start = ticks_now() + ns_to_ticks(20000000), step = ns_to_ticks(20000);
@@ -133,7 +133,7 @@ CASE(timers_many, "A thousand timers armed in a scattered order fire: each of th
         OK(timer_set(first + (cptr)i, start + (i * 7 % COUNT) * step));
         OK(cnode_delete(ROOT_CNODE, badged + i % BITS));
     }
-    for (word round = 0; fired < COUNT && round < 1000000; round++) {
+    for (word round = 0; fired < COUNT && round < 8000000; round++) {
         word g = round % GROUPS, bits = notification_poll(group + (cptr)g), now = ticks_now();
         EQUAL(signalled[g] & bits, 0);
         signalled[g] |= bits;
