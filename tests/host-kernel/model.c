@@ -278,11 +278,13 @@ struct model_snapshot *model_snapshot_take(void)
 
 void model_snapshot_restore(const struct model_snapshot *s)
 {
+    model_now = s->now;
+    rescue_start(model_core()); /* its context lies elsewhere; nobody had it yet */
     memcpy(model_memory + SMALL_ADDRESS, s->memory, SMALL_BYTES);
     kernel = s->kernel;
     memcpy(kernel_cores, s->cores, sizeof(kernel_cores));
     model_tls = s->tls, model_fpu = s->fpu, model_fpu_on = s->fpu_on;
-    model_now = s->now, model_deadline = s->deadline;
+    model_deadline = s->deadline;
     model_space = s->space;
     model_debug = s->debug;
     model_irq_masked = s->irq_masked;
