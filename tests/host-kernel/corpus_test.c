@@ -31,6 +31,7 @@ static void expect(FILE *file, const uint8_t *steps, size_t size, const struct p
 int main(int argc, char **argv)
 {
     static struct play plays;
+    static const struct play nothing;
     CHECK(argc >= 3 && argc <= 5);
     bool is_expecting = argc == 5 && strcmp(argv[3], "--expect") == 0;
     unsigned number = 0, only = argc > 3 && !is_expecting ? (unsigned)strtoul(argv[3], NULL, 0) : UINT32_MAX;
@@ -51,7 +52,9 @@ int main(int argc, char **argv)
         plays.is_replayable = argc == 5 || (bytes[0] & 1);
         play(bytes + 1, length - 1, &plays);
         events += plays.event_count;
-        if (output)
+        if (output && plays.is_timed) /* depends on the machine's speed: an empty one in its place */
+            expect(output, bytes, 0, &nothing);
+        else if (output)
             expect(output, bytes + 1, length - 1, &plays);
         else
             play_slowly(bytes + 1, length - 1, &plays);

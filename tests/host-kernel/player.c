@@ -231,6 +231,7 @@ static void actor_run(unsigned actor)
 static void current_run(void)
 {
     struct tcb *tcb = model_current();
+    player.play->is_timed = player.play->is_timed || (tcb->flags & TCB_FLAG_STRANDED);
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
     bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER;
     if (tcb == model_core()->idle) {
@@ -279,6 +280,7 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
     player.play = play;
     player.sequence = (struct sequence){bytes, size, 0};
     play->event_count = 0;
+    play->is_timed = false;
     model_current()->context.pc = CODE + CODE_NEXT;
     struct message m = {message_info(TCB_SET_PRIORITY, 0, 2), {ROOT_TCB, 0}};
     player.steps[0].kind = STEP_MACHINE;

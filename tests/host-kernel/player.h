@@ -12,6 +12,7 @@ struct play {
     unsigned event_count;
     uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
     bool is_spoken;                   /* tell every event on stdout */
+    bool is_timed;                    /* came out: somebody ran on time of last resort, of which there is little */
 };
 
 /* Boots; once, before play(). */

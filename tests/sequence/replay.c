@@ -144,8 +144,9 @@ static void world_end(void)
 
 static bool play(void)
 {
-    for (unsigned i = 1; i < ACTORS; i++)
-        *world.actors[i].buffer = (struct ipc_buffer){0};
+    for (unsigned i = 1; i < ACTORS; i++) /* whole pages: a buffer can be moved in its frame */
+        for (unsigned j = 0; j < PAGE_BYTES / sizeof(struct ipc_buffer); j++)
+            world.actors[i].buffer[j] = (struct ipc_buffer){0};
     const char *failed = world_build(&world);
     if (failed) {
         say("the world cannot be built: %s\n", failed);
