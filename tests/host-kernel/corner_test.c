@@ -376,6 +376,34 @@ static void test_large_frame(void)
     OK(cnode_delete(ROOT_CNODE, vspace));
 }
 
+/* One call's bounds: slots to copy, and an interrupt while many pages are mapped or while a Send invokes. */
+static void test_bounds(void)
+{
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0), sources = new_slots(80), copies = new_slots(80);
+    cptr vspace = new_object(OBJECT_VSPACE, 0), frame = new_object(OBJECT_FRAME, 21), waiters[2];
+    word done, level, d = ROOT_CNODE;
+    for (cptr i = 0; i < 80; i++)
+        OK(cnode_copy(ROOT_CNODE, sources + i, ROOT_CNODE, notification, RIGHT_ALL));
+    OK(cnode_copy_range(ROOT_CNODE, copies, ROOT_CNODE, sources, RIGHT_ALL, 80, &done));
+    EQUAL(done, 64);
+    OK(cnode_revoke(ROOT_CNODE, notification));
+    map_tables(vspace, 0x40000000, 1);
+    model_interrupt_waits = true;
+    OK(user_frame_map(frame, vspace, 0x40000000, RIGHT_READ, 0, 0, 0, &done, &level));
+    CHECK(done > 0 && done < 1 << 21);
+    for (unsigned i = 0; i < 2; i++) {
+        model_interrupt_waits = false;
+        waiters[i] = waiting(SYSCALL_WAIT, notification);
+    }
+    struct message m = {message_info(CNODE_DELETE, 0, 2), {notification, 1}};
+    INTERRUPTED(syscall_trap(SYSCALL_SEND, &d, &m));
+    EQUAL(m.words[0], notification); /* no answer */
+    for (unsigned i = 0; i < 2; i++)
+        aborted(waiters[i]);
+    OK(cnode_delete(ROOT_CNODE, vspace));
+    OK(cnode_delete(ROOT_CNODE, frame));
+}
+
 /* --- output --- */
 
 static void test_clock(void)
@@ -429,6 +457,7 @@ int main(int argc, char **argv)
     test_bucket();
     test_shared_tables();
     test_large_frame();
+    test_bounds();
     test_clock();
     test_output();
     printf("corners: all passed\n");
