@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 import bench_linux
+import chart
 
 RUN_SECONDS = 600
 LINE = re.compile(r"^(?:.*\s)?bench ([a-z0-9_]+) ([0-9]+(?:\.[0-9]+)?)$")
@@ -154,7 +155,7 @@ def write_json(root, arch, results, linux, path):
 
 
 def run(root, arch, folder, kernel, json_path, with_linux=False):
-    """Measure, print the tables, write the JSON when a path is given; gives the figures."""
+    """Measure, print the tables, write the JSON when a path is given; gives the figures and, or None, Linux'."""
     rows = read_rows(root, "peers.json")
     results = measure(root, arch, folder, kernel)
     linux = None
@@ -168,15 +169,21 @@ def run(root, arch, folder, kernel, json_path, with_linux=False):
         table(arch, results, rows)
     if json_path:
         write_json(root, arch, results, linux, json_path)
-    return results
+    return results, linux
 
 
 # ---- Our own figures as they were -------------------------------------------------------------------------------
 
-def recorded_text(rows):
-    """bench/recorded.json with one row a line, so that two people's changes meet only where they must."""
+ABOUT = {
+    "recorded.json": "Written by ./tessera bench --record: instructions per operation (kernel_text_bytes: bytes) of this tree.",
+    "linux.json": "Written by ./tessera bench --vs linux --record: instructions per operation of Debian's Linux (docs/comparison.md).",
+}
+
+
+def recorded_text(rows, name="recorded.json"):
+    """A record with one row a line, so that two people's changes meet only where they must."""
     lines = [f'        {json.dumps(name)}: {json.dumps(rows[name], sort_keys=True)}' for name in sorted(rows)]
-    return ('{\n    "about": "Written by ./tessera bench --record: instructions per operation (kernel_text_bytes: bytes) of this tree.",\n'
+    return (f'{{\n    "about": {json.dumps(ABOUT[name])},\n'
             '    "rows": {\n' + ",\n".join(lines) + "\n    }\n}\n")
 
 
@@ -189,12 +196,28 @@ def with_results(rows, arch, results):
     return {name: figures for name, figures in new.items() if figures}
 
 
-def record(root, arch, results):
-    path = os.path.join(root, "bench", "recorded.json")
-    rows = read_rows(root, "recorded.json") if os.path.exists(path) else {}
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(recorded_text(with_results(rows, arch, results)))
-    print(f"recorded in {os.path.relpath(path, root)}")
+def with_linux_results(rows, arch, operations):
+    """The recorded Linux rows, {row: {operation: {arch: value}}}, after this run took the place of an architecture's."""
+    new = {name: {operation: {key: value for key, value in figures.items() if key != arch} for operation, figures in row.items()}
+           for name, row in rows.items()}
+    for name, operation, value in operations:
+        new.setdefault(name, {}).setdefault(operation, {})[arch] = int(value) if value == int(value) else value
+    new = {name: {operation: figures for operation, figures in row.items() if figures} for name, row in new.items()}
+    return {name: row for name, row in new.items() if row}
+
+
+def write_record(root, name, rows):
+    with open(os.path.join(root, "bench", name), "w", encoding="utf-8") as file:
+        file.write(recorded_text(rows, name))
+    print(f"recorded in bench/{name}")
+
+
+def record(root, arch, results, linux):
+    """Keep the figures, and Linux' where they were measured; draw the chart anew."""
+    write_record(root, "recorded.json", with_results(read_rows(root, "recorded.json"), arch, results))
+    if linux:
+        write_record(root, "linux.json", with_linux_results(read_rows(root, "linux.json"), arch, linux[2]))
+    chart.write()
 
 
 def compare(rows, arch, results):

@@ -312,11 +312,11 @@ def command_bench(options):
     for arch in arches:
         step(f"Measuring on {arch}: instructions, counted by QEMU")
         try:
-            results = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux")
+            results, linux = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux")
         except bench.BenchError as error:
             raise Failure(str(error)) from None
         if options.record:
-            bench.record(ROOT, arch, results)
+            bench.record(ROOT, arch, results, linux)
     return 0
 
 
@@ -449,7 +449,7 @@ def command_line():
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
     command.add_argument("--record", action="store_true",
-                         help="write the figures into bench/recorded.json, which the test 'bench' compares with")
+                         help="write the figures into bench/recorded.json, which the test 'bench' compares with, and draw the chart in docs/")
     command.add_argument("--runs", type=positive, default=5, metavar="N", help="wasm: runs of each program (default 5)")
     command.add_argument("--json", metavar="FILE", help="also write the results there (system: with --arch)")
 

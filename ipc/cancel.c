@@ -60,6 +60,7 @@ bool tcb_destroy(struct core *core, struct cap cap)
     struct tcb *tcb = cap_object(cap);
     thread_suspend(core, tcb);
     while (tcb->serving) {
+        /* cppcheck-suppress nullPointerRedundantCheck ; cancelling takes the reply off this list */
         thread_cancel(core, tcb->serving->caller, CANCEL_ABORT);
         if (preemption_wanted(core) && tcb->serving)
             return false;

@@ -42,7 +42,7 @@ static SELDOM void container_kill(struct slot *slot)
     kassert(slot_is_empty(host));
     slot_move(slot, host, cap_make(CAP_ZOMBIE, host, 0, 0));
     zombie_set(host, kernel.dying, count);
-    kernel.dying = host;
+    kernel.dying = host; /* cppcheck-suppress danglingLifetime ; the count is not part of the slots */
 }
 
 static void slot_clear(struct core *core, struct slot *slot)

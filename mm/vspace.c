@@ -83,7 +83,7 @@ struct walk vspace_walk(struct vspace *vspace, vaddr address, unsigned level)
     if (__builtin_expect(vspace->shared_count > 0, 0)) {
         const struct shared_table *shared = shared_find(vspace, address);
         unsigned shared_level = shared ? (unsigned)(shared->address_and_level & 3) : 0;
-        if (shared_level >= level) {
+        if (shared && shared_level >= level) {
             table = paddr_to_kernel(shared->table);
             walk.level = shared_level;
             walk.is_shared = true;

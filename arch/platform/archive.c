@@ -67,7 +67,7 @@ static const struct manifest *manifest_at(const uint8_t *base)
 
 static const char *header_check(const uint8_t *base, uint64_t bytes)
 {
-    static const char namesize[8] = "00000F92"; /* up to the second page: 4096 - 110 */
+    static const uint8_t namesize[8] = "00000F92"; /* up to the second page: 4096 - 110 */
     _Static_assert(PAGE_BYTES - NEWC_HEADER_BYTES == 0xf92, "the digits above are this number");
 
     if (bytes == 0)

@@ -112,7 +112,7 @@ static bool instant_take(const struct reference *reference, struct instant *inst
 static bool clocks_compare(const struct reference *reference, struct clock_rates *rates)
 {
     uint64_t wanted = reference->hz * WINDOW_NS / 1000000000;
-    struct instant start, end;
+    struct instant start = {0}, end = {0};
     apic_write(APIC_TIMER_START, 0xffffffff);
     if (!instant_take(reference, &start))
         return false;

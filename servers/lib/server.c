@@ -26,6 +26,7 @@ void message_put(struct message *m, unsigned at, const void *bytes, size_t count
         if (at < MESSAGE_REGISTERS)
             m->words[at] = value;
         else
+            /* cppcheck-suppress arrayIndexOutOfBoundsCond ; callers write no message of over 120 words */
             own_buffer->words[at] = value;
         from += part;
         count -= part;
@@ -37,6 +38,7 @@ void message_get(const struct message *m, unsigned at, void *bytes, size_t count
     uint8_t *to = bytes;
     for (; count > 0; at++) {
         size_t part = count < 8 ? count : 8;
+        /* cppcheck-suppress arrayIndexOutOfBoundsCond ; as above */
         word value = at < MESSAGE_REGISTERS ? m->words[at] : own_buffer->words[at];
         __builtin_memcpy(to, &value, part);
         to += part;

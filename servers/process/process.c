@@ -209,10 +209,16 @@ static const struct image_manifest *manifest_at(uint32_t offset)
     return offset ? (const void *)((const char *)server.system + offset) : NULL;
 }
 
+/* The system's check refused descriptions whose program has none. */
+static const struct image_manifest *grant_of(const struct system_program *program)
+{
+    return (const void *)((const char *)server.system + program->grant);
+}
+
 static uint32_t authority_set(struct process *process, const struct process_options *options)
 {
     const struct system_program *program = process->description;
-    const struct image_manifest *grant = manifest_at(program->grant);
+    const struct image_manifest *grant = grant_of(program);
     const struct image_manifest *request = manifest_at(program->request);
     if (!request)
         request = process->image->image.manifest;
@@ -273,7 +279,7 @@ static void strings_add(struct start_writer *writer, struct start_strings *to, c
 /* Whose arguments: a parent's, else the description's, else the manifest's, else the name alone. */
 static void arguments_add(struct process *process, const struct process_options *options, struct start_writer *writer)
 {
-    const struct image_manifest *grant = manifest_at(process->description->grant);
+    const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
     struct start_strings *to = &writer->page->arguments;
     if (options->parent) {
@@ -383,7 +389,7 @@ static uint32_t start_fill(struct process *process, const struct process_options
 
 static uint64_t start_bytes(const struct process *process, const struct process_options *options)
 {
-    const struct image_manifest *grant = manifest_at(process->description->grant);
+    const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
     uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->argument_bytes + 1 +
                      list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment);
