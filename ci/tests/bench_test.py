@@ -44,6 +44,11 @@ class Record(unittest.TestCase):
         rows = bench.with_results(ROWS, "x86_64", [("loop_check", 2.0), ("call", 900.0), ("new", 7.25)])
         self.assertEqual(rows, {"call": {"arm64": 400, "x86_64": 900}, "yield": {"arm64": 300}, "new": {"x86_64": 7.25}})
 
+    def test_linux_figures_keep_operations_apart(self):
+        rows = bench.with_linux_results({"call": {"pipe": {"arm64": 9, "x86_64": 8}, "gone": {"x86_64": 1}}}, "x86_64",
+                                        [("call", "pipe", 7.0), ("call", "futex", 6.5)])
+        self.assertEqual(rows, {"call": {"pipe": {"arm64": 9, "x86_64": 7}, "futex": {"x86_64": 6.5}}})
+
     def test_the_text_is_json_with_a_row_a_line(self):
         text = bench.recorded_text(ROWS)
         self.assertEqual(json.loads(text)["rows"], ROWS)
