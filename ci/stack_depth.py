@@ -47,14 +47,17 @@ INDIRECT = [
 # Functions that come back to themselves, and how often they stand in a path at most:
 #   slot_empty  of a timer's or an interrupt handler's capability empties the object's own slots; these hold notifications and
 #               scheduling contexts (invoke_machine.c, invoke_sched.c), which have no slots.
-REPEATS = {"kernel/delete.c:slot_empty": 2}
+#   thread_update, rescue_update
+#               of a thread that gives the context of last resort back call themselves once for its loss of the context, and once
+#               for the next thread, which gets it (sched/rescue.c) and, having it, passes nothing on.
+REPEATS = {"kernel/delete.c:slot_empty": 2, "thread_update": 3, "rescue_update": 3}
 
 # Machine code that C calls: bytes of stack. (x86-64: with the return address.) The ways out begin a new stack.
 ASSEMBLY = {"x86_64": {"leave_kernel": 8},
             "arm64": {"arch_memory_clear": 0, "arch_fpu_save": 0, "arch_fpu_restore": 0, "breakpoint_write": 0, "leave": 0}}
 
-# Machine code that needs no stack, and functions that run elsewhere: the firmware's stack.
-ELSEWHERE = {"x86_64": (), "arm64": ("efi_main",)}
+# Functions that run on another stack: the firmware's. A file's name stands for its local functions.
+ELSEWHERE = {"x86_64": (), "arm64": ("efi_main", "arch/arm64/efi.c")}
 
 
 class DepthError(Exception):
@@ -211,7 +214,7 @@ def resolve(graph, arch, executable):
     resolved = {}
     for function, calls in graph.calls.items():
         callees = set()
-        if function.rsplit(":", 1)[-1] not in ELSEWHERE[arch]:
+        if function.split(":")[0] not in ELSEWHERE[arch]:
             for callee, place in calls:
                 if callee == INDIRECT_TARGET:
                     callees |= indirect_callees(place, executable, plain)

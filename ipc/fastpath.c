@@ -150,7 +150,6 @@ _Noreturn void fastpath_call(void)
     struct endpoint *endpoint = cap_object_of(cap, OBJECT_ENDPOINT);
     struct tcb *server = endpoint->queue.head;
     ABANDON_IF(!cap_has(cap, RIGHT_CALL) || !server || !endpoint->has_receivers || !server->reply);
-    /* cppcheck-suppress nullPointerRedundantCheck ; it does not know that to abandon is to leave */
     if (UNLIKELY(server->sched_context != NULL)) {
         ABANDON_IF(!thread_has_simple_context(server) || !is_next(core, server, false));
         message_check(caller, server);
