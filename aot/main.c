@@ -187,8 +187,9 @@ static struct image_memory *list_memories(const struct program *program)
         const struct instance *instance = program->instances[i];
         if (instance->is_dropped)
             continue;
-        for (uint32_t memory = instance->module.imported_memory_count; memory < instance->module.memory_count;
-             memory++) {
+        for (uint32_t memory = 0; memory < instance->module.memory_count; memory++) {
+            if (!program_defines_memory(instance, memory))
+                continue;
             const struct limits *limits = &instance->module.memories[memory].limits;
             memories[count++] = (struct image_memory){.base = instance->memory_bases[memory],
                                                       .initial_pages = limits->minimum,

@@ -223,6 +223,8 @@ static bool scan_function(struct program *program, const struct module *module, 
     operator_reader_open_body(&reader, module, function);
     while (!operator_reader_at_end(&reader) && (is_read = operator_read(&reader, &op, &error))) {
         program->may_grow_tables |= op.code == OP_TABLE_GROW;
+        program->may_change_tables |= opcode_table[op.code].group == GROUP_TABLE && op.code != OP_TABLE_GET &&
+                                      op.code != OP_TABLE_SIZE && op.code != OP_ELEM_DROP;
         program->has_exceptions |= opcode_table[op.code].group == GROUP_EXCEPTION;
         program->has_tail_calls |=
             op.code == OP_RETURN_CALL || op.code == OP_RETURN_CALL_INDIRECT || op.code == OP_RETURN_CALL_REF;
@@ -284,6 +286,8 @@ bool program_definition(const struct instance *instance, enum external_kind kind
     while (index < imported_count(&instance->module, kind)) {
         const struct resolution *resolution =
             &instance->imports[module_import_position(&instance->module, kind, index)];
+        if (!resolution->provider && kind == EXTERNAL_MEMORY)
+            break; /* nobody's: the instance has it */
         if (!resolution->provider) {
             *symbol = resolution->symbol;
             return false;
@@ -406,7 +410,9 @@ static bool link_native(struct instance *instance, const struct module_import *i
                          "incompatible import type: \"%s\" \"%s\" is imported as %s but available as %s",
                          native->module, native->name, wanted, available);
     }
-    resolution->symbol = format_text("__imported_%s_%s", native->module, native->name);
+    char *name = symbol_mangle(native->name, strlen(native->name));
+    resolution->symbol = format_text("__imported_%s_%s", native->module, name);
+    free(name);
     return true;
 }
 
@@ -484,7 +490,30 @@ static bool link_import(const struct program *program, struct instance *instance
         resolution->index = export->index;
         return true;
     }
+    /* A module with threads imports its memory from whoever makes it: a program is alone, and makes it. */
+    bool is_shared_memory =
+        import->kind == EXTERNAL_MEMORY && instance->module.memories[import->index].limits.is_shared;
+    if (is_shared_memory && !program->has_export_tables)
+        return true;
     return link_native(instance, import, resolution, error);
+}
+
+bool program_defines_memory(const struct instance *instance, uint32_t memory)
+{
+    return memory >= instance->module.imported_memory_count ||
+           !instance->imports[module_import_position(&instance->module, EXTERNAL_MEMORY, memory)].provider;
+}
+
+/* Whether some module may start threads. */
+static bool spawns_threads(const struct program *program)
+{
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        for (uint32_t k = 0; k < program->instances[i]->module.import_count; k++) {
+            const char *symbol = program->instances[i]->is_dropped ? NULL : program->instances[i]->imports[k].symbol;
+            if (symbol && strcmp(symbol, THREAD_SPAWN_SYMBOL) == 0)
+                return true;
+        }
+    return false;
 }
 
 static bool link_instance(const struct program *program, struct instance *instance, struct link_error *error)
@@ -559,9 +588,8 @@ static bool place_memories(struct program *program)
     uint64_t regions = 0;
     for (uint32_t i = 0; i < program->instance_count; i++) {
         struct instance *instance = program->instances[i];
-        for (uint32_t memory = instance->module.imported_memory_count;
-             !instance->is_dropped && memory < instance->module.memory_count; memory++)
-            if (!place_memory(program, instance, memory, &regions))
+        for (uint32_t memory = 0; !instance->is_dropped && memory < instance->module.memory_count; memory++)
+            if (program_defines_memory(instance, memory) && !place_memory(program, instance, memory, &regions))
                 return false;
     }
     if (program->memory_count <= IMAGE_MAX_MEMORIES)
@@ -591,6 +619,11 @@ bool program_link(struct program *program)
         if (program->instances[i]->is_dropped || link_ends(program, program->instances[i], &error))
             continue;
         fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", program->instances[i]->file, error.offset, error.text);
+        return false;
+    }
+    program->has_threads = spawns_threads(program);
+    if (program->has_threads && program->has_export_tables) {
+        fprintf(stderr, "tessera-aot: a program whose modules start threads cannot have --export-tables\n");
         return false;
     }
     return place_memories(program);

@@ -51,6 +51,8 @@ struct program {
     uint32_t first_memory;
     uint32_t memory_count;
     bool may_grow_tables;      /* some module has a table.grow */
+    bool may_change_tables;    /* some module writes to a table */
+    bool has_threads;          /* some module may start threads: each has globals, and such tables, of its own */
     bool has_exceptions;       /* some module throws or catches: calls may unwind */
     bool has_tail_calls;       /* some module has a return_call: all functions use a convention that allows it */
     bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
@@ -86,6 +88,12 @@ bool program_definition(const struct instance *instance, enum external_kind kind
 
 /* The import that provides entity `index` of its kind; `index` must be an imported one. */
 uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index);
+
+/* Whether the memory is the instance's own: also a shared one that it imports and nobody provides. */
+bool program_defines_memory(const struct instance *instance, uint32_t memory);
+
+/* The native function that starts a thread. */
+#define THREAD_SPAWN_SYMBOL "__imported_wasi_thread$2dspawn"
 
 /* The most pages that a memory can ever have. */
 uint64_t memory_maximum_pages(const struct limits *limits);

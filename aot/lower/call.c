@@ -1,5 +1,7 @@
 /* Calls. A function's address is its reference; four bytes before its code stands the number of its type, which an
  * indirect call compares with the type it was compiled for. */
+#include <string.h>
+
 #include "lower/lower.h"
 
 /* What is called, and how. */
@@ -10,6 +12,36 @@ struct callee {
     bool is_native;
 };
 
+/* Native functions that know about threads, or do not come back. */
+static bool is_called_freely(LLVMValueRef function)
+{
+    static const char *const names[] = {THREAD_SPAWN_SYMBOL, "__imported_wasi_snapshot_preview1_proc_exit",
+                                        "__imported_wasi_snapshot_preview1_sched_yield"};
+    size_t length;
+    const char *name = LLVMGetValueName2(function, &length);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void call_runtime(struct lowering *lower, const char *name)
+{
+    LLVMTypeRef type = LLVMFunctionType(lower->nothing, NULL, 0, false);
+    lower_call(lower, type, lower_external_function(lower, name, type), NULL, 0);
+}
+
+LLVMValueRef lower_call_native(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                               uint32_t count)
+{
+    if (!lower->program->has_threads || is_called_freely(callee))
+        return lower_call(lower, type, callee, arguments, count);
+    call_runtime(lower, "wasm_native_enter");
+    LLVMValueRef result = lower_call(lower, type, callee, arguments, count);
+    call_runtime(lower, "wasm_native_leave");
+    return result;
+}
+
 /* Pops the arguments and calls; what the callee throws goes to `unwind`, or out of this function when that is NULL. */
 static LLVMValueRef build_call(struct lowering *lower, const struct callee *callee, LLVMBasicBlockRef unwind)
 {
@@ -17,7 +49,7 @@ static LLVMValueRef build_call(struct lowering *lower, const struct callee *call
     lower->value_count -= count;
     LLVMValueRef *arguments = lower->values + lower->value_count;
     if (callee->is_native)
-        return lower_call(lower, callee->llvm_type, callee->function, arguments, count);
+        return lower_call_native(lower, callee->llvm_type, callee->function, arguments, count);
     return unwind ? lower_invoke_wasm(lower, callee->llvm_type, callee->function, arguments, count, unwind)
                   : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, count);
 }

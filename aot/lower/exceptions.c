@@ -42,8 +42,8 @@ static LLVMValueRef record_new(struct lowering *lower, uint32_t tag, const LLVMV
     LLVMTypeRef types[] = {lower->pointer, lower->i64};
     LLVMTypeRef new_type = LLVMFunctionType(lower->pointer, types, 2, false);
     LLVMValueRef arguments[] = {lower->tags[tag], lower_i64(lower, slots)};
-    LLVMValueRef record =
-        lower_call(lower, new_type, lower_external_function(lower, "wasm_exception_new", new_type), arguments, 2);
+    const char *name = lower->program->has_threads ? "wasm_exception_new_threads" : "wasm_exception_new";
+    LLVMValueRef record = lower_call(lower, new_type, lower_external_function(lower, name, new_type), arguments, 2);
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, record, ""), TRAP_EXCEPTIONS_EXHAUSTED);
     for (uint32_t i = 0, slot = 0; i < type->parameter_count; slot += slot_count(type->parameters[i++]))
         LLVMSetAlignment(LLVMBuildStore(lower->builder, values[i], slot_address(lower, record, slot)), 8);

@@ -23,6 +23,13 @@ static void set_linkage(const struct lowering *lower, LLVMValueRef symbol)
         LLVMSetLinkage(symbol, LLVMInternalLinkage);
 }
 
+/* A variable that each thread has its own of. */
+static void set_thread_local(const struct lowering *lower, LLVMValueRef variable)
+{
+    if (lower->program->has_threads)
+        LLVMSetThreadLocalMode(variable, LLVMLocalExecTLSModel);
+}
+
 /* An alias, visible to the whole image. */
 static void add_alias(const struct lowering *lower, LLVMValueRef function, LLVMTypeRef type, const char *name)
 {
@@ -110,7 +117,7 @@ static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValu
     LLVMGetParams(function, arguments);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(lower->builder); /* may be in the middle of another function */
     LLVMPositionBuilderAtEnd(lower->builder, LLVMAppendBasicBlockInContext(lower->context, function, ""));
-    LLVMValueRef result = is_native ? lower_call(lower, type, callee, arguments, count)
+    LLVMValueRef result = is_native ? lower_call_native(lower, type, callee, arguments, count)
                                     : lower_call_wasm(lower, type, callee, arguments, count);
     if (LLVMGetReturnType(type) == lower->nothing)
         LLVMBuildRetVoid(lower->builder);
@@ -235,6 +242,10 @@ static void declare_tables(struct lowering *lower)
         char *entries = symbol_entity(definer, "table", defined), *size = symbol_entity(definer, "size", defined);
         table->entries = lower_external_global(lower, entries, LLVMArrayType2(lower->pointer, table->capacity));
         table->size = lower_external_global(lower, size, lower->i32);
+        if (lower->program->may_change_tables) {
+            set_thread_local(lower, table->entries);
+            set_thread_local(lower, table->size);
+        }
         free(entries);
         free(size);
         if (own) {
@@ -263,6 +274,8 @@ static void declare_globals(struct lowering *lower)
         global->type = lower_value_type(lower, lower->module->globals[i].type);
         global->value = lower_external_global(lower, name, global->type);
         LLVMSetGlobalConstant(global->value, !lower->module->globals[i].is_mutable);
+        if (lower->module->globals[i].is_mutable)
+            set_thread_local(lower, global->value);
         free(name);
         if (own) {
             const struct expression initial = lower->module->globals[i].initial;
@@ -302,6 +315,8 @@ static LLVMValueRef add_local(struct lowering *lower, const char *word, uint32_t
     LLVMSetInitializer(global, initial);
     LLVMSetLinkage(global, LLVMInternalLinkage);
     LLVMSetGlobalConstant(global, is_constant);
+    if (!is_constant)
+        set_thread_local(lower, global);
     return global;
 }
 

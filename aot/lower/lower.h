@@ -211,6 +211,9 @@ LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef c
  * when the program has tail calls. */
 LLVMValueRef lower_call_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
                              uint32_t count);
+/* A native function; in a program with threads, one at a time. */
+LLVMValueRef lower_call_native(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
+                               uint32_t count);
 /* A call that continues at `unwind` when the callee throws. */
 LLVMValueRef lower_invoke_wasm(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
                                uint32_t count, LLVMBasicBlockRef unwind);

@@ -11,6 +11,10 @@
 
 #include "runtime.h"
 
+#ifndef POOL_STORAGE
+#define POOL_STORAGE
+#endif
+
 #define POOL_BYTES    65536u
 #define GRANULE_BYTES 32u
 #define GRANULES      (POOL_BYTES / GRANULE_BYTES)
@@ -18,13 +22,13 @@
 /* What a granule is. A record is its first granule and the continuations after it. */
 enum granule { GRANULE_FREE, GRANULE_RECORD, GRANULE_MARKED, GRANULE_CONTINUATION };
 
-static uint64_t pool[POOL_BYTES / sizeof(uint64_t)] __attribute__((aligned(GRANULE_BYTES)));
-static uint8_t granules[GRANULES];
-static uint32_t next; /* the search for room goes on here */
+static POOL_STORAGE uint64_t pool[POOL_BYTES / sizeof(uint64_t)] __attribute__((aligned(GRANULE_BYTES)));
+static POOL_STORAGE uint8_t granules[GRANULES];
+static POOL_STORAGE uint32_t next; /* the search for room goes on here */
 
 /* Marked records whose own words have not been looked at. */
-static uint16_t unseen[GRANULES];
-static uint32_t unseen_count;
+static POOL_STORAGE uint16_t unseen[GRANULES];
+static POOL_STORAGE uint32_t unseen_count;
 
 /* The image's data; program.ld. */
 extern const uint64_t program_data_start[], program_data_end[];
@@ -49,6 +53,18 @@ static void mark_words(const uint64_t *from, const uint64_t *to)
         granules[granule] = GRANULE_MARKED;
         unseen[unseen_count++] = (uint16_t)granule;
     }
+}
+
+/* The words that lie outside of the pool. */
+static void mark_roots(const uint64_t *from, const uint64_t *to)
+{
+    const uint64_t *pool_end = pool + POOL_BYTES / sizeof *pool;
+    if ((uint64_t)pool - (uint64_t)from >= (uint64_t)to - (uint64_t)from) {
+        mark_words(from, to);
+        return;
+    }
+    mark_words(from, pool);
+    mark_words(pool_end, to);
 }
 
 static void mark_referred(void)
@@ -81,14 +97,13 @@ static inline const uint64_t *stack_pointer(void)
     return pointer;
 }
 
-/* Frees every record that nothing refers to. The pool itself lies in the image's data and is no root. */
+/* Frees every record that nothing refers to. The pool itself is no root. */
 static __attribute__((noinline)) void collect(void)
 {
     void *resume[5];
     (void)__builtin_setjmp(resume); /* every register that a caller may hold a reference in is on the stack now */
-    mark_words(stack_pointer(), (const uint64_t *)wasm_platform_stack_top());
-    mark_words(program_data_start, pool);
-    mark_words(pool + POOL_BYTES / sizeof *pool, program_data_end);
+    mark_roots(stack_pointer(), (const uint64_t *)wasm_platform_stack_top());
+    mark_roots(program_data_start, program_data_end);
     mark_referred();
     sweep();
 }

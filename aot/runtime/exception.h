@@ -13,6 +13,9 @@ struct wasm_exception {
 /* A record with room for `slots` values. NULL: all that the pool can hold are alive. */
 struct wasm_exception *wasm_exception_new(const void *tag, uint64_t slots);
 
+/* The same in a program with threads. */
+struct wasm_exception *wasm_exception_new_threads(const void *tag, uint64_t slots);
+
 /* Goes on at the innermost landing pad among the callers. Comes back when there is none. */
 void wasm_throw(struct wasm_exception *exception);
 

@@ -13,6 +13,15 @@
 uint32_t wasm_notify(const void *address, uint32_t count);
 uint32_t wasm_wait(const void *address, uint64_t expected, int64_t timeout_ns, uint32_t bytes);
 
+/* Around the call of a native function, in a program with threads. */
+void wasm_native_enter(void);
+void wasm_native_leave(void);
+
+/* ---- for native functions ---- */
+
+/* Before one waits: lets other threads call native functions. True: wasm_native_enter must follow. */
+bool wasm_native_pause(void);
+
 /* ---- what is thread-local ---- */
 
 /* The block that holds a thread's own variables; 0: the program has none. */

@@ -4,6 +4,7 @@
  *
  * A signal may come late or for nothing; who waits looks again and decides.
  */
+#include "aot/runtime/thread.h"
 #include "tessera/clock.h"
 #include "tessera/invoke.h"
 #include "wasi.h"
@@ -72,14 +73,51 @@ bool deadline_possible(void)
     return has_timer;
 }
 
-void wait_for_signal(uint64_t deadline_ticks)
+static word wait_on_notification(uint64_t deadline_ticks)
 {
     if (deadline_ticks && timer_set(PROCESS_CAP_TIMER, deadline_ticks) != ERROR_NONE)
-        return;
+        return 0;
     word signals = notification_wait(PROCESS_CAP_NOTIFICATION);
     if (deadline_ticks && !(signals & PROCESS_SIGNAL_TIMER))
         (void)timer_cancel(PROCESS_CAP_TIMER);
+    return signals;
+}
+
+/* Of several threads one waits for the notification; it tells the others, who look again, each for what it wants. */
+static bool has_listener;
+static uint32_t turns;
+
+static void wait_for_turn(uint64_t deadline_ticks)
+{
+    uint32_t turn = turns;
+    int64_t timeout_ns = -1;
+    if (deadline_ticks) {
+        uint64_t now = clock_ticks();
+        timeout_ns = deadline_ticks > now ? (int64_t)clock_ns(deadline_ticks - now, start_page->timer_multiplier,
+                                                              start_page->timer_shift)
+                                          : 0;
+    }
+    (void)wasm_native_pause();
+    (void)wasm_wait(&turns, turn, timeout_ns, sizeof(turns));
+    wasm_native_enter();
+}
+
+void wait_for_signal(uint64_t deadline_ticks)
+{
+    if (has_listener) {
+        wait_for_turn(deadline_ticks);
+        return;
+    }
+    has_listener = true;
+    bool is_paused = wasm_native_pause();
+    word signals = wait_on_notification(deadline_ticks);
+    if (is_paused)
+        wasm_native_enter();
+    has_listener = false;
     note(signals);
+    turns++;
+    if (is_paused)
+        (void)wasm_notify(&turns, UINT32_MAX);
 }
 
 void stream_signal(const struct descriptor *descriptor)

@@ -3,6 +3,7 @@
 #include "kernel_interface.h"
 #include "linux.h"
 #include "runtime/runtime.h"
+#include "runtime/thread.h"
 
 enum { ERRNO_SUCCESS = 0, ERRNO_BADF = 8, ERRNO_FAULT = 21, ERRNO_INVAL = 28 };
 enum { MAX_SUBSCRIPTIONS = 64, CLOCK_REALTIME_WASI = 0, CLOCK_MONOTONIC_WASI = 1, TIME_IS_ABSOLUTE = 1 };
@@ -96,7 +97,10 @@ uint32_t __imported_wasi_snapshot_preview1_poll_oneoff(uint32_t in, uint32_t out
             shortest = left[i];
     }
     uint64_t begin = clock_now(CLOCK_MONOTONIC_WASI), time[2] = {shortest / 1000000000u, shortest % 1000000000u};
+    bool is_paused = wasm_native_pause();
     linux_call(SYSCALL_PPOLL, (long)streams, (long)count, shortest == UINT64_MAX ? 0 : (long)time, 0, 0, 0);
+    if (is_paused)
+        wasm_native_enter();
     uint64_t passed = clock_now(CLOCK_MONOTONIC_WASI) - begin;
     uint32_t happened = 0;
     for (uint32_t i = 0; i < count; i++) {
