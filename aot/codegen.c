@@ -37,13 +37,20 @@ static void target_initialise(enum target target)
 
 /* What only LLVM's command line can set; once in a process.
  *
+ * Loop strength reduction runs before the indices are made wide (codegen_optimise), not in the code generator: it knows
+ * narrow induction variables only.
+ *
+ * LLVM takes the baseline CPU for one with a loop buffer of 28 operations and unrolls no further; the CPUs of today
+ * have larger ones or none.
+ *
  * Indices stay 32 bits wide. Widened to 64 they must be cut again before each access, and LLVM narrows that mask by the
  * bits that alignment leaves zero, so that it is no longer the free zero extension; nor can an address become a
  * displacement. Loops over arrays at constant addresses lose half their speed by it. */
 static void configure_llvm(void)
 {
-    static const char *const arguments[] = {"tessera-aot", "-indvars-widen-indvars=false"};
-    LLVMParseCommandLineOptions(2, arguments, NULL);
+    static const char *const arguments[] = {"tessera-aot", "-disable-lsr", "-unroll-partial-threshold=150",
+                                            "-indvars-widen-indvars=false"};
+    LLVMParseCommandLineOptions(4, arguments, NULL);
 }
 
 static bool fail(char *message)
@@ -75,21 +82,18 @@ void codegen_close(struct codegen *codegen)
     LLVMDisposeTargetMachine(codegen->machine);
 }
 
-bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
+static void set_target(const struct codegen *codegen, LLVMModuleRef llvm)
 {
-    char *message = NULL;
     char *triple = LLVMGetTargetMachineTriple(codegen->machine);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(codegen->machine);
     LLVMSetTarget(llvm, triple);
     LLVMSetModuleDataLayout(llvm, layout);
     LLVMDisposeTargetData(layout);
     LLVMDisposeMessage(triple);
-    if (LLVMVerifyModule(llvm, LLVMReturnStatusAction, &message))
-        return fail(message);
-    LLVMDisposeMessage(message);
+}
 
-    char passes[] = "default<O0>";
-    passes[strlen(passes) - 2] = (char)('0' + codegen->level);
+static bool run_passes(const struct codegen *codegen, LLVMModuleRef llvm, const char *passes)
+{
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef error = LLVMRunPasses(llvm, passes, codegen->machine, options);
     LLVMDisposePassBuilderOptions(options);
@@ -99,6 +103,33 @@ bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
     fprintf(stderr, "tessera-aot: LLVM: %s\n", text);
     LLVMDisposeErrorMessage(text);
     return false;
+}
+
+static bool verify(LLVMModuleRef llvm)
+{
+    char *message = NULL;
+    if (LLVMVerifyModule(llvm, LLVMReturnStatusAction, &message))
+        return fail(message);
+    LLVMDisposeMessage(message);
+    return true;
+}
+
+bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
+{
+    set_target(codegen, llvm);
+    if (!verify(llvm))
+        return false;
+    char passes[] = "default<O0>";
+    passes[strlen(passes) - 2] = (char)('0' + codegen->level);
+    if (!run_passes(codegen, llvm, passes))
+        return false;
+    lower_place_memories(llvm);
+    if (codegen->level == 0)
+        return true;
+    if (!run_passes(codegen, llvm, "function(loop-simplify,lcssa,loop(loop-reduce))"))
+        return false;
+    lower_widen_indices(llvm);
+    return verify(llvm);
 }
 
 LLVMMemoryBufferRef codegen_emit(const struct codegen *codegen, LLVMModuleRef llvm, enum emit emit)

@@ -18,7 +18,8 @@ struct codegen {
 bool codegen_open(struct codegen *codegen, enum target target, unsigned level);
 void codegen_close(struct codegen *codegen);
 
-/* Checks the module's form and runs LLVM's pipeline for the level. */
+/* Checks the module's form, runs LLVM's pipeline for the level, puts memories at their addresses, and makes ready for
+ * the code generator. */
 bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm);
 
 /* Object code, assembly or LLVM's text; the caller disposes of the buffer. NULL: printed. */

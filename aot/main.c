@@ -86,7 +86,6 @@ static bool generate(struct translation *translation, LLVMModuleRef llvm, const 
     pass_begin(translation, "optimise", name);
     if (!codegen_optimise(&translation->codegen, llvm))
         return false;
-    lower_place_memories(llvm);
     pass_end(translation, "optimise", name);
     pass_begin(translation, "generate", name);
     LLVMMemoryBufferRef buffer = codegen_emit(&translation->codegen, llvm, emit);

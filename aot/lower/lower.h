@@ -145,6 +145,12 @@ LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *progr
 /* After optimisation: memories are constant addresses from here on. */
 void lower_place_memories(LLVMModuleRef llvm);
 
+/* ---- widen.c ---- */
+
+/* After optimisation and loop strength reduction: indices are 64 bits wide where the code generator cannot see that
+ * their upper half is zero. */
+void lower_widen_indices(LLVMModuleRef llvm);
+
 /* The reference to a function: an address with a type number before it. */
 LLVMValueRef lower_function_reference(struct lowering *lower, uint32_t function);
 

@@ -83,6 +83,7 @@ void lower_function_attributes(const struct lowering *lower, LLVMValueRef functi
     set_flag(lower, function, "nounwind");
     set_attribute(lower, function, "disable-tail-calls", "true");
     set_attribute(lower, function, "frame-pointer", "all");
+    set_attribute(lower, function, "tune-cpu", "generic"); /* not for the oldest CPU that has the instructions */
     set_attribute(lower, function, "probe-stack", "inline-asm");
     set_attribute(lower, function, "stack-probe-size", "4096");
 }
