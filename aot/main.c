@@ -16,6 +16,7 @@
 #include "lower/lower.h"
 #include "memory.h"
 #include "options.h"
+#include "parallel.h"
 #include "program.h"
 
 /* What a program's stack gets unless it is told otherwise. */
@@ -79,7 +80,36 @@ static char *output_name(const struct options *options)
 
 /* ---- code ---- */
 
-/* Optimises and generates; the result goes to `file`. */
+static bool add_object(struct translation *translation, char *file)
+{
+    translation->objects =
+        reallocate(translation->objects, translation->object_count + 1, sizeof *translation->objects);
+    translation->objects[translation->object_count++] = file;
+    return file != NULL;
+}
+
+static bool generate_whole(struct translation *translation, LLVMModuleRef llvm, enum emit emit, const char *file)
+{
+    LLVMMemoryBufferRef buffer = codegen_emit(&translation->codegen, llvm, emit);
+    if (!buffer)
+        return false;
+    bool is_written = write_output(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), false);
+    LLVMDisposeMemoryBuffer(buffer);
+    return is_written;
+}
+
+/* Adds the object to those of the image, or the parts of which it consists. */
+static bool generate_object(struct translation *translation, LLVMModuleRef llvm, const char *name)
+{
+    unsigned parts = parallel_part_count(llvm), first = translation->object_count;
+    for (unsigned part = 0; part < parts; part++)
+        add_object(translation, format_text("%s/%s.%u.o", translation->folder, name, part));
+    char **files = translation->objects + first;
+    return parts == 1 ? generate_whole(translation, llvm, EMIT_OBJECT, files[0])
+                      : parallel_emit(&translation->codegen, llvm, name, files, parts, translation->options->jobs);
+}
+
+/* Optimises and generates; the result goes to `file`, or without one to the objects of the image. */
 static bool generate(struct translation *translation, LLVMModuleRef llvm, const char *name, enum emit emit,
                      const char *file)
 {
@@ -88,13 +118,9 @@ static bool generate(struct translation *translation, LLVMModuleRef llvm, const 
         return false;
     pass_end(translation, "optimise", name);
     pass_begin(translation, "generate", name);
-    LLVMMemoryBufferRef buffer = codegen_emit(&translation->codegen, llvm, emit);
-    if (!buffer)
-        return false;
-    bool is_written = write_output(file, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), false);
-    LLVMDisposeMemoryBuffer(buffer);
+    bool is_done = file ? generate_whole(translation, llvm, emit, file) : generate_object(translation, llvm, name);
     pass_end(translation, "generate", name);
-    return is_written;
+    return is_done;
 }
 
 static bool translate_instance(struct translation *translation, const struct instance *instance, enum emit emit,
@@ -117,11 +143,11 @@ static bool translate_instance(struct translation *translation, const struct ins
     return is_done;
 }
 
-static bool translate_program(struct translation *translation, const char *file)
+static bool translate_program(struct translation *translation)
 {
     LLVMContextRef context = LLVMContextCreate();
     LLVMModuleRef llvm = lower_program(context, &translation->program, translation->options->target);
-    bool is_done = generate(translation, llvm, "program", EMIT_OBJECT, file);
+    bool is_done = generate(translation, llvm, "program$", EMIT_OBJECT, NULL);
     LLVMDisposeModule(llvm);
     LLVMContextDispose(context);
     return is_done;
@@ -143,26 +169,14 @@ static char *find_library(const struct options *options, const char *name)
     return NULL;
 }
 
-static bool add_object(struct translation *translation, char *file)
-{
-    translation->objects =
-        reallocate(translation->objects, translation->object_count + 1, sizeof *translation->objects);
-    translation->objects[translation->object_count++] = file;
-    return file != NULL;
-}
-
 static bool generate_objects(struct translation *translation)
 {
     for (uint32_t i = 0; i < translation->program.instance_count; i++) {
         const struct instance *instance = translation->program.instances[i];
-        if (instance->is_dropped)
-            continue;
-        char *file = format_text("%s/%s.o", translation->folder, instance->name);
-        if (!add_object(translation, file) || !translate_instance(translation, instance, EMIT_OBJECT, file))
+        if (!instance->is_dropped && !translate_instance(translation, instance, EMIT_OBJECT, NULL))
             return false;
     }
-    char *file = format_text("%s/program.o", translation->folder);
-    return add_object(translation, file) && translate_program(translation, file);
+    return translate_program(translation);
 }
 
 static bool add_libraries(struct translation *translation)

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "memory.h"
+
+#define MAXIMUM_JOBS 1024
 
 static const char help[] =
     "Usage: tessera-aot [option...] file.wasm\n"
@@ -26,6 +29,8 @@ static const char help[] =
     "  --no-page-zero              put the first memory above the program: for hosts that protect page 0\n"
     "  --wasm 2.0|3.0              accept this version of the language only (default: all that can be translated)\n"
     "  --check                     only read and validate; any number of modules\n"
+    "  -j N                        generate code in N processes at a time (default: one per CPU); the result is the "
+    "same\n"
     "  -v, --verbose               show the passes with their times\n"
     "  --help, --version\n";
 
@@ -105,6 +110,16 @@ static enum options_result set_level(struct options *options, const char *word)
     return level < 0 ? wrong("-O goes from 0 to 3, not \"%s\"", word) : OPTIONS_RUN;
 }
 
+static enum options_result set_jobs(struct options *options, const char *word)
+{
+    char *end;
+    unsigned long jobs = strtoul(word, &end, 10);
+    if (word[0] < '1' || word[0] > '9' || *end || jobs > MAXIMUM_JOBS)
+        return wrong("-j wants a number from 1 to 1024, not \"%s\"", word);
+    options->jobs = (unsigned)jobs;
+    return OPTIONS_RUN;
+}
+
 static enum options_result set_features(struct options *options, const char *word)
 {
     static const char *const words[] = {"2.0", "3.0"};
@@ -141,6 +156,8 @@ static enum options_result take(struct options *options, int option)
         return OPTIONS_RUN;
     case 'O':
         return set_level(options, optarg);
+    case 'j':
+        return set_jobs(options, optarg);
     case 'v':
         options->is_verbose = true;
         return OPTIONS_RUN;
@@ -186,9 +203,14 @@ static enum options_result take(struct options *options, int option)
 
 enum options_result options_read(struct options *options, int count, char **arguments)
 {
-    *options = (struct options){.level = 2, .features = FEATURES_TRANSLATED};
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    *options = (struct options){.level = 2,
+                                .jobs = processors < 1              ? 1
+                                        : processors > MAXIMUM_JOBS ? MAXIMUM_JOBS
+                                                                    : (unsigned)processors,
+                                .features = FEATURES_TRANSLATED};
     int option;
-    while ((option = getopt_long(count, arguments, "o:O:v", long_options, NULL)) != -1) {
+    while ((option = getopt_long(count, arguments, "o:O:j:v", long_options, NULL)) != -1) {
         enum options_result result = take(options, option);
         if (result != OPTIONS_RUN)
             return result;

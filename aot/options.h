@@ -20,6 +20,7 @@ struct options {
     enum target target;
     enum emit emit;
     unsigned level;
+    unsigned jobs;     /* processes that generate code at a time */
     unsigned features; /* enum feature */
     bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero;
     struct link_option *links; /* --link NAME=FILE */

@@ -128,6 +128,8 @@ def check_commands(options):
             (["-O7", "x.wasm"], 1, "-O goes from 0 to 3"),
             (["--emit", "cobol", "x.wasm"], 1, "--emit is image, obj, llvm or asm"),
             (["--link", "nothing", "x.wasm"], 1, "--link wants NAME=FILE"),
+            (["-j0", "x.wasm"], 1, "-j wants a number"),
+            (["-j", "2x", "x.wasm"], 1, "-j wants a number"),
             (["--nonsense"], 1, "nonsense"),
             (["/nonexistent.wasm"], 1, "/nonexistent.wasm: No such file or directory"),
             (["/dev/null"], 1, "/dev/null: "),
@@ -190,6 +192,58 @@ def check_programs(options):
                 done = run([*runner, str(image)])
             if done.returncode != wanted:
                 problems.append(f"{name}: status {done.returncode}: {done.stdout[-500:]}{done.stderr}")
+    return problems
+
+
+def parts_source(functions=450, steps=60):
+    """A module large enough for its code to be generated in parts; each function calls one of the part before, through a
+    table now and then, and all count in a global. And the exit status of its program."""
+    bodies, value = [], 1
+    for number in range(functions):
+        lines = ["global.get $count", "i32.const 1", "i32.add", "global.set $count", "local.get 0"]
+        if number:
+            lines += ([f"i32.const {number - 1}", "call_indirect (type $step)"] if number % 7 == 0
+                      else [f"call $f{number - 1}"])
+        for step in range(steps):
+            factor, mask = 2 * (number + step) + 3, (number * 977 + step * 31) % 65536
+            lines += [f"i32.const {factor}", "i32.mul", f"i32.const {mask}", "i32.xor", "local.tee 0", "local.get 0",
+                      "i32.const 16", "i32.shr_u", "i32.xor"]
+            value = (value * factor & 0xffffffff) ^ mask
+            value ^= value >> 16
+        bodies.append(f"(func $f{number} (type $step) {' '.join(lines)})")
+    names = " ".join(f"$f{number}" for number in range(functions))
+    return f"""(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (type $step (func (param i32) (result i32)))
+  (memory 1) (global $count (mut i32) (i32.const 0))
+  (table funcref (elem {names}))
+  {chr(10).join(bodies)}
+  (func (export "_start")
+    (call $exit (i32.and (i32.add (call $f{functions - 1} (i32.const 1)) (global.get $count)) (i32.const 127)))))""", \
+        (value + functions) & 127
+
+
+def check_parts(options):
+    """Code generated in several processes: the same bytes whatever their number, and a program that works."""
+    source, wanted = parts_source()
+    more = [] if host_maps_page_zero() else ["--no-page-zero"]
+    with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+        module = pathlib.Path(folder) / "parts.wasm"
+        (pathlib.Path(folder) / "parts.wat").write_text(source)
+        assert run(["wat2wasm", str(module.with_suffix(".wat")), "-o", str(module)]).returncode == 0
+        images = []
+        for jobs in ("1", "3"):
+            image = pathlib.Path(folder) / f"parts{jobs}"
+            done = run([options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library",
+                        "libwasm_linux.a", *more, "-O0", "-j", jobs, "-o", str(image), str(module)])
+            if done.returncode != 0:
+                return [f"parts -j {jobs}: status {done.returncode}: {done.stderr}"]
+            images.append(image.read_bytes())
+        runner = ["qemu-aarch64-static"] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+        done = run([*runner, str(image)])
+    problems = [] if images[0] == images[1] else ["parts: -j 1 and -j 3 differ"]
+    if done.returncode != wanted:
+        problems.append(f"parts: status {done.returncode} instead of {wanted}: {done.stderr}")
     return problems
 
 
@@ -275,7 +329,7 @@ def main():
             problems.append(f"{file.name}: {problem}")
     if not options.cases:
         problems += check_commands(options) + check_damage(options) + check_programs(options) + check_vectors(options)
-        problems += check_throwing(options) + check_exception_references(options)
+        problems += check_parts(options) + check_throwing(options) + check_exception_references(options)
     for problem in problems:
         print(f"FAIL {problem}")
     print(f"{count} cases, {len(problems)} problems")
