@@ -3,7 +3,7 @@
 
     ci/stack_depth.py --arch ARCH --build-dir DIR [--verbose]
 
-Every file of the kernel is compiled again as the build does, with -fcallgraph-info=su, which writes each function's frame
+The kernel is built with -fcallgraph-info=su, which writes each function's frame
 (on x86-64 with the return address) and its calls after inlining. The check fails when
 
   - a path from a way in, and what an exception in kernel mode needs on top of it, is longer than its stack; a way in
@@ -13,13 +13,10 @@ Every file of the kernel is compiled again as the build does, with -fcallgraph-i
   - the kernel's executable holds a function that neither gcc nor ASSEMBLY knows.
 """
 import argparse
-import concurrent.futures
 import os
 import re
 import struct
-import subprocess
 import sys
-import tempfile
 
 from compile_commands import is_kernel, units
 from sources import ROOT, source_files
@@ -33,8 +30,9 @@ INDIRECT_TARGET = "__indirect_call"
 # are functions ("table NAME"), or functions by name.
 INDIRECT = [
     ("kernel/entry.c", r"\bsystem_calls\[", ["table system_calls"]),
-    ("kernel/invoke.c", r"\binvocation_table\[", ["table invocation_table"]),
-    ("kernel/delete.c", r"\bobject_types\[|\binfo->(release|destroy)\(", ["table object_types"]),
+    ("kernel/invoke.c", r"\bhandlers\[", ["table handlers"]),
+    ("kernel/delete.c", r"\bobject_types\[", ["table object_types"]),
+    ("kernel/delete.c", r"\bobject_hooks\.", ["table object_hooks"]),
     ("kernel/object.c", r"\bobject_types\[", ["table object_types"]),
     ("arch/platform/acpi.c", r"\bmemory->look\(", ["boot_look", "memory_look"]),
     ("arch/platform/acpi.c", r"\breaders\[i\]\.read\(", ["table readers"]),
@@ -98,13 +96,17 @@ def stacks_of(arch, ways_in):
 # ---- What gcc says ----------------------------------------------------------------------------------------------
 
 def short_name(title):
-    """gcc titles local functions FILE:NAME; two of one name stay apart."""
+    """gcc titles local functions FILE:NAME; two of one name stay apart. Of what is linked as one piece it knows no file, but the
+    names differ."""
+    if ".ltrans" in title:
+        return title.rsplit(":", 1)[-1]
     return os.path.relpath(title, ROOT) if os.path.isabs(title) else title
 
 
 class Graph:
     def __init__(self):
         self.size = {}  # function -> bytes
+        self.file = {}  # function -> its source file
         self.unbounded = set()
         self.calls = {}  # function -> set of (callee, place)
 
@@ -115,29 +117,25 @@ class Graph:
             if node and (size := SIZE.search(node[2])):
                 name = short_name(node[1])
                 self.size[name] = int(size[1])
+                self.file[name] = short_name(node[2].split("\\n")[1].split(":")[0])
                 if size[2] == "dynamic":
                     self.unbounded.add(name)
             elif edge:
                 self.calls.setdefault(short_name(edge[1]), set()).add((short_name(edge[2]), edge[3] or ""))
 
 
-def compile_graph(build):
+def read_graph(build):
+    """What gcc wrote while the kernel was built: one file for all that is linked as one piece, one for each other file."""
+    found = [os.path.join(build, "kernel", name) for name in os.listdir(os.path.join(build, "kernel")) if name.endswith(".ci")]
+    for unit in units(build, is_kernel):
+        if "-fno-lto" in unit.command:
+            found.append(os.path.join(build, "CMakeFiles", "kernel.dir", unit.path + ".ci"))
     graph = Graph()
-    with tempfile.TemporaryDirectory(prefix="tessera-stack-") as scratch:
-        def one(job):
-            number, unit = job
-            output = os.path.join(scratch, f"{number}.o")
-            done = subprocess.run([*unit.command, "-fcallgraph-info=su", "-o", output], cwd=unit.folder, stderr=subprocess.PIPE, text=True)
-            if done.returncode:
-                raise DepthError(f"{unit.path} does not compile:\n{done.stderr.rstrip()}")
-            with open(os.path.join(scratch, f"{number}.ci"), encoding="utf-8") as file:
-                return file.read()
-
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for text in pool.map(one, enumerate(units(build, is_kernel))):
-                graph.read(text)
+    for path in found:
+        with open(path, encoding="utf-8") as file:
+            graph.read(file.read())
     if not graph.size:
-        raise DepthError(f"{build}/compile_commands.json names no file of the kernel: configure and build first")
+        raise DepthError(f"{build}/kernel has no call graph: configure and build first")
     return graph
 
 
@@ -166,6 +164,10 @@ class Executable:
             elif info & 15 == 1:  # STT_OBJECT
                 self.objects.setdefault(name, []).append((value, size))
 
+    def same_code(self, name):
+        """The functions at the address of this one."""
+        return set().union(*(names for names in self.functions.values() if name in names))
+
     def words(self, address, size):
         for _, kind, _, start, offset, length, *_ in self.sections:
             if kind == 1 and start <= address and address + size <= start + length:
@@ -174,7 +176,8 @@ class Executable:
 
     def table(self, name):
         """The functions that the tables of this name hold."""
-        return {function for address, size in self.objects.get(name, ()) for word in self.words(address, size)
+        places = [place for each, found in self.objects.items() if each.split(".")[0] == name for place in found]
+        return {function for address, size in places for word in self.words(address, size)
                 for function in self.functions.get(word, ())}
 
 
@@ -201,7 +204,7 @@ def indirect_callees(place, executable, plain):
             names = set()
             for target in targets:
                 names |= executable.table(target.split()[1]) if target.startswith("table ") else {target}
-            found = set().union(*(plain.get(name, set()) for name in names)) if names else set()
+            found = set().union(*(plain.get(name.split(".")[0], set()) for name in names)) if names else set()
             if not found:
                 raise DepthError(f"{place}: no function is found for the indirect call by {' '.join(targets)}: INDIRECT in {__file__} is stale")
             return found
@@ -214,7 +217,7 @@ def resolve(graph, arch, executable):
     resolved = {}
     for function, calls in graph.calls.items():
         callees = set()
-        if function.split(":")[0] not in ELSEWHERE[arch]:
+        if graph.file.get(function) not in ELSEWHERE[arch]:
             for callee, place in calls:
                 if callee == INDIRECT_TARGET:
                     callees |= indirect_callees(place, executable, plain)
@@ -223,6 +226,8 @@ def resolve(graph, arch, executable):
                 elif callee in ASSEMBLY[arch]:
                     callees.add(callee)
                     graph.size[callee] = ASSEMBLY[arch][callee]
+                elif same := set(executable.same_code(callee)) & set(graph.size):  # gcc keeps one of functions that are alike
+                    callees |= same
                 else:
                     raise DepthError(f"{function} calls {callee}, which is neither C of the kernel nor in ASSEMBLY of ci/stack_depth.py")
         resolved[function] = callees
@@ -233,7 +238,7 @@ def check_executable(graph, arch, executable):
     """Each function of the executable is one that gcc told of, or machine code that is listed."""
     plain = by_plain_name(graph)
     unknown = sorted({name for names in executable.functions.values() for name in names
-                      if name.split(".")[0] not in plain and name not in ASSEMBLY[arch]})
+                      if name not in ASSEMBLY[arch] and not any(same.split(".")[0] in plain for same in names)})
     if unknown:
         raise DepthError(f"the executable holds functions of unknown depth: {', '.join(unknown)}")
 
@@ -312,7 +317,7 @@ def main():
     options = parser.parse_args()
     try:
         executable = Executable(os.path.join(options.build_dir, "kernel", "tessera.elf"))
-        graph = compile_graph(options.build_dir)
+        graph = read_graph(options.build_dir)
         calls = resolve(graph, options.arch, executable)
         check_executable(graph, options.arch, executable)
         prove(graph, calls, options.arch, options.verbose)

@@ -55,7 +55,7 @@ class Longest(unittest.TestCase):
 
 
 class Resolve(unittest.TestCase):
-    executable = mock.Mock(functions={}, table=lambda name: set())
+    executable = mock.Mock(functions={}, table=lambda name: set(), same_code=lambda name: set())
 
     def test_an_unknown_indirect_call_fails_with_its_line(self):
         place = os.path.abspath(__file__) + ":1:1"
