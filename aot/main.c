@@ -315,6 +315,7 @@ static bool make_image(struct translation *translation, const char *file)
 static bool build_program(const struct options *options, struct program *program)
 {
     program->has_export_tables = options->has_export_tables;
+    program->has_wasm_opt = options->has_wasm_opt;
     program->is_without_page_zero = options->is_without_page_zero;
     if (options->is_set)
         return program_read_set(program, options->input);

@@ -29,6 +29,7 @@ static const char help[] =
     "  --no-page-zero              put the first memory above the program: for hosts that protect page 0\n"
     "  --wasm 2.0|3.0              accept this version of the language only (default: all that can be translated)\n"
     "  --check                     only read and validate; any number of modules\n"
+    "  --wasm-opt                  let Binaryen's wasm-opt -O2 optimise every module first\n"
     "  -j N                        generate code in N processes at a time (default: one per CPU); the result is the "
     "same\n"
     "  -v, --verbose               show the passes with their times\n"
@@ -46,6 +47,7 @@ enum long_option {
     LONG_NO_PAGE_ZERO,
     LONG_CHECK,
     LONG_WASM,
+    LONG_WASM_OPT,
     LONG_HELP,
     LONG_VERSION,
 };
@@ -62,6 +64,7 @@ static const struct option long_options[] = {
     {"no-page-zero", no_argument, NULL, LONG_NO_PAGE_ZERO},
     {"check", no_argument, NULL, LONG_CHECK},
     {"wasm", required_argument, NULL, LONG_WASM},
+    {"wasm-opt", no_argument, NULL, LONG_WASM_OPT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -190,6 +193,9 @@ static enum options_result take(struct options *options, int option)
         return OPTIONS_RUN;
     case LONG_WASM:
         return set_features(options, optarg);
+    case LONG_WASM_OPT:
+        options->has_wasm_opt = true;
+        return OPTIONS_RUN;
     case LONG_HELP:
         fputs(help, stdout);
         return OPTIONS_DONE;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "binaryen.h"
 #include "image/image.h"
 #include "lower/lower.h"
 #include "memory.h"
@@ -192,22 +193,43 @@ bool program_read_set(struct program *program, const char *file)
 
 /* ---- loading ---- */
 
-static bool instance_load(struct instance *instance, unsigned features)
+/* Reads and validates what `instance->bytes` hold. */
+static bool instance_parse(struct instance *instance, unsigned features)
+{
+    struct module_error error;
+    instance->is_loaded = true;
+    if (module_load(instance->bytes, instance->size, features, &instance->module, &error) &&
+        lower_check(&instance->module, &error))
+        return true;
+    char text[1024];
+    module_error_format(&error, &instance->module, instance->file, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+    return false;
+}
+
+/* Replaces a valid module by what wasm-opt makes of it. */
+static bool instance_optimise(struct instance *instance, unsigned features)
+{
+    size_t size;
+    uint8_t *optimised = binaryen_optimise(instance->bytes, instance->size, &size);
+    if (!optimised)
+        return false;
+    module_free(&instance->module);
+    free(instance->bytes);
+    instance->bytes = optimised;
+    instance->size = size;
+    return instance_parse(instance, features);
+}
+
+static bool instance_load(struct instance *instance, unsigned features, bool has_wasm_opt)
 {
     instance->bytes = read_file(instance->file, &instance->size);
     if (!instance->bytes) {
         fprintf(stderr, "%s: %s\n", instance->file, strerror(errno));
         return false;
     }
-    struct module_error error;
-    instance->is_loaded = true;
-    if (!module_load(instance->bytes, instance->size, features, &instance->module, &error) ||
-        !lower_check(&instance->module, &error)) {
-        char text[1024];
-        module_error_format(&error, &instance->module, instance->file, text, sizeof text);
-        fprintf(stderr, "%s\n", text);
+    if (!instance_parse(instance, features) || (has_wasm_opt && !instance_optimise(instance, features)))
         return false;
-    }
     instance->imports = allocate(instance->module.import_count, sizeof *instance->imports);
     instance->memory_bases = allocate(instance->module.memory_count, sizeof *instance->memory_bases);
     return true;
@@ -247,7 +269,8 @@ static bool scan_module(struct program *program, const struct module *module)
 bool program_load(struct program *program, unsigned features)
 {
     for (uint32_t i = 0; i < program->instance_count; i++) {
-        if (!instance_load(program->instances[i], features) || !scan_module(program, &program->instances[i]->module))
+        if (!instance_load(program->instances[i], features, program->has_wasm_opt) ||
+            !scan_module(program, &program->instances[i]->module))
             return false;
     }
     return true;

@@ -56,6 +56,7 @@ struct program {
     bool has_exceptions;       /* some module throws or catches: calls may unwind */
     bool has_tail_calls;       /* some module has a return_call: all functions use a convention that allows it */
     bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
+    bool has_wasm_opt;         /* every module goes through Binaryen's optimiser first */
     bool is_without_page_zero; /* the first memory gets a region like the others */
 };
 
