@@ -2,6 +2,7 @@
 
 Each program is built by every engine, run in turns, and verifies its own checksum; a figure is the least CPU time of all
 runs. Modules are what clang-19 makes with -O2 -msimd128 -mbulk-memory (wasm2c does not know SIMD and gets them without).
+On target (run_target) the instructions of one round are counted by QEMU, beside native programs of Tessera.
 An engine whose tool is missing is left out, with a line that says so. Products lie in build/host/bench-wasm.
 
     bench_wasm.py check --target T     one round of each program, translated, on this host
@@ -23,6 +24,8 @@ TURBOFAN_ONLY = ("--no-liftoff", "--no-wasm-lazy-compilation", "--no-wasm-dynami
 WASM2C_RUNTIME = "/usr/share/wabt/wasm2c"
 RUN_SECONDS = 120
 LINE = re.compile(r"^bench ([a-z0-9-]+) ([0-9.]+)$", re.MULTILINE)
+
+TARGET_LINE = re.compile(r"\bbench ([a-z0-9-]+) ([0-9.]+)\s*$", re.MULTILINE)
 
 
 class BenchError(Exception):
@@ -132,6 +135,49 @@ def check(root, target):
     for name in PROGRAMS:
         command = builder.tessera(name, target)
         print(f"{name}: {measure([*command, '1'], name)} s")
+
+
+def run_on_target(root, arch, name, image, memory):
+    """Instructions of one round, in a system of that program alone."""
+    folder = os.path.join(root, "build", arch)
+    work = os.path.join(folder, "bench-wasm")
+    os.makedirs(work, exist_ok=True)
+    description, manifest = os.path.join(work, "system.json"), os.path.join(work, "manifest.json")
+    archive = os.path.join(work, "system.cpio")
+    with open(manifest, "w", encoding="utf-8") as file:
+        json.dump({"name": name, "version": "1.0.0", "memory": memory, "permissions": {}}, file)
+    with open(description, "w", encoding="utf-8") as file:
+        json.dump({"programs": [{"name": name, "image": image, "manifest": "manifest.json", "arguments": [name, "1"]}]},
+                  file)
+    call([sys.executable, os.path.join(root, "ci", "system_image.py"), description, "--arch", arch, "--host-dir",
+          os.path.join(root, "build", "host"), "--build-dir", folder, "-o", archive])
+    kernel = os.path.join(folder, "kernel", "Image" if arch == "arm64" else "tessera.elf")
+    command = [sys.executable, os.path.join(root, "ci", "qemu.py"), "--arch", arch, "--boot", "direct", "--icount",
+               "--kernel", kernel, "--archive", archive, "--timeout", str(RUN_SECONDS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    match = TARGET_LINE.search(done.stdout)
+    if done.returncode or not match or match[1] != name:
+        raise BenchError(f"{image} on {arch} ended with status {done.returncode} and said:\n{done.stdout.rstrip()}")
+    return round(float(match[2]) * 1e9)
+
+
+def run_target(root, arch, programs=None, json_path=None):
+    """One round of each program under QEMU's instruction counter, translated and native (gcc -O2 for the target)."""
+    rows = []
+    for name in programs or PROGRAMS:
+        native = run_on_target(root, arch, name, f"bench-native-{name}", "16M")
+        translated = run_on_target(root, arch, name, f"bench-wasm-{name}.wasm", "16M")
+        rows.append((name, native, translated))
+        print(f"  {name:12} native {native:>14,}   tessera-aot {translated:>14,}   {translated / native:.2f}", flush=True)
+    mean = geometric_mean([translated / native for _, native, translated in rows])
+    print(f"Instructions of one round on {arch}, beside gcc -O2 for the same machine; geometric mean {mean:.3f}, less is better.")
+    if json_path:
+        record = {"arch": arch, "counter": "instructions", "geometric_mean": mean,
+                  "results": {name: {"native": native, "tessera": translated} for name, native, translated in rows}}
+        with open(json_path, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=4)
+            file.write("\n")
+        print(f"written to {json_path}")
 
 
 def geometric_mean(values):

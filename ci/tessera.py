@@ -280,13 +280,22 @@ def command_test(options):
 
 
 def bench_generated_code(options):
-    """`bench wasm`: generated code against native code and other engines, on this host."""
-    if options.arch:
-        raise UsageFailure("`bench wasm` measures on this host; --arch does not go with it")
+    """`bench wasm`: generated code against native code and other engines, on this host; --target: in QEMU."""
+    if options.arch and not options.target:
+        raise UsageFailure("`bench wasm` measures on this host; --arch goes with --target only")
     if options.json:
         require_folder_of(options.json)
     install_missing()
     import bench_wasm
+    if options.target:
+        arch = options.arch or "x86_64"
+        build([arch], ["bench-wasm"], ["kernel", "system-parts", "bench-native"])
+        step(f"Measuring generated code on {arch}: instructions, counted by QEMU")
+        try:
+            bench_wasm.run_target(ROOT, arch, json_path=options.json)
+        except bench_wasm.BenchError as error:
+            raise Failure(str(error)) from None
+        return 0
     build(["x86_64"], ["bench-wasm"], ["wasm_runtime", "wasm_linux"])
     step(f"Measuring generated code, {options.runs} runs of each program in turns")
     try:
@@ -444,13 +453,16 @@ def command_line():
                           "    ./tessera bench --vs linux       boot Debian's kernel under the same counter and measure the same operations\n"
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
-                          "                                     beside native code and other engines")
+                          "                                     beside native code and other engines\n"
+                          "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code")
     command.add_argument("what", nargs="?", choices=("system", "wasm"), default="system", help="default: system")
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
     command.add_argument("--record", action="store_true",
                          help="write the figures into bench/recorded.json, which the test 'bench' compares with, and draw the chart in docs/")
     command.add_argument("--runs", type=positive, default=5, metavar="N", help="wasm: runs of each program (default 5)")
+    command.add_argument("--target", action="store_true",
+                         help="wasm: on target instead, instructions counted by QEMU (--arch, default x86_64)")
     command.add_argument("--json", metavar="FILE", help="also write the results there (system: with --arch)")
 
     command = add_command(commands, "image", command_image, "make a bootable image of a system description",
