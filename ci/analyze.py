@@ -29,7 +29,7 @@ TRANSLATOR = ("aot/",)
 CLANG_TARGET = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "host": "x86_64-linux-gnu"}
 MACHINE = {"x86_64": "__x86_64__", "arm64": "__aarch64__", "host": "__x86_64__"}
 # Options of gcc that clang lacks, and what only makes noise there.
-GCC_ONLY = re.compile(r"-fno-tree-loop-distribute-patterns|-ffixed-.*|-fcall-used-.*|-mno-outline-atomics|-W.*|-O.*|-g.*|-c|-MD|-MT|-MF|.*\.[cod]$")
+GCC_ONLY = re.compile(r"-fno-tree-loop-distribute-patterns|-ffixed-.*|-fcall-used-.*|-flto.*|-fno-lto|-fcallgraph-info=.*|-falign-.*|-mno-outline-atomics|-W.*|-O.*|-g.*|-c|-MD|-MT|-MF|.*\.[cod]$")
 # What cppcheck 2.10 gets wrong everywhere: the linker's symbols look to it like objects of their own, whose addresses may not be
 # compared (comparePointers); it takes a variable that is bound to a register for an expression (constStatement), and
 # an out-parameter behind a pointer for one that is read (ctuuninitvar, legacyUninitvar; gcc and clang see these through), address 0 of

@@ -58,8 +58,8 @@
     ROW(POWER_OFF, OBJECT_POWER_CONTROL, power_off)                                                                    \
     ROW(POWER_RESET, OBJECT_POWER_CONTROL, power_reset)
 
-#define HANDLER(label, type, handler) [label] = handler,
-#define TYPE(label, type, handler)    [label] = type,
+#define HANDLER(label, type, handler) [label] = (handler),
+#define TYPE(label, type, handler)    [label] = (type),
 static const call_handler handlers[INVOCATION_COUNT] = {INVOCATIONS(HANDLER)};
 static const uint8_t types[INVOCATION_COUNT] = {INVOCATIONS(TYPE)};
 

@@ -2,4 +2,4 @@
  * tables that can change are each thread's own. */
 #define POOL_STORAGE       _Thread_local
 #define wasm_exception_new wasm_exception_new_threads
-#include "exception.c"
+#include "exception.c" /* NOLINT(bugprone-suspicious-include): the same code with other storage */

@@ -17,8 +17,7 @@ static bool is_never_used(const struct arch_fpu *fpu)
     return *(const uint64_t *)(fpu->area + AREA_XSTATE_BV) == 0 && *(const uint32_t *)(fpu->area + AREA_MXCSR) == 0;
 }
 
-/* Both leave every general register alone: the fast path has messages in them (machine/fastpath.h). */
-__attribute__((no_caller_saved_registers)) void arch_fpu_save(struct arch_fpu *fpu)
+void arch_fpu_save(struct arch_fpu *fpu)
 {
     if (cpu.has_xsaveopt)
         __asm__ volatile("xsaveopt64 %0" : "+m"(*fpu) : "a"(0xffffffff), "d"(0xffffffff));
@@ -26,7 +25,7 @@ __attribute__((no_caller_saved_registers)) void arch_fpu_save(struct arch_fpu *f
         __asm__ volatile("xsave64 %0" : "+m"(*fpu) : "a"(0xffffffff), "d"(0xffffffff));
 }
 
-__attribute__((no_caller_saved_registers)) void arch_fpu_restore(const struct arch_fpu *fpu)
+void arch_fpu_restore(const struct arch_fpu *fpu)
 {
     __asm__ volatile("xrstor64 %0" : : "m"(*fpu), "a"(0xffffffff), "d"(0xffffffff));
     if (is_never_used(fpu))

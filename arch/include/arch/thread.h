@@ -11,6 +11,9 @@
 struct core;
 
 #include <machine/thread.h>
+#ifndef ARCH_FPU_FUNCTION /* a machine's attributes of these functions */
+#define ARCH_FPU_FUNCTION
+#endif
 /* <machine/thread.h> defines:
  *
  *   struct arch_context      the user registers, including the TLS base; small, hot, aligned to 16
@@ -58,8 +61,8 @@ void arch_context_write(struct arch_context *c, const word *registers, unsigned 
  * in <machine/thread.h>. */
 
 /* FP/SIMD. Between switches FP use at user level is off unless enabled; with it off it traps (FAULT_USER_EXCEPTION). */
-void arch_fpu_save(struct arch_fpu *fpu);
-void arch_fpu_restore(const struct arch_fpu *fpu);
+ARCH_FPU_FUNCTION void arch_fpu_save(struct arch_fpu *fpu);
+ARCH_FPU_FUNCTION void arch_fpu_restore(const struct arch_fpu *fpu);
 /* static inline void arch_fpu_enable(bool on): in <machine/thread.h>. portable code calls it only when it changes. */
 
 #endif

@@ -5,6 +5,9 @@
 #include <abi/message.h>
 #include <machine/context.h>
 
+/* They leave every general register alone: the fast path has messages in them (machine/fastpath.h). */
+#define ARCH_FPU_FUNCTION __attribute__((no_caller_saved_registers))
+
 struct arch_context {
     word rip, rsp, rflags, trap;
     word rax, rdi, rsi, rbp, r15;
