@@ -48,7 +48,7 @@ INDIRECT = [
 #   thread_update, rescue_update
 #               of a thread that gives the context of last resort back call themselves once for its loss of the context, and once
 #               for the next thread, which gets it (sched/rescue.c) and, having it, passes nothing on.
-REPEATS = {"kernel/delete.c:slot_empty": 2, "thread_update": 3, "rescue_update": 3}
+REPEATS = {"slot_empty": 2, "thread_update": 3, "rescue_update": 3}
 
 # Machine code that C calls: bytes of stack. (x86-64: with the return address.) The ways out begin a new stack.
 ASSEMBLY = {"x86_64": {"leave_kernel": 8},
@@ -189,10 +189,15 @@ def source_line(place):
         return os.path.relpath(path, ROOT), file.read().splitlines()[int(line) - 1]
 
 
+def plain_name(function):
+    """Without its file and what gcc appends to the names of copies."""
+    return function.rsplit(":", 1)[-1].split(".")[0]
+
+
 def by_plain_name(graph):
     plain = {}
     for name in graph.size:
-        plain.setdefault(name.rsplit(":", 1)[-1].split(".")[0], set()).add(name)
+        plain.setdefault(plain_name(name), set()).add(name)
     return plain
 
 
@@ -264,9 +269,10 @@ def longest(graph, calls, start):
 
     def visit(function, repeated):
         """`repeated` is how often the functions of REPEATS stand in the path so far."""
-        if function in REPEATS:
-            repeated = {**repeated, function: repeated.get(function, 0) + 1}
-            if repeated[function] > REPEATS[function]:
+        name = plain_name(function)
+        if name in REPEATS:
+            repeated = {**repeated, name: repeated.get(name, 0) + 1}
+            if repeated[name] > REPEATS[name]:
                 return -1, []
         state = (function, tuple(sorted(repeated.items())))
         if state in under_way:
