@@ -36,6 +36,25 @@
 static volatile uint32_t *const config = (volatile uint32_t *)CONFIG_PAGE, *const edu = (volatile uint32_t *)EDU_PAGE;
 static cptr notification;
 
+/* The words of the MSI capability in configuration space. */
+static volatile uint32_t *msi_capability(void)
+{
+    word offset = config[CONFIG_CAPABILITIES] & 0xfc;
+    for (unsigned i = 0; i < 48 && offset != 0; i++) {
+        if ((config[offset / 4] & 0xff) == CAPABILITY_MSI)
+            return &config[offset / 4];
+        offset = config[offset / 4] >> 8 & 0xfc;
+    }
+    CHECK(offset != 0);
+    return NULL;
+}
+
+static void msi_disable(void)
+{
+    volatile uint32_t *capability = msi_capability();
+    capability[0] &= ~MSI_ENABLE;
+}
+
 static void bar_assign(void)
 {
     if ((config[CONFIG_BAR0] & ~0xfu) != 0)
@@ -54,6 +73,7 @@ static void edu_map(void)
     EQUAL(edu[EDU_IDENTIFICATION] & 0xffff, 0xed);
     edu[EDU_INVERSE] = 0x12345678;
     EQUAL(edu[EDU_INVERSE], 0xedcba987);
+    msi_disable(); /* a case that failed may have left it on */
     edu[EDU_ACKNOWLEDGE] = ~0u;
 }
 
@@ -162,30 +182,20 @@ CASE(device_wire_dies,
     OK(irq_handler_ack(handler));
     EQUAL(polled(), 0);
     edu[EDU_ACKNOWLEDGE] = 1;
+    OK(irq_handler_ack(handler));
+    OK(cnode_delete(ROOT_CNODE, handler)); /* this time while the line is open */
+    expect_raised(1, 0);
+    edu[EDU_ACKNOWLEDGE] = 1;
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_handler_set_notification(handler, notification));
+    EQUAL(polled(), 0);
+    expect_raised(1, 1);
+    edu[EDU_ACKNOWLEDGE] = 1;
     OK(cnode_delete(ROOT_CNODE, handler));
 }
 
 #if defined(__x86_64__)
 /* --- messages --- */
-
-/* The words of the MSI capability in configuration space. */
-static volatile uint32_t *msi_capability(void)
-{
-    word offset = config[CONFIG_CAPABILITIES] & 0xfc;
-    for (unsigned i = 0; i < 48 && offset != 0; i++) {
-        if ((config[offset / 4] & 0xff) == CAPABILITY_MSI)
-            return &config[offset / 4];
-        offset = config[offset / 4] >> 8 & 0xfc;
-    }
-    CHECK(offset != 0);
-    return NULL;
-}
-
-static void msi_disable(void)
-{
-    volatile uint32_t *capability = msi_capability();
-    capability[0] &= ~MSI_ENABLE;
-}
 
 static void msi_aim(word address, word data)
 {
