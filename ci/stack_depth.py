@@ -185,6 +185,7 @@ class Executable:
 
 def source_line(place):
     path, line, _ = place.rsplit(":", 2)
+    path = os.path.join(ROOT, path)
     with open(path, encoding="utf-8") as file:
         return os.path.relpath(path, ROOT), file.read().splitlines()[int(line) - 1]
 
