@@ -26,8 +26,35 @@ static struct refill refill_pop(struct sched_context *sc)
     return refill;
 }
 
-/* Adds a refill behind the others, merged with the last where they touch or the ring is full (then it comes later
- * rather than sooner). */
+/* What joining a refill with the next costs: the first one's amount comes later by the gap between them. */
+static unsigned __int128 join_cost(struct refill first, struct refill next)
+{
+    return (unsigned __int128)first.amount * (next.time - first.time - first.amount);
+}
+
+/* Joins the two neighbours for which that costs least, `last` being the tail's neighbour. The first refill is in use
+ * and stays. */
+static void refill_join(struct sched_context *sc, struct refill *last)
+{
+    unsigned count = sc->refill_count, best = count - 1;
+    unsigned __int128 least = join_cost(*refill_at(sc, best), *last);
+    for (unsigned i = 1; i + 1 < count; i++) {
+        unsigned __int128 cost = join_cost(*refill_at(sc, i), *refill_at(sc, i + 1));
+        if (cost < least) {
+            least = cost;
+            best = i;
+        }
+    }
+    struct refill first = *refill_at(sc, best), *next = best + 1 < count ? refill_at(sc, best + 1) : last;
+    next->time -= first.amount;
+    next->amount += first.amount;
+    for (unsigned i = best; i + 1 < count; i++)
+        *refill_at(sc, i) = *refill_at(sc, i + 1);
+    sc->refill_count--;
+}
+
+/* Adds a refill behind the others, merged with the last where they touch. When the ring is full, two that lie close
+ * together become one: budget comes later rather than earlier. */
 static void refill_push(struct sched_context *sc, struct refill refill)
 {
     if (sc->refill_count > 0) {
@@ -36,11 +63,8 @@ static void refill_push(struct sched_context *sc, struct refill refill)
             tail->amount += refill.amount;
             return;
         }
-        if (sc->refill_count == sc->refill_max) {
-            tail->time = refill.time - tail->amount;
-            tail->amount += refill.amount;
-            return;
-        }
+        if (sc->refill_count == sc->refill_max)
+            refill_join(sc, &refill);
     }
     *refill_at(sc, sc->refill_count++) = refill;
 }

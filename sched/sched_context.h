@@ -14,7 +14,7 @@
 #include <sched/heap.h>
 #include <sched/thread.h>
 
-#define REFILLS_MAX 8
+#define REFILLS_MAX 9
 
 struct refill {
     uint64_t time, amount;

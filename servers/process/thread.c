@@ -85,7 +85,7 @@ static bool thread_make(struct process *process, uint32_t number)
                       badge | (uint64_t)number << PROCESS_BADGE_THREAD_SHIFT) == ERROR_NONE &&
            tcb_configure(thread->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, faults) ==
                ERROR_NONE &&
-           sched_control_configure(SERVER_CAP_SCHED_CONTROL, thread->sched_context, budget_ns, period_ns, 4, 0) ==
+           sched_control_configure(SERVER_CAP_SCHED_CONTROL, thread->sched_context, budget_ns, period_ns, 7, 0) ==
                ERROR_NONE &&
            tcb_set_sched_params(thread->tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM, thread->sched_context) ==
                ERROR_NONE &&
@@ -103,11 +103,11 @@ static void budget_share(struct process *process)
     for (uint32_t i = 1; i < PROCESS_THREADS; i++)
         running += process->threads[i].is_running;
     (void)sched_control_configure(SERVER_CAP_SCHED_CONTROL, process->task.sched_context, budget_ns / running, period_ns,
-                                  4, 0);
+                                  7, 0);
     for (uint32_t i = 1; i < PROCESS_THREADS; i++)
         if (process->threads[i].is_running)
             (void)sched_control_configure(SERVER_CAP_SCHED_CONTROL, process->threads[i].sched_context,
-                                          budget_ns / running, period_ns, 4, 0);
+                                          budget_ns / running, period_ns, 7, 0);
 }
 
 static void registers_set(struct user_registers *registers, uint64_t entry, uint64_t argument, uint64_t top)
