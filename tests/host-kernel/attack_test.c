@@ -196,6 +196,78 @@ static void test_refuse_many(void)
     OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
 }
 
+/* --- time that is somebody else's --- */
+
+static void run(cptr thread)
+{
+    CHECK(tcb_resume(thread) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(thread));
+}
+
+static void call(cptr endpoint)
+{
+    struct message m = {message_info(1, 0, 1), {1}};
+    CHECK(syscall_call(endpoint, &m) == MODEL_SWITCHED);
+}
+
+static void reply_receive(cptr endpoint, cptr reply)
+{
+    struct message m = {message_info(0, 0, 1), {1}};
+    word badge;
+    CHECK(syscall_reply_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+}
+
+static cptr new_context(void)
+{
+    cptr context = new_object(OBJECT_SCHED_CONTEXT, 0);
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, context, 1000000, 1000000, 0, 0));
+    return context;
+}
+
+/* A server without context that receives at the endpoint. The root task goes below all others. */
+static cptr new_server(uint8_t priority, cptr endpoint, cptr reply)
+{
+    cptr server = new_thread(priority, false, 0);
+    struct message m;
+    word badge;
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    run(server);
+    CHECK(syscall_recv(endpoint, reply, &m, &badge) == MODEL_SWITCHED);
+    OK(tcb_set_sched_params(server, ROOT_TCB, 255, priority, 0));
+    return server;
+}
+
+static void to_root(void)
+{
+    while (model_current() != model_tcb(ROOT_TCB))
+        model_timer(UINT64_MAX / 4);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+}
+
+/* A client that destroys the context that it lent does not get in exchange the one that a signal brings its server. */
+static void test_signal_to_stranded(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), reply = new_object(OBJECT_REPLY, 0);
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0), lent = new_context(), other = new_context();
+    cptr server = new_server(100, endpoint, reply), client = new_thread(90, true, 0);
+    struct message m;
+    word badge;
+    OK(user_sched_context_bind(other, notification));
+    OK(tcb_set_sched_params(client, ROOT_TCB, 255, 90, lent));
+    run(client);
+    call(endpoint);
+    CHECK(syscall_wait(notification, &m, &badge) == MODEL_SWITCHED);
+    OK(cnode_delete(ROOT_CNODE, lent));
+    CHECK(syscall_send(notification, &m) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(server));
+    reply_receive(endpoint, reply);
+    CHECK(model_tcb(client)->sched_context == NULL && model_tcb(server)->sched_context == NULL);
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, client));
+    OK(cnode_delete(ROOT_CNODE, server));
+    OK(cnode_delete(ROOT_CNODE, notification));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -209,6 +281,7 @@ static const struct attack attacks[] = {
     {"refuse_many", test_refuse_many},
     {"retype_gap", test_retype_gap},
     {"context_of_notification", test_context_of_notification},
+    {"signal_to_stranded", test_signal_to_stranded},
 };
 
 /* With a name as second argument, that one only. */
