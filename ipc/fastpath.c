@@ -221,7 +221,8 @@ _Noreturn void fastpath_reply_receive(void)
     if (UNLIKELY(caller->fault))
         fault_answer(core, endpoint, server, caller);
     if (UNLIKELY(server->lender != caller)) { /* both have a context of their own */
-        ABANDON_IF(server->lender || !thread_has_simple_context(caller) || !is_next(core, caller, false));
+        ABANDON_IF(server->lender || server->flags & TCB_FLAG_STRANDED); /* it gives the dead lender's back */
+        ABANDON_IF(!thread_has_simple_context(caller) || !is_next(core, caller, false));
         message_check(server, caller);
         reply_commit(endpoint, server, caller);
         leave(core, server, caller, 0, false);

@@ -268,6 +268,31 @@ static void test_signal_to_stranded(void)
     OK(cnode_delete(ROOT_CNODE, notification));
 }
 
+/* Nor does a server keep the context of a client that died when it answers another one. */
+static void test_keep_dead_context(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), first = new_object(OBJECT_REPLY, 0);
+    cptr second = new_object(OBJECT_REPLY, 0), server = new_server(100, endpoint, first);
+    cptr lender = new_thread(90, false, 0), client = new_thread(80, false, 0);
+    struct message m;
+    word badge;
+    run(lender);
+    call(endpoint);
+    CHECK(syscall_recv(endpoint, second, &m, &badge) == MODEL_SWITCHED);
+    run(client);
+    call(endpoint);
+    CHECK(model_current() == model_tcb(server));
+    OK(cnode_delete(ROOT_CNODE, lender));
+    CHECK(model_tcb(server)->sched_context != NULL); /* to the end of its work */
+    reply_receive(endpoint, second);
+    CHECK(model_current() == model_tcb(client));
+    CHECK(model_tcb(server)->sched_context == NULL && model_tcb(server)->flags == 0);
+    CHECK(tcb_suspend(client) == MODEL_SWITCHED);
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, client));
+    OK(cnode_delete(ROOT_CNODE, server));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -282,6 +307,7 @@ static const struct attack attacks[] = {
     {"retype_gap", test_retype_gap},
     {"context_of_notification", test_context_of_notification},
     {"signal_to_stranded", test_signal_to_stranded},
+    {"keep_dead_context", test_keep_dead_context},
 };
 
 /* With a name as second argument, that one only. */
