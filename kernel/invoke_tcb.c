@@ -150,6 +150,13 @@ static enum error check_priority(struct call *call, const struct slot *authority
     return ERROR_NONE;
 }
 
+static void priority_set(struct call *call, struct tcb *tcb, word priority)
+{
+    if (tcb->state == THREAD_BLOCKED_SEND) /* it changes places: a walk along them begins anew */
+        tcb->endpoint->cancel_next = NULL;
+    thread_set_priority(call->core, tcb, (uint8_t)priority);
+}
+
 /* The context that the thread shall have: NULL (take its own away), its own again, or one that nobody has. */
 static enum error check_context(struct call *call, const struct tcb *tcb, const struct slot *slot)
 {
@@ -180,7 +187,7 @@ enum error tcb_set_sched_params(struct call *call)
         return error;
     struct sched_context *sc = context ? cap_object(context->cap) : NULL;
     tcb->maximum_priority = (uint8_t)call_argument(call, 1);
-    thread_set_priority(call->core, tcb, (uint8_t)call_argument(call, 2));
+    priority_set(call, tcb, call_argument(call, 2));
     if (sc != tcb->sched_context) {
         if (tcb->sched_context)
             sched_context_unbind(call->core, tcb->sched_context);
@@ -197,7 +204,7 @@ enum error tcb_set_priority(struct call *call)
     if (error == ERROR_NONE)
         error = check_priority(call, authority, 1);
     if (error == ERROR_NONE)
-        thread_set_priority(call->core, call_tcb(call), (uint8_t)call_argument(call, 1));
+        priority_set(call, call_tcb(call), call_argument(call, 1));
     return error;
 }
 

@@ -293,6 +293,32 @@ static void test_keep_dead_context(void)
     OK(cnode_delete(ROOT_CNODE, server));
 }
 
+/* A thread that changes its place in the queue while messages of a badge are cancelled hides no other one. */
+static void test_move_while_cancelled(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), badged = new_slots(1), senders[4];
+    OK(cnode_mint(ROOT_CNODE, badged, ROOT_CNODE, endpoint, RIGHT_ALL, 5));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    for (unsigned i = 0; i < 4; i++) {
+        senders[i] = new_thread((uint8_t)(100 - i), false, 0);
+        run(senders[i]);
+        call(badged);
+    }
+    const word words[] = {badged};
+    model_invoke_once(ROOT_CNODE, CNODE_CANCEL_BADGED_SENDS, 1, words);
+    CHECK(model_current() == model_tcb(senders[0]));
+    OK(tcb_set_priority(senders[1], ROOT_TCB, 60));
+    CHECK(tcb_suspend(senders[0]) == MODEL_SWITCHED);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255)); /* those who are let go do not take over */
+    OK(cnode_cancel_badged_sends(ROOT_CNODE, badged));
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK(model_tcb(senders[i])->state != THREAD_BLOCKED_SEND);
+        OK(cnode_delete(ROOT_CNODE, senders[i]));
+    }
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, endpoint));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -308,6 +334,7 @@ static const struct attack attacks[] = {
     {"context_of_notification", test_context_of_notification},
     {"signal_to_stranded", test_signal_to_stranded},
     {"keep_dead_context", test_keep_dead_context},
+    {"move_while_cancelled", test_move_while_cancelled},
 };
 
 /* With a name as second argument, that one only. */
