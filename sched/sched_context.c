@@ -315,8 +315,10 @@ void sched_charge_now(struct core *core)
 
 void sched_switch_context(struct core *core, struct sched_context *next)
 {
-    if (!core->is_charged) /* else this entry into the kernel has read the clock already */
-        (void)sched_charge(core, arch_timer_now());
+    struct sched_context *last = core->charged;
+    /* is_charged: this entry into the kernel has read the clock already */
+    if (!core->is_charged && sched_charge(core, arch_timer_now()) && last->tcb && sched_context_is_round_robin(last))
+        thread_requeue(core, last->tcb); /* overtaken at the end of its time slice */
     core->charged = next;
     core->deadline_dirty = true;
 }

@@ -214,6 +214,15 @@ void thread_yield(struct core *core)
     core->reschedule = true;
 }
 
+void thread_requeue(struct core *core, struct tcb *tcb)
+{
+    struct thread_queue *queue = &core->ready[tcb->priority];
+    if (tcb->is_queued) {
+        queue_remove(queue, tcb);
+        queue_append(queue, tcb);
+    }
+}
+
 void thread_yield_to(struct core *core, struct tcb *tcb)
 {
     struct tcb *current = core->current;

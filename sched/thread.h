@@ -120,6 +120,8 @@ void thread_stop(struct core *core, struct tcb *tcb, enum thread_state state);
 void thread_update(struct core *core, struct tcb *tcb);
 void thread_set_priority(struct core *core, struct tcb *tcb, uint8_t priority);
 void thread_yield(struct core *core);
+/* If it is ready, it goes behind its equals. */
+void thread_requeue(struct core *core, struct tcb *tcb);
 /* `tcb`, if it is ready and not below the running thread's priority, runs next; the running thread follows it. */
 void thread_yield_to(struct core *core, struct tcb *tcb);
 void thread_set_space(struct core *core, struct tcb *tcb, struct arch_space *space);

@@ -319,6 +319,42 @@ static void test_move_while_cancelled(void)
     OK(cnode_delete(ROOT_CNODE, endpoint));
 }
 
+/* --- time slices --- */
+
+/* Two of equal priority are ready, and the first one runs, at the beginning of its time slice. */
+static void run_equals(cptr first, cptr other)
+{
+    run(first);
+    CHECK(tcb_resume(other) == ERROR_NONE);
+    CHECK(model_current() == model_tcb(first));
+    while (model_deadline < model_now + 1000000 || model_current() != model_tcb(first))
+        model_timer(1000000);
+}
+
+/* Who lets a more urgent thread in just before the end of its time slice goes behind its equals all the same. */
+static void test_slice_ends_in_signal(void)
+{
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0), other = new_thread(90, false, 0);
+    cptr waiter = new_thread(100, false, 0), hog = new_thread(90, false, 0);
+    struct message m;
+    word badge;
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    run(waiter);
+    CHECK(syscall_wait(notification, &m, &badge) == MODEL_SWITCHED);
+    run_equals(hog, other);
+    model_now = model_deadline - 1;
+    CHECK(syscall_send(notification, &m) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(waiter));
+    CHECK(syscall_wait(notification, &m, &badge) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(other));
+    OK(cnode_delete(ROOT_CNODE, hog));
+    OK(cnode_delete(ROOT_CNODE, waiter));
+    CHECK(tcb_suspend(other) == MODEL_SWITCHED);
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, other));
+    OK(cnode_delete(ROOT_CNODE, notification));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -335,6 +371,7 @@ static const struct attack attacks[] = {
     {"signal_to_stranded", test_signal_to_stranded},
     {"keep_dead_context", test_keep_dead_context},
     {"move_while_cancelled", test_move_while_cancelled},
+    {"slice_ends_in_signal", test_slice_ends_in_signal},
 };
 
 /* With a name as second argument, that one only. */
