@@ -88,7 +88,7 @@ bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word ba
         return false;
     if (is_lent ? receiver->borrower != NULL : !thread_has_simple_context(receiver))
         return false;
-    if (!thread_is_next(core, receiver, is_lent))
+    if (!thread_is_next(core, receiver, is_lent && receiver->priority == sender->priority))
         return false;
     endpoint->queue.head = receiver->queue_next;
     message_transfer(sender, receiver, badge, endpoint, false);

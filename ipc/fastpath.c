@@ -60,6 +60,13 @@ INLINE bool is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
     return is_first ? tcb->priority >= highest : tcb->priority > highest;
 }
 
+/* The same for `to`, which gets the context of `from`. Among other equals than those of `from` the time slice may have
+ * another end. */
+INLINE bool is_next_lent(fastpath_core core, const struct tcb *from, const struct tcb *to)
+{
+    return is_next(core, to, to->priority == from->priority);
+}
+
 /* The context goes from one to the other together with the CPU: nothing is charged, no deadline changes. */
 INLINE void context_pass(struct tcb *from, struct tcb *to)
 {
@@ -156,7 +163,7 @@ _Noreturn void fastpath_call(void)
         call_commit(endpoint, caller, server);
         leave(core, caller, server, cap_badge(slot->cap), false);
     }
-    ABANDON_IF(server->borrower || !is_next(core, server, true));
+    ABANDON_IF(server->borrower || !is_next_lent(core, caller, server));
     message_check(caller, server);
     call_commit(endpoint, caller, server);
     caller->borrower = server;
@@ -185,7 +192,8 @@ INLINE _Noreturn void fault_answer(fastpath_core core, struct endpoint *endpoint
 {
     word info = arch_context_info(&server->context);
     bool is_lent = server->lender == caller;
-    ABANDON_IF(message_info_label(info) != 0 || !is_next(core, caller, is_lent));
+    ABANDON_IF(message_info_label(info) != 0 ||
+               !is_next(core, caller, is_lent && caller->priority == server->priority));
     ABANDON_IF((server->flags | caller->flags) & TCB_FLAG_STRANDED);
     ABANDON_IF(!is_lent && (server->lender || !thread_has_simple_context(caller)));
 
@@ -220,14 +228,14 @@ _Noreturn void fastpath_reply_receive(void)
     ABANDON_IF(server->borrower || server->sched_context->notification);
     if (UNLIKELY(caller->fault))
         fault_answer(core, endpoint, server, caller);
-    if (UNLIKELY(server->lender != caller)) { /* both have a context of their own */
+    if (UNLIKELY(server->lender != caller)) {                            /* both have a context of their own */
         ABANDON_IF(server->lender || server->flags & TCB_FLAG_STRANDED); /* it gives the dead lender's back */
         ABANDON_IF(!thread_has_simple_context(caller) || !is_next(core, caller, false));
         message_check(server, caller);
         reply_commit(endpoint, server, caller);
         leave(core, server, caller, 0, false);
     }
-    ABANDON_IF(!is_next(core, caller, true));
+    ABANDON_IF(!is_next_lent(core, server, caller));
     message_check(server, caller);
     reply_commit(endpoint, server, caller);
     server->lender = NULL;

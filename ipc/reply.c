@@ -56,7 +56,7 @@ void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool
         return;
     }
     message_transfer(sender, caller, 0, NULL, can_grant);
-    if (was_lent)
+    if (was_lent && sched_context_slice_goes_on(caller))
         thread_make_ready_first(core, caller);
     else
         thread_make_ready(core, caller);

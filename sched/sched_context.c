@@ -118,6 +118,7 @@ static bool refill_use(struct sched_context *sc, uint64_t used, uint64_t now)
     }
     if (used + kernel.min_budget > head->amount) {
         *head = (struct refill){now, sc->budget};
+        sc->has_ended = sc->tcb && sc->tcb->lender;
         return true;
     }
     head->amount -= used;
@@ -240,6 +241,15 @@ void sched_context_return(struct core *core, struct tcb *tcb)
     thread_unstrand(core, tcb);
     if (lender->lender) /* it had borrowed the lost one itself */
         thread_strand(core, lender);
+}
+
+bool sched_context_slice_goes_on(const struct tcb *tcb)
+{
+    struct sched_context *sc = tcb->sched_context;
+    bool has_ended = sc && sc->has_ended;
+    if (has_ended)
+        sc->has_ended = tcb->lender != NULL; /* lent on: the next one in the chain goes behind its equals, too */
+    return !has_ended;
 }
 
 /* A borrower has lost its lender: it keeps what context it has to the end of its work. */

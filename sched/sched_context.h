@@ -29,6 +29,7 @@ struct sched_context {
     uint64_t consumed;       /* since last asked */
     word badge;
     uint8_t refill_head, refill_count, refill_max;
+    bool has_ended; /* round robin: its time slice ended while it was lent, so the lender goes behind its equals */
     struct refill refills[REFILLS_MAX];
 };
 _Static_assert(sizeof(struct sched_context) <= 1u << OBJECT_BITS_SCHED_CONTEXT, "a SchedContext takes 256 bytes");
@@ -67,6 +68,8 @@ void sched_context_return(struct core *core, struct tcb *tcb);
  */
 void sched_context_leave(struct core *core, struct tcb *tcb);
 
+/* `tcb` has what it lent back with an answer: is its time slice still the one that it began? */
+bool sched_context_slice_goes_on(const struct tcb *tcb);
 /* The lender's call ended before the answer: it has its context back at once, if `borrower` has not lent it on; what
  * the borrower still does, it does stranded. */
 void sched_context_recall(struct core *core, struct tcb *borrower);

@@ -199,6 +199,7 @@ void thread_set_priority(struct core *core, struct tcb *tcb, uint8_t priority)
         wait_insert(queue, tcb);
     if (was_queued || tcb == core->current)
         thread_update(core, tcb);
+    core->deadline_dirty = true; /* the running time slice may have an end among other equals */
 }
 
 void thread_yield(struct core *core)
@@ -329,6 +330,8 @@ void schedule_now(struct core *core)
     while (core->reschedule && !is_interrupted) {
         struct tcb *next = thread_choose(core, &is_interrupted);
         core->reschedule = is_interrupted;
+        if (next->priority != core->current->priority)
+            core->deadline_dirty = true; /* a lent time slice may have an end among these equals */
         if (next != core->current)
             thread_switch(core, core->current, next);
         if (next->sched_context != core->charged)

@@ -355,6 +355,29 @@ static void test_slice_ends_in_signal(void)
     OK(cnode_delete(ROOT_CNODE, notification));
 }
 
+/* Nor is it spared when it is in a call of a more urgent server then, time after time. */
+static void test_slice_ends_in_call(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), reply = new_object(OBJECT_REPLY, 0);
+    cptr server = new_server(100, endpoint, reply);
+    cptr other = new_thread(90, false, 0), hog = new_thread(90, false, 0);
+    run_equals(hog, other);
+    for (unsigned i = 0; i < 3 && model_current() == model_tcb(hog); i++) {
+        call(endpoint);
+        CHECK(model_current() == model_tcb(server));
+        uint64_t end = model_now + 1500000;
+        while (model_now < end)
+            model_timer(end - model_now);
+        reply_receive(endpoint, reply);
+    }
+    CHECK(model_current() == model_tcb(other));
+    OK(cnode_delete(ROOT_CNODE, hog));
+    CHECK(tcb_suspend(other) == MODEL_SWITCHED);
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, other));
+    OK(cnode_delete(ROOT_CNODE, server));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -372,6 +395,7 @@ static const struct attack attacks[] = {
     {"keep_dead_context", test_keep_dead_context},
     {"move_while_cancelled", test_move_while_cancelled},
     {"slice_ends_in_signal", test_slice_ends_in_signal},
+    {"slice_ends_in_call", test_slice_ends_in_call},
 };
 
 /* With a name as second argument, that one only. */
