@@ -68,14 +68,36 @@ static uint32_t threads_open(struct process *process)
     return 0;
 }
 
+/* The process's budget in equal parts, one for each thread that was ever made. Configuring a context fills its budget:
+ * so the parts do not change when threads end and begin, or doing that again and again would be time without end. One
+ * that has all of the time needs no parts: its threads take turns. */
+static bool budget_give(struct process *process, cptr context, uint32_t parts)
+{
+    uint64_t budget_ns, period_ns;
+    process_budget(process, &budget_ns, &period_ns);
+    if (budget_ns < period_ns)
+        budget_ns /= parts;
+    return sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns, period_ns, 7, 0) == ERROR_NONE;
+}
+
+/* Thread `number`, the newest, has its part already. */
+static void budget_share(struct process *process, uint32_t number)
+{
+    uint64_t budget_ns, period_ns;
+    process_budget(process, &budget_ns, &period_ns);
+    if (budget_ns == period_ns)
+        return;
+    (void)budget_give(process, process->task.sched_context, number + 1);
+    for (uint32_t i = 1; i < number; i++)
+        (void)budget_give(process, process->threads[i].sched_context, number + 1);
+}
+
 static bool thread_make(struct process *process, uint32_t number)
 {
     struct process_thread *thread = &process->threads[number];
     struct task *task = &process->task;
     cptr self = SERVER_CAP_CNODE, cspace, faults;
     uint64_t badge = process_badge(PROCESS_BADGE_FAULT, process->generation, process->index);
-    uint64_t budget_ns, period_ns;
-    process_budget(process, &budget_ns, &period_ns);
     return task_object(task, OBJECT_TCB, 0, &thread->tcb) &&
            task_object(task, OBJECT_SCHED_CONTEXT, 0, &thread->sched_context) && task_slot(task, &cspace) &&
            task_slot(task, &faults) &&
@@ -85,29 +107,11 @@ static bool thread_make(struct process *process, uint32_t number)
                       badge | (uint64_t)number << PROCESS_BADGE_THREAD_SHIFT) == ERROR_NONE &&
            tcb_configure(thread->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, faults) ==
                ERROR_NONE &&
-           sched_control_configure(SERVER_CAP_SCHED_CONTROL, thread->sched_context, budget_ns, period_ns, 7, 0) ==
-               ERROR_NONE &&
+           budget_give(process, thread->sched_context, number + 1) &&
            tcb_set_sched_params(thread->tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM, thread->sched_context) ==
                ERROR_NONE &&
            tcb_set_flags(thread->tcb, 0, TCB_FLAG_FP) == ERROR_NONE &&
            sleep_make(process, number, thread->sched_context);
-}
-
-/* The process's budget in equal parts. One that has all of the time needs no parts: its threads take turns. */
-static void budget_share(struct process *process)
-{
-    uint64_t budget_ns, period_ns, running = 1;
-    process_budget(process, &budget_ns, &period_ns);
-    if (budget_ns == period_ns)
-        return;
-    for (uint32_t i = 1; i < PROCESS_THREADS; i++)
-        running += process->threads[i].is_running;
-    (void)sched_control_configure(SERVER_CAP_SCHED_CONTROL, process->task.sched_context, budget_ns / running, period_ns,
-                                  7, 0);
-    for (uint32_t i = 1; i < PROCESS_THREADS; i++)
-        if (process->threads[i].is_running)
-            (void)sched_control_configure(SERVER_CAP_SCHED_CONTROL, process->threads[i].sched_context,
-                                          budget_ns / running, period_ns, 7, 0);
 }
 
 static void registers_set(struct user_registers *registers, uint64_t entry, uint64_t argument, uint64_t top)
@@ -134,10 +138,13 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
     if (error || index == PROCESS_THREADS)
         return error ? error : E_AGAIN;
     struct process_thread *thread = &process->threads[index];
-    if (thread->is_broken || (!thread->tcb && !thread_make(process, index))) {
+    bool is_new = !thread->tcb;
+    if (thread->is_broken || (is_new && !thread_make(process, index))) {
         thread->is_broken = true; /* made in part: its slots are taken */
         return E_NOMEM;
     }
+    if (is_new)
+        budget_share(process, index);
     if (thread->stack_mapped == 0) {
         struct memory memory;
         if (DEFAULT_STACK > process_memory_left(process) ||
@@ -148,7 +155,6 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
     }
     registers_set(&registers, entry, argument, stack_top(index));
     thread->is_running = true;
-    budget_share(process);
     if (tcb_write_registers(thread->tcb, true, server_buffer(), &registers) != ERROR_NONE) {
         thread->is_running = false;
         return E_NOMEM;
@@ -163,7 +169,6 @@ uint32_t thread_exit(struct process *process, word number)
         return E_INVAL;
     (void)tcb_suspend(process->threads[number].tcb);
     process->threads[number].is_running = false;
-    budget_share(process);
     return 0;
 }
 
