@@ -278,6 +278,8 @@ void sched_context_leave(struct core *core, struct tcb *tcb)
         tcb->borrower = tcb->lender = NULL;
         if (!borrower->lender)
             borrower_settle(core, borrower);
+        else if (borrower->lender->state != THREAD_BLOCKED_REPLY && borrower->state == THREAD_BLOCKED_RECV)
+            sched_context_recall(core, borrower); /* nothing is left to do on it */
     } else if (tcb->lender) {
         sched_context_return(core, tcb);
     } else if (tcb->sched_context) {

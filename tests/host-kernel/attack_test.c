@@ -378,6 +378,28 @@ static void test_slice_ends_in_call(void)
     OK(cnode_delete(ROOT_CNODE, server));
 }
 
+/* A context that was lent twice comes back when the thread between dies, even if its last borrower waits for ever. */
+static void test_death_between(void)
+{
+    cptr outer = new_object(OBJECT_ENDPOINT, 0), inner = new_object(OBJECT_ENDPOINT, 0);
+    cptr replies = new_objects(OBJECT_REPLY, 0, 3), client = new_thread(90, false, 0);
+    cptr between = new_server(100, outer, replies), last = new_server(110, inner, replies + 1);
+    struct message m;
+    word badge;
+    run(client);
+    call(outer);
+    call(inner);
+    CHECK(model_current() == model_tcb(last));
+    CHECK(syscall_recv(inner, replies + 2, &m, &badge) == MODEL_SWITCHED);
+    CHECK(cnode_delete(ROOT_CNODE, between) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(client));
+    CHECK(model_tcb(last)->sched_context == NULL);
+    CHECK(tcb_suspend(client) == MODEL_SWITCHED);
+    to_root();
+    OK(cnode_delete(ROOT_CNODE, client));
+    OK(cnode_delete(ROOT_CNODE, last));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -394,6 +416,7 @@ static const struct attack attacks[] = {
     {"signal_to_stranded", test_signal_to_stranded},
     {"keep_dead_context", test_keep_dead_context},
     {"move_while_cancelled", test_move_while_cancelled},
+    {"death_between", test_death_between},
     {"slice_ends_in_signal", test_slice_ends_in_signal},
     {"slice_ends_in_call", test_slice_ends_in_call},
 };
