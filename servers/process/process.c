@@ -699,7 +699,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
     struct user_registers registers;
     if (!authority_permits(&process->authority, IMAGE_MAY_TRAP_THREAD))
         return E_NOTCAPABLE;
-    if (process->has_trap_thread)
+    if (process->trap_tcb)
         return E_INVAL;
     uint64_t budget_ns, period_ns;
     process_budget(process, &budget_ns, &period_ns);
@@ -722,7 +722,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         tcb_write_registers(tcb, true, server_buffer(), &registers) != ERROR_NONE ||
         tcb_set_space(task->tcb, cspace, task->vspace, first_faults) != ERROR_NONE)
         return E_NOMEM;
-    process->has_trap_thread = true;
+    process->trap_tcb = tcb;
     return 0;
 }
 

@@ -130,7 +130,7 @@ struct process {
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal;
-    bool has_trap_thread;
+    cptr trap_tcb;                                  /* 0: it has no trap thread */
     struct process_thread threads[PROCESS_THREADS]; /* 0 is not used */
     uint32_t refusals;                              /* counted for the log */
     uint32_t restarts;                              /* faults answered by doing it again */

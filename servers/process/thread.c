@@ -172,9 +172,12 @@ uint32_t thread_exit(struct process *process, word number)
     return 0;
 }
 
+/* All of them: what the process shares with others is given back, as zeros, before its own end. */
 void threads_suspend(struct process *process)
 {
     (void)tcb_suspend(process->task.tcb);
+    if (process->trap_tcb)
+        (void)tcb_suspend(process->trap_tcb);
     for (uint32_t i = 1; i < PROCESS_THREADS; i++)
         if (process->threads[i].is_running)
             (void)tcb_suspend(process->threads[i].tcb);
