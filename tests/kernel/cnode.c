@@ -185,7 +185,8 @@ CASE(cspace_shapes, "Capabilities are found through one, two, three and eight CN
         unsigned step = shapes[s].guard_bits + 4;
         word guard = shapes[s].guard_bits ? 0x5 : 0, address = 0;
         cptr below = cnode;
-        put(9, 0x99);
+        /* To signal only: the actor parks on a number of the root task's CSpace, which may be the address here. */
+        OK(cnode_mint(cnode, 9, ROOT_CNODE, ntfn, RIGHT_SEND, 0x99));
         for (unsigned level = 0; level < shapes[s].levels; level++) {
             cptr guarded = slot_new();
             OK(cnode_mint(ROOT_CNODE, guarded, ROOT_CNODE, below, 0, cnode_guard(guard, shapes[s].guard_bits)));
