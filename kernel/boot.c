@@ -14,6 +14,7 @@
 #include <kernel/object.h>
 #include <mm/ranges.h>
 #include <mm/vspace.h>
+#include <sched/core_block.h>
 
 #define ROOT_WINDOW         0x1000000000ul /* the root task's image lies below */
 #define ROOT_BOOT_INFO_PAGE ROOT_WINDOW
@@ -25,8 +26,7 @@
 #define MEMORY_UNTYPED_BITS 40
 
 struct kernel_state kernel;
-struct core kernel_cores[CORE_COUNT_MAX];
-static struct tcb idle_threads[CORE_COUNT_MAX] __attribute__((aligned(1 << OBJECT_BITS_TCB)));
+struct core_block kernel_cores[CORE_COUNT_MAX];
 
 struct boot {
     struct platform *platform;
@@ -257,7 +257,7 @@ static void archive_check(const struct boot *boot, struct archive *archive)
 
 static void core_start(struct core *core)
 {
-    struct tcb *idle = &idle_threads[core->number];
+    struct tcb *idle = &core_block_of(core)->idle;
     arch_context_init_idle(&idle->context);
     idle->state = THREAD_IDLE;
     idle->core = core;

@@ -1,6 +1,7 @@
-/* The per-core structure: everything that belongs to one core. It is passed down as `core`; nothing in the portable
- * kernel assumes that there is only one. What all cores share is struct kernel_state, under the kernel lock (with one
- * core, interrupts being off in the kernel is that lock).
+/* The per-core structure: everything that belongs to one core, together with the objects that stand behind it in struct
+ * core_block (sched/core_block.h). It is passed down as `core`; nothing in the portable kernel assumes that there is
+ * only one. What all cores share is struct kernel_state, under the kernel lock (with one core, interrupts being off in
+ * the kernel is that lock).
  */
 #ifndef KERNEL_CORE_H
 #define KERNEL_CORE_H
@@ -27,11 +28,9 @@ struct thread_queue {
     struct tcb *head, *tail;
 };
 
+/* What is used often stands first. */
 struct core {
-    struct tcb *current; /* offset 0: the arch contract's current_context */
-    word reserved;
-    struct arch_core arch;
-
+    struct tcb *current;      /* offset 0: the arch contract's current_context */
     struct arch_space *space; /* loaded */
     struct tcb *idle;
     bool reschedule;     /* the running thread may no longer be the right one */
@@ -49,11 +48,11 @@ struct core {
 
     uint64_t ready_summary; /* bit i: ready_bits[i] is not 0 */
     uint64_t ready_bits[PRIORITIES / 64];
+    struct arch_core arch;
     struct thread_queue ready[PRIORITIES];
     struct thread_queue stranded; /* threads that wait for the time of last resort (sched/rescue.c) */
     unsigned number;
 };
-extern struct core kernel_cores[CORE_COUNT_MAX];
 _Static_assert(offsetof(struct core, current) == CORE_CONTEXT, "the arch contract");
 _Static_assert(offsetof(struct core, arch) == CORE_ARCH, "the arch contract");
 _Static_assert(sizeof(struct arch_core) <= 240, "the arch contract");

@@ -10,30 +10,29 @@
  * TCB_FLAG_STRANDED without any context: it waits here when it is RUNNING. With a context that is not the rescue's: the
  * lender died; it is given up in the same way.
  */
-#include <sched/sched_context.h>
+#include <sched/core_block.h>
 
 #define BUDGET_MINIMA 2 /* of kernel.min_budget */
 #define PERIOD_MINIMA 1000
 
-static struct sched_context rescues[CORE_COUNT_MAX];
-
 void rescue_start(struct core *core)
 {
-    struct sched_context *sc = &rescues[core->number];
+    struct sched_context *sc = &core_block_of(core)->rescue;
     *sc = (struct sched_context){0};
     sched_context_init(sc);
+    sc->core = core;
     sched_context_configure(core, sc, BUDGET_MINIMA * kernel.min_budget, PERIOD_MINIMA * kernel.min_budget, 1, 0);
-    sc->notification = (struct notification *)sc; /* not lent by the fast path; nobody has a capability to it */
+    sc->notification = (struct notification *)sc; /* its mark; nobody has a capability to it */
 }
 
 bool sched_context_is_rescue(const struct sched_context *sc)
 {
-    return sc >= rescues && sc < rescues + CORE_COUNT_MAX;
+    return sc && sc->notification == (const struct notification *)sc;
 }
 
 static void rescue_pass_on(struct core *core)
 {
-    struct sched_context *sc = &rescues[core->number];
+    struct sched_context *sc = &core_block_of(core)->rescue;
     struct tcb *next = core->stranded.head;
     if (sc->tcb || !next)
         return;
@@ -58,7 +57,7 @@ void rescue_update(struct core *core, struct tcb *tcb)
 
 void rescue_rotate(struct core *core)
 {
-    struct tcb *holder = rescues[core->number].tcb;
+    struct tcb *holder = core_block_of(core)->rescue.tcb;
     if (holder && core->stranded.head)
         sched_context_take(core, holder); /* which puts it behind the others */
     else if (holder)

@@ -1,13 +1,13 @@
 /* Scheduling contexts: budgets, lending, the timer's deadline. See sched_context.h. */
 #include <arch/timer.h>
-#include <sched/sched_context.h>
+#include <sched/core_block.h>
 
 #define RELEASES_PER_CALL 8
 
 void sched_context_init(void *object)
 {
     struct sched_context *sc = object;
-    sc->core = &kernel_cores[0];
+    sc->core = &kernel_cores[0].core;
     sc->refill_max = 2;
 }
 

@@ -1,14 +1,13 @@
 /* Ready queues, thread states and the switch from one thread to another. See thread.h. */
 #include <arch/mmu.h>
-#include <sched/sched_context.h>
-#include <sched/thread.h>
+#include <sched/core_block.h>
 
 void tcb_init(void *object)
 {
     struct tcb *tcb = object;
     arch_context_init(&tcb->context);
     tcb->space = arch_space_empty();
-    tcb->core = &kernel_cores[0];
+    tcb->core = &kernel_cores[0].core;
 }
 
 struct slot *tcb_slots(struct cap cap, word *count)

@@ -276,5 +276,3 @@ table_pool:
     .skip STACK_BYTES
 stack_top:
     .skip CRASH_STACK_BYTES
-    .global crash_stack_top
-crash_stack_top:

@@ -198,9 +198,9 @@ _Noreturn void boot_main(uint64_t kind, uint64_t pointer, uint64_t entry_ticks, 
     if (info->core_count == 0)
         info->core_count = 1;
     timer_start();
-    irq_start(&machine.gic);
-    mmu_user_on();
     struct core *core = core_of_this_cpu();
+    irq_start(core, &machine.gic);
+    mmu_user_on();
     debug_start(core);
     kernel_boot(core, &platform);
     leave();

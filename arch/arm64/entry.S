@@ -8,6 +8,7 @@
  * Way out: `leave` restores the whole context of core->current_context. A system call stores zeros for x11..x18, so
  * nothing of the kernel is ever left in a register.
  */
+#include "layout.h"
 #include <machine/context.h>
 
 #define EXCEPTION_SVC 0x15 /* ESR_EL1.EC (Arm ARM DDI 0487, D19.2.37) */
@@ -265,9 +266,9 @@ enter_error:
  * only for the one exception that power.c provokes; its caller expects all but the callee-saved registers to be lost. */
 crash:
     msr tpidr_el0, x1
-    adrp x1, crash_stack_top
-    add x1, x1, :lo12:crash_stack_top
-    sub x1, x1, #CONTEXT_BYTES
+    mrs x1, tpidr_el1
+    ldr x1, [x1, #CORE_STACK_TOP]
+    add x1, x1, #(CRASH_STACK_BYTES - CONTEXT_BYTES)
     stp x2, x3, [x1, #CONTEXT_X(2)]
     mov x2, sp
     mov sp, x1

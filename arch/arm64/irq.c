@@ -57,21 +57,20 @@
 static struct {
     uint64_t distributor;
     uint64_t cpu_interface; /* version 2; 0 = version 3 */
-    uint64_t private;       /* where the registers of interrupts 0..31 are: distributor, or our SGI frame */
-    uint64_t affinity;      /* of this core, as GICD_IROUTER wants it */
+    uint64_t target; /* the core that devices' interrupts go to, as GICD_IROUTER (version 2: ITARGETSR) wants it */
     unsigned timer;
     unsigned limit; /* one past the last INTID */
 } controller;
 
 /* The registers of an interrupt: they lie in the core's own frame for the private ones. */
-static uint64_t registers_of(unsigned intid)
+static uint64_t registers_of(struct core *core, unsigned intid)
 {
-    return intid < PRIVATE_INTERRUPTS ? controller.private : controller.distributor;
+    return intid < PRIVATE_INTERRUPTS ? core_arch(core)->private_interrupts : controller.distributor;
 }
 
-static void line_write(unsigned intid, unsigned bank)
+static void line_write(uint64_t registers, unsigned intid, unsigned bank)
 {
-    device_write_32(registers_of(intid) + bank + intid / 32 * 4, 1u << intid % 32);
+    device_write_32(registers + bank + intid / 32 * 4, 1u << intid % 32);
 }
 
 /* Source: IHI 0069, 12.9.9: ICENABLER takes effect when RWP reads 0; without it a masked interrupt might come again. */
@@ -81,18 +80,17 @@ static void writes_wait(void)
         ;
 }
 
-static void line_mask(unsigned intid)
+static void line_mask(uint64_t registers, unsigned intid)
 {
-    line_write(intid, GICD_ICENABLER);
+    line_write(registers, intid, GICD_ICENABLER);
     if (controller.cpu_interface == 0)
         writes_wait();
 }
 
 /* ---- start ---- */
 
-static void line_set_up(unsigned intid, bool is_edge)
+static void line_set_up(uint64_t base, unsigned intid, bool is_edge)
 {
-    uint64_t base = registers_of(intid);
     uint64_t config = base + GICD_ICFGR + intid / 16 * 4;
     uint32_t edge = 2u << intid % 16 * 2;
     device_write_32(config, is_edge ? device_read_32(config) | edge : device_read_32(config) & ~edge);
@@ -100,13 +98,13 @@ static void line_set_up(unsigned intid, bool is_edge)
     if (intid < PRIVATE_INTERRUPTS)
         return;
     if (controller.cpu_interface != 0)
-        device_write_8(base + GICD_ITARGETSR + intid, (uint8_t)controller.affinity);
+        device_write_8(base + GICD_ITARGETSR + intid, (uint8_t)controller.target);
     else
-        device_write_64(base + GICD_IROUTER + intid * 8, controller.affinity);
+        device_write_64(base + GICD_IROUTER + intid * 8, controller.target);
 }
 
 /* Finds this core's redistributor: the one whose TYPER has our affinity. */
-static uint64_t redistributor_find(const struct gic *gic)
+static uint64_t redistributor_find(struct core *core, const struct gic *gic)
 {
     uint64_t mpidr = system_read(mpidr_el1) & MPIDR_AFFINITY;
     uint64_t wanted = (mpidr >> 8 & 0xff000000) | (mpidr & 0xffffff);
@@ -117,7 +115,7 @@ static uint64_t redistributor_find(const struct gic *gic)
             uint64_t frame = device_map(at, PAGE_BYTES);
             uint64_t typer = device_read_64(frame + GICR_TYPER);
             if (typer >> 32 == wanted) {
-                controller.private = device_map(at + GICR_FRAME_BYTES, PAGE_BYTES);
+                core_arch(core)->private_interrupts = device_map(at + GICR_FRAME_BYTES, PAGE_BYTES);
                 return frame;
             }
             if ((typer & GICR_TYPER_LAST) != 0)
@@ -141,11 +139,10 @@ static void redistributor_wake(uint64_t frame)
 }
 
 /* ICC_* by number: S3_0_C12_C12_0 IAR1, _1 EOIR1, _5 SRE, _7 IGRPEN1; S3_0_C4_C6_0 PMR (IHI 0069, 12.2). */
-static void start_v3(const struct gic *gic)
+static void start_v3(struct core *core, const struct gic *gic)
 {
-    uint64_t mpidr = system_read(mpidr_el1);
-    controller.affinity = mpidr & MPIDR_AFFINITY;
-    redistributor_wake(redistributor_find(gic));
+    controller.target = system_read(mpidr_el1) & MPIDR_AFFINITY;
+    redistributor_wake(redistributor_find(core, gic));
     device_write_32(controller.distributor + GICD_CTLR, GICD_CTLR_V3);
     writes_wait();
     system_write(S3_0_C12_C12_5, system_read(S3_0_C12_C12_5) | 1);
@@ -157,24 +154,24 @@ static void start_v3(const struct gic *gic)
     instruction_barrier();
 }
 
-static void start_v2(const struct gic *gic)
+static void start_v2(struct core *core, const struct gic *gic)
 {
     controller.cpu_interface = device_map(gic->cpu_interface, GICC_BYTES);
-    controller.private = controller.distributor;
+    core_arch(core)->private_interrupts = controller.distributor;
     /* Reading the target of a private interrupt gives this core's own bit (IHI 0048, 4.3.12). */
-    controller.affinity = device_read_32(controller.distributor + GICD_ITARGETSR) & 0xff;
-    if (controller.affinity == 0)
-        controller.affinity = 1;
+    controller.target = device_read_32(controller.distributor + GICD_ITARGETSR) & 0xff;
+    if (controller.target == 0)
+        controller.target = 1;
     device_write_32(controller.distributor + GICD_CTLR, GICD_CTLR_V2);
     device_write_32(controller.cpu_interface + GICC_PMR, PRIORITY_ALL);
     device_write_32(controller.cpu_interface + GICC_CTLR, 1);
 }
 
 /* All SPIs masked and, with version 3, in group 1; version 2 without security extensions has group 0 only. */
-static void lines_reset(bool has_groups)
+static void lines_reset(struct core *core, bool has_groups)
 {
     for (unsigned intid = 0; intid < controller.limit; intid += 32) {
-        uint64_t at = registers_of(intid) + intid / 32 * 4;
+        uint64_t at = registers_of(core, intid) + intid / 32 * 4;
         device_write_32(at + GICD_ICENABLER, UINT32_MAX);
         device_write_32(at + GICD_ICPENDR, UINT32_MAX);
         if (has_groups)
@@ -182,7 +179,7 @@ static void lines_reset(bool has_groups)
     }
 }
 
-void irq_start(const struct gic *gic)
+void irq_start(struct core *core, const struct gic *gic)
 {
     if (gic->version < 2 || gic->distributor == 0)
         kernel_stop("no interrupt controller was found (GICv2 or GICv3 is needed)");
@@ -195,12 +192,13 @@ void irq_start(const struct gic *gic)
         controller.limit = ARCH_IRQ_COUNT;
     controller.timer = gic->timer_interrupt;
     if (has_frames)
-        start_v3(gic);
+        start_v3(core, gic);
     else
-        start_v2(gic);
-    lines_reset(has_frames);
-    line_set_up(controller.timer, false);
-    line_write(controller.timer, GICD_ISENABLER);
+        start_v2(core, gic);
+    lines_reset(core, has_frames);
+    uint64_t private = core_arch(core)->private_interrupts;
+    line_set_up(private, controller.timer, false);
+    line_write(private, controller.timer, GICD_ISENABLER);
 }
 
 /* ---- the contract ---- */
@@ -211,8 +209,8 @@ enum error arch_irq_configure(word number, word flags, unsigned *irq)
         return ERROR_RANGE;
     if ((flags & IRQ_LOW) != 0)
         return ERROR_INVALID_ARGUMENT; /* a GIC knows rising edges and high levels only */
-    line_mask((unsigned)number);
-    line_set_up((unsigned)number, (flags & IRQ_LEVEL) == 0);
+    line_mask(controller.distributor, (unsigned)number);
+    line_set_up(controller.distributor, (unsigned)number, (flags & IRQ_LEVEL) == 0);
     *irq = (unsigned)number;
     return ERROR_NONE;
 }
@@ -233,17 +231,17 @@ enum error arch_irq_allocate_msi(unsigned *irq, word *address, word *data)
 
 void arch_irq_release(unsigned irq)
 {
-    line_mask(irq);
+    line_mask(controller.distributor, irq);
 }
 
 void arch_irq_mask(unsigned irq)
 {
-    line_mask(irq);
+    line_mask(controller.distributor, irq);
 }
 
 void arch_irq_unmask(unsigned irq)
 {
-    line_write(irq, GICD_ISENABLER);
+    line_write(controller.distributor, irq, GICD_ISENABLER);
 }
 
 bool arch_irq_pending(struct core *core)
@@ -284,7 +282,7 @@ void irq_dispatch(struct core *core)
         kernel_timer(core);
         return;
     }
-    line_mask(intid);
+    line_mask(registers_of(core, intid), intid);
     interrupt_end(acknowledged);
     if (intid >= PRIVATE_INTERRUPTS)
         kernel_interrupt(core, intid);

@@ -22,7 +22,7 @@ struct gic {
 };
 
 /* Everything masked but the timer's interrupt; stops the machine when there is nothing to work with. */
-void irq_start(const struct gic *gic);
+void irq_start(struct core *core, const struct gic *gic);
 
 /* An interrupt came: called by entry.S. */
 void irq_dispatch(struct core *core);

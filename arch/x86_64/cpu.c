@@ -97,17 +97,6 @@ const char *cpu_check(void)
 
 /* ---- descriptor tables ---- */
 
-struct __attribute__((packed)) task_state {
-    uint32_t reserved0;
-    uint64_t rsp[3];
-    uint64_t reserved1;
-    uint64_t ist[7];
-    uint64_t reserved2;
-    uint16_t reserved3;
-    uint16_t io_map;
-};
-_Static_assert(sizeof(struct task_state) == 104, "64-bit TSS");
-
 struct gate {
     uint16_t offset_low, selector;
     uint8_t ist, type;
@@ -130,14 +119,7 @@ struct __attribute__((packed)) table_pointer {
 #define VECTOR_MC      18
 #define DESCRIPTOR_TSS 0x89
 
-static uint64_t gdt[7] = {
-    0,
-    0x00af9b000000ffff, /* kernel code: 64-bit, DPL 0 */
-    0x00cf93000000ffff, /* kernel data */
-    0x00cff3000000ffff, /* user data, DPL 3 */
-    0x00affb000000ffff, /* user code: 64-bit, DPL 3 */
-};
-static struct task_state task_state;
+/* One table for all cores: what differs is behind a gate's stack number and GS. */
 static struct gate idt[VECTORS];
 
 extern const uint8_t exception_entries[], interrupt_entries[], syscall_entry[];
@@ -169,22 +151,27 @@ static void idt_load(void)
 
 static void task_state_fill(struct core *core)
 {
-    task_state.io_map = sizeof(task_state); /* beyond the limit: no port is open to user mode */
-    task_state.rsp[0] = (uint64_t)kernel_stack_end;
+    struct task_state *state = &core_arch(core)->task_state;
+    state->io_map = sizeof(*state); /* beyond the limit: no port is open to user mode */
+    state->rsp[0] = core_arch(core)->stack_top;
     for (unsigned i = 0; i < FAULT_STACKS; i++) {
         uint8_t *top = fault_stacks[i] + sizeof(fault_stacks[i]) - FAULT_STACK_TOP;
         *(struct core **)top = core;
-        task_state.ist[i] = (uint64_t)top;
+        state->ist[i] = (uint64_t)top;
     }
 }
 
-static void gdt_load(void)
+static void gdt_load(struct arch_core *arch)
 {
-    uint64_t base = (uint64_t)&task_state;
-    gdt[5] =
-        (sizeof(task_state) - 1) | (base & 0xffffff) << 16 | (uint64_t)DESCRIPTOR_TSS << 40 | (base >> 24 & 0xff) << 56;
-    gdt[6] = base >> 32;
-    struct table_pointer pointer = {sizeof(gdt) - 1, (uint64_t)gdt};
+    uint64_t base = (uint64_t)&arch->task_state, *gdt = arch->gdt;
+    gdt[SELECTOR_KERNEL_CODE / 8] = 0x00af9b000000ffff; /* 64-bit, DPL 0 */
+    gdt[SELECTOR_KERNEL_DATA / 8] = 0x00cf93000000ffff;
+    gdt[SELECTOR_USER_DATA / 8] = 0x00cff3000000ffff; /* DPL 3 */
+    gdt[SELECTOR_USER_CODE / 8] = 0x00affb000000ffff; /* 64-bit, DPL 3 */
+    gdt[SELECTOR_TSS / 8] = (sizeof(arch->task_state) - 1) | (base & 0xffffff) << 16 | (uint64_t)DESCRIPTOR_TSS << 40 |
+                            (base >> 24 & 0xff) << 56;
+    gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
+    struct table_pointer pointer = {sizeof(arch->gdt) - 1, (uint64_t)gdt};
     __asm__ volatile("lgdt %0\n"
                      "pushq %1\n"
                      "leaq 1f(%%rip), %%rax\n"
@@ -261,7 +248,7 @@ void cpu_start(struct core *core)
     arch->stack_top = (uint64_t)kernel_stack_end;
     control_registers_set();
     task_state_fill(core);
-    gdt_load();
+    gdt_load(arch);
     idt_load();
     msrs_set(core);
     arch_fpu_enable(false);

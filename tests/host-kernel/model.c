@@ -7,6 +7,7 @@
 #include <ipc/fastpath.h>
 #include <kernel/lookup.h>
 #include <kernel/object.h>
+#include <sched/core_block.h>
 
 char *model_memory;
 word model_tls, model_fpu;
@@ -251,7 +252,7 @@ void model_start(void)
 
 struct model_snapshot {
     struct kernel_state kernel;
-    struct core cores[CORE_COUNT_MAX];
+    struct core_block cores[CORE_COUNT_MAX];
     char memory[SMALL_BYTES];
     word tls, fpu;
     bool fpu_on;
@@ -279,7 +280,6 @@ struct model_snapshot *model_snapshot_take(void)
 void model_snapshot_restore(const struct model_snapshot *s)
 {
     model_now = s->now;
-    rescue_start(model_core()); /* its context lies elsewhere; nobody had it yet */
     memcpy(model_memory + SMALL_ADDRESS, s->memory, SMALL_BYTES);
     kernel = s->kernel;
     memcpy(kernel_cores, s->cores, sizeof(kernel_cores));
@@ -320,25 +320,25 @@ void model_boot(const char *archive_path)
         fprintf(stderr, "the kernel ended: %s", model_output);
         exit(1);
     }
-    kernel_boot(&kernel_cores[0], &model_platform);
+    kernel_boot(&kernel_cores[0].core, &model_platform);
     next_slot = model_boot_info()->empty_first;
     model_check();
 }
 
 struct core *model_core(void)
 {
-    return &kernel_cores[0];
+    return &kernel_cores[0].core;
 }
 struct tcb *model_current(void)
 {
-    return kernel_cores[0].current;
+    return kernel_cores[0].core.current;
 }
 
 static struct tcb *root_task(void)
 {
     static struct tcb *root;
-    if (kernel_cores[0].current->context.argument != 0)
-        root = kernel_cores[0].current;
+    if (kernel_cores[0].core.current->context.argument != 0)
+        root = kernel_cores[0].core.current;
     return root;
 }
 

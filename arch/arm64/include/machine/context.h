@@ -10,7 +10,7 @@
 #define CONTEXT_BYTES 288
 
 /* struct core, through TPIDR_EL1 */
-#define CORE_STACK_TOP 16
+#define CORE_STACK_TOP 112
 
 /* SPSR_EL1 (Arm ARM DDI 0487, C5.2.18). FIQ is never used; debug exceptions are for EL0 only
  * (debug.c), and SPSR_STEP stays in the context: without MDSCR_EL1.SS it does nothing. */

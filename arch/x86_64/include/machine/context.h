@@ -31,8 +31,8 @@
 
 /* struct core, through GS */
 #define CORE_GS_CONTEXT 0
-#define CORE_GS_SELF    16
-#define CORE_GS_STACK   24
-#define CORE_GS_SCRATCH 32
+#define CORE_GS_SELF    112
+#define CORE_GS_STACK   120
+#define CORE_GS_SCRATCH 128
 
 #endif
