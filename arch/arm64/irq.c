@@ -211,6 +211,8 @@ enum error arch_irq_configure(word number, word flags, unsigned *irq)
         return ERROR_INVALID_ARGUMENT; /* a GIC knows rising edges and high levels only */
     line_mask(controller.distributor, (unsigned)number);
     line_set_up(controller.distributor, (unsigned)number, (flags & IRQ_LEVEL) == 0);
+    line_write(controller.distributor, (unsigned)number,
+               GICD_ICPENDR); /* an edge that came before is not its new owner's */
     *irq = (unsigned)number;
     return ERROR_NONE;
 }

@@ -25,6 +25,7 @@ static word mark_buffer, mark_address;
 static cptr park;
 static struct thread threads[HARNESS_THREADS];
 static word thread_count, mark_thread;
+static word piece_count, mark_piece;
 static char stacks[HARNESS_THREADS][HARNESS_STACK_BYTES] __attribute__((aligned(16)));
 
 #define BUFFER_BASE 0x20000000ul
@@ -163,6 +164,7 @@ void harness_mark(word bits)
     mark_buffer = next_buffer;
     mark_address = next_address;
     mark_thread = thread_count;
+    mark_piece = piece_count;
     /* One untyped serves every life: memory comes back to an untyped when its last child is gone, and the permanent one
      * always has some. */
     if (bits > life_bits) {
@@ -186,6 +188,7 @@ void harness_release(void)
          "emptying a test's slots failed");
     next_slot = mark_slot;
     thread_count = mark_thread;
+    piece_count = mark_piece;
     next_buffer = mark_buffer;
     next_address = mark_address;
     current = permanent;
@@ -203,23 +206,51 @@ static const struct boot_untyped *untyped_find(word address, unsigned kind, cptr
     return NULL;
 }
 
+/* What device memory was cut into, so that more pages can be had of the same untyped. The smallest piece that holds an
+ * address is whole. */
+static struct piece {
+    word address, bits;
+    cptr untyped;
+} pieces[256];
+
+static const struct piece *piece_find(word address)
+{
+    const struct piece *found = NULL;
+    for (word i = 0; i < piece_count; i++)
+        if (address - pieces[i].address < 1ul << pieces[i].bits && (found == NULL || pieces[i].bits < found->bits))
+            found = &pieces[i];
+    return found;
+}
+
+static void piece_add(word address, word bits, cptr untyped)
+{
+    if (piece_count == sizeof(pieces) / sizeof(pieces[0]))
+        give_up("device memory is cut into too many pieces", piece_count);
+    pieces[piece_count++] = (struct piece){address, bits, untyped};
+}
+
 /* Halves the untyped until one page is left that holds the address. */
 cptr device_frame_new(word address)
 {
-    cptr untyped;
-    const struct boot_untyped *found = untyped_find(address, BOOT_UNTYPED_DEVICE, &untyped);
-    if (found == NULL)
-        give_up("no device memory at this address", address);
-    word base = found->address;
-    for (word bits = found->size_bits; bits > PAGE_BITS; bits--) {
+    if (piece_find(address) == NULL) {
+        cptr untyped;
+        const struct boot_untyped *found = untyped_find(address, BOOT_UNTYPED_DEVICE, &untyped);
+        if (found == NULL)
+            give_up("no device memory at this address", address);
+        piece_add(found->address, found->size_bits, untyped);
+    }
+    struct piece piece = *piece_find(address);
+    while (piece.bits > PAGE_BITS) {
         cptr halves = slots_new(2);
-        need(untyped_retype_all(untyped, OBJECT_UNTYPED, bits - 1, ROOT_CNODE, halves, 2), "halving device memory");
-        bool is_upper = (address - base) >> (bits - 1) & 1;
-        untyped = halves + is_upper;
-        base += is_upper ? 1ul << (bits - 1) : 0;
+        piece.bits--;
+        need(untyped_retype_all(piece.untyped, OBJECT_UNTYPED, piece.bits, ROOT_CNODE, halves, 2),
+             "halving device memory");
+        piece_add(piece.address, piece.bits, halves);
+        piece_add(piece.address + (1ul << piece.bits), piece.bits, halves + 1);
+        piece = *piece_find(address);
     }
     cptr frame = slot_new();
-    need(untyped_retype_all(untyped, OBJECT_FRAME, PAGE_BITS, ROOT_CNODE, frame, 1), "a device frame");
+    need(untyped_retype_all(piece.untyped, OBJECT_FRAME, PAGE_BITS, ROOT_CNODE, frame, 1), "a device frame");
     return frame;
 }
 

@@ -1,11 +1,14 @@
-/* Interrupts of a real device: QEMU's `edu` on PCI Express, by its wire (both machines) and by message (x86-64).
+/* Interrupts of real devices on PCI Express: QEMU's `edu` by its wire (both machines) and by message (MSI, x86-64), and
+ * QEMU's `rocker`, a switch whose test register sends any of its four MSI-X messages (x86-64; arm64 with a GICv2m
+ * frame, docs/arm64.md).
  *
- * The device is driven as a driver would: found and set up through configuration space, its registers mapped uncached.
- * A machine without it (the archive also boots on others) leaves the cases out and says so; the test that has the
- * device in its command line forbids that line.
+ * The devices are driven as a driver would: found and set up through configuration space, their registers mapped
+ * uncached. A machine without them (the archive also boots on others) leaves the cases out and says so; the tests that
+ * have the devices in their command lines forbid those lines.
  *
- * Sources: QEMU docs/specs/edu.rst (registers); PCI Local Bus Specification 3.0, 6.1 (configuration header), 6.8.1
- * (MSI capability); PCI Express Base Specification, 7.2.2 (ECAM).
+ * Sources: QEMU docs/specs/edu.rst and docs/specs/rocker.txt (registers); PCI Local Bus Specification 3.0, 6.1
+ * (configuration header), 6.8.1 (MSI capability), 6.8.2 (MSI-X capability and table); PCI Express Base Specification,
+ * 7.2.2 (ECAM); Arm, Server Base System Architecture 6.0, appendix E (GICv2m).
  */
 #include "test.h"
 
@@ -14,6 +17,13 @@
 #define EDU_WINDOW  0x100000ul
 #define CONFIG_PAGE HARNESS_MAP_BASE
 #define EDU_PAGE    (HARNESS_MAP_BASE + PAGE_BYTES)
+
+#define SWITCH_SLOT    17 /* -device rocker,addr=0x11 */
+#define SWITCH_ID      0x00061b36
+#define SWITCH_WINDOW  0x2000ul
+#define SWITCH_PAGE    EDU_PAGE
+#define SWITCH_TABLE   (EDU_PAGE + PAGE_BYTES)
+#define SWITCH_WAITING (EDU_PAGE + 2 * PAGE_BYTES)
 
 /* Indices of 32-bit words. */
 #define CONFIG_ID           (0x00 / 4)
@@ -25,6 +35,12 @@
 #define CAPABILITY_MSI      5
 #define MSI_ENABLE          (1u << 16)
 #define MSI_64              (1u << 23)
+#define CAPABILITY_MSIX     17
+#define MSIX_ENABLE         (1u << 31)
+#define MSIX_MASK_ALL       (1u << 30)
+#define MSIX_LAST(control)  ((control) >> 16 & 0x7ff)
+#define MSIX_MASKED         1u /* in an entry's last word */
+#define SWITCH_SEND         (0x20 / 4)
 #define EDU_IDENTIFICATION  (0x00 / 4)
 #define EDU_INVERSE         (0x04 / 4)
 #define EDU_STATUS          (0x24 / 4)
@@ -36,12 +52,12 @@
 static volatile uint32_t *const config = (volatile uint32_t *)CONFIG_PAGE, *const edu = (volatile uint32_t *)EDU_PAGE;
 static cptr notification;
 
-/* The words of the MSI capability in configuration space. */
-static volatile uint32_t *msi_capability(void)
+/* The words of a capability in configuration space. */
+static volatile uint32_t *capability_find(unsigned id)
 {
     word offset = config[CONFIG_CAPABILITIES] & 0xfc;
     for (unsigned i = 0; i < 48 && offset != 0; i++) {
-        if ((config[offset / 4] & 0xff) == CAPABILITY_MSI)
+        if ((config[offset / 4] & 0xff) == id)
             return &config[offset / 4];
         offset = config[offset / 4] >> 8 & 0xfc;
     }
@@ -51,25 +67,32 @@ static volatile uint32_t *msi_capability(void)
 
 static void msi_disable(void)
 {
-    volatile uint32_t *capability = msi_capability();
+    volatile uint32_t *capability = capability_find(CAPABILITY_MSI);
     capability[0] &= ~MSI_ENABLE;
 }
 
-static void bar_assign(void)
+/* Gives the BAR that many bytes at `offset` of the window behind the first megabyte boundary, unless firmware has. */
+static void bar_assign(unsigned bar, word offset, word bytes)
 {
-    if ((config[CONFIG_BAR0] & ~0xfu) != 0)
-        return; /* firmware has done it */
-    word free = (boot->pci_window_address + EDU_WINDOW - 1) & ~(EDU_WINDOW - 1);
-    CHECK(free != 0 && free + EDU_WINDOW <= boot->pci_window_address + boot->pci_window_bytes);
-    config[CONFIG_BAR0] = (uint32_t)free;
+    if ((config[CONFIG_BAR0 + bar] & ~0xfu) != 0)
+        return;
+    word free = ((boot->pci_window_address + EDU_WINDOW - 1) & ~(EDU_WINDOW - 1)) + offset;
+    CHECK(free != offset && free + bytes <= boot->pci_window_address + boot->pci_window_bytes);
+    config[CONFIG_BAR0 + bar] = (uint32_t)free;
+}
+
+/* One page of the registers behind the BAR. */
+static void bar_map(unsigned bar, word offset, word at)
+{
+    cptr frame = device_frame_new((config[CONFIG_BAR0 + bar] & ~0xfu) + offset);
+    map_page(ROOT_VSPACE, frame, at, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
 }
 
 static void edu_map(void)
 {
-    bar_assign();
+    bar_assign(0, 0, EDU_WINDOW);
     config[CONFIG_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
-    cptr frame = device_frame_new(config[CONFIG_BAR0] & ~0xfu);
-    map_page(ROOT_VSPACE, frame, EDU_PAGE, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
+    bar_map(0, 0, EDU_PAGE);
     EQUAL(edu[EDU_IDENTIFICATION] & 0xffff, 0xed);
     edu[EDU_INVERSE] = 0x12345678;
     EQUAL(edu[EDU_INVERSE], 0xedcba987);
@@ -77,17 +100,24 @@ static void edu_map(void)
     edu[EDU_ACKNOWLEDGE] = ~0u;
 }
 
+/* Its configuration space; false where the machine has none of this device. */
+static bool config_map(unsigned slot, uint32_t id)
+{
+    if (boot->ecam_address != 0) {
+        cptr frame = device_frame_new(boot->ecam_address + (slot << 15));
+        map_page(ROOT_VSPACE, frame, CONFIG_PAGE, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
+    }
+    if (boot->ecam_address != 0 && config[CONFIG_ID] == id)
+        return true;
+    say("(no device) ");
+    return false;
+}
+
 /* The device, mapped and quiet, with a fresh notification; false where the machine has none. */
 static bool setup(void)
 {
-    if (boot->ecam_address != 0) {
-        cptr frame = device_frame_new(boot->ecam_address + (EDU_SLOT << 15));
-        map_page(ROOT_VSPACE, frame, CONFIG_PAGE, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
-    }
-    if (boot->ecam_address == 0 || config[CONFIG_ID] != EDU_ID) {
-        say("(no device) ");
+    if (!config_map(EDU_SLOT, EDU_ID))
         return false;
-    }
     edu_map();
     notification = object_new(OBJECT_NOTIFICATION, 0);
     return true;
@@ -199,7 +229,7 @@ CASE(device_wire_dies,
 
 static void msi_aim(word address, word data)
 {
-    volatile uint32_t *capability = msi_capability();
+    volatile uint32_t *capability = capability_find(CAPABILITY_MSI);
     CHECK((capability[0] & MSI_64) != 0);
     capability[0] &= ~MSI_ENABLE;
     capability[1] = (uint32_t)address;
@@ -319,3 +349,229 @@ CASE(device_msi_notification_dies,
     }
 }
 #endif
+
+/* --- MSI-X --- */
+
+#define SWITCH_VECTORS 4
+
+/* An entry of the device's table, as 32-bit words; one that is masked holds its message back. */
+static volatile uint32_t *msix_entry(unsigned vector)
+{
+    return (volatile uint32_t *)SWITCH_TABLE + 4 * vector;
+}
+
+/* The message that the device holds back: a bit for each vector. */
+static word msix_waiting(void)
+{
+    return *(volatile uint32_t *)SWITCH_WAITING;
+}
+
+static void msix_mask(unsigned vector, bool is_masked)
+{
+    msix_entry(vector)[3] = is_masked ? MSIX_MASKED : 0;
+}
+
+static void msix_send(unsigned vector)
+{
+    ((volatile uint32_t *)SWITCH_PAGE)[SWITCH_SEND] = vector;
+}
+
+#if defined(__x86_64__)
+static void message_get(cptr handler, unsigned vector, word *address, word *data)
+{
+    (void)vector;
+    OK(irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, handler, address, data));
+}
+#else
+/* A GICv2m frame turns a write of an interrupt's number to its doorbell into an edge of that SPI. QEMU's virt with
+ * gic-version=2 has one here, for SPIs 48 to 111. */
+#define V2M_DOORBELL 0x08020040ul
+#define V2M_FIRST    (32 + 48)
+
+static void message_get(cptr handler, unsigned vector, word *address, word *data)
+{
+    *address = V2M_DOORBELL;
+    *data = V2M_FIRST + vector;
+    OK(irq_control_get(ROOT_IRQ_CONTROL, *data, 0, ROOT_CNODE, handler));
+}
+#endif
+
+/* A handler with that badge, and the device's vector aimed at it. */
+static cptr msix_new(unsigned vector, word badge)
+{
+    cptr handler = slot_new();
+    word address, data;
+    message_get(handler, vector, &address, &data);
+    OK(irq_handler_set_notification(handler, minted(notification, RIGHT_SEND, badge)));
+    volatile uint32_t *entry = msix_entry(vector);
+    entry[3] = MSIX_MASKED; /* the specification wants it masked while it changes */
+    entry[0] = (uint32_t)address;
+    entry[1] = (uint32_t)(address >> 32);
+    entry[2] = (uint32_t)data;
+    entry[3] = 0;
+    return handler;
+}
+
+/* What the notification has got; the handler (which asks for that on arm64 only) is ready for the next message. */
+static word heard(cptr handler)
+{
+    word badge = polled();
+    OK(irq_handler_ack(handler));
+    return badge;
+}
+
+static void expect_message(unsigned vector, cptr handler, word badge)
+{
+    msix_send(vector);
+    EQUAL(heard(handler), badge);
+    EQUAL(heard(handler), 0);
+}
+
+static bool messages_arrive(void)
+{
+    cptr handler = msix_new(0, 1);
+    msix_send(0);
+    bool is_heard = polled() == 1;
+    OK(cnode_delete(ROOT_CNODE, handler));
+    if (!is_heard)
+        say("(no messages) ");
+    return is_heard;
+}
+
+/* The switch with all vectors masked and aimed at nothing, MSI-X on. */
+static bool switch_setup(void)
+{
+    if (!config_map(SWITCH_SLOT, SWITCH_ID))
+        return false;
+    for (unsigned bar = 0; bar < 2; bar++)
+        bar_assign(bar, EDU_WINDOW + bar * SWITCH_WINDOW, SWITCH_WINDOW);
+    config[CONFIG_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
+    volatile uint32_t *capability = capability_find(CAPABILITY_MSIX);
+    EQUAL(MSIX_LAST(capability[0]) + 1, SWITCH_VECTORS);
+    EQUAL(capability[1], 1);              /* the table: BAR 1, from its start */
+    EQUAL(capability[2], PAGE_BYTES | 1); /* what waits: the page behind */
+    bar_map(0, 0, SWITCH_PAGE);
+    bar_map(1, 0, SWITCH_TABLE);
+    bar_map(1, PAGE_BYTES, SWITCH_WAITING);
+    notification = object_new(OBJECT_NOTIFICATION, 0);
+    capability[0] &= ~(MSIX_ENABLE | MSIX_MASK_ALL); /* off and on: nothing waits of a case that failed */
+    for (unsigned i = 0; i < SWITCH_VECTORS; i++)
+        msix_mask(i, true);
+    capability[0] |= MSIX_ENABLE;
+    return messages_arrive();
+}
+
+CASE(device_msix,
+     "MSI-X: each vector of a device signals the badge of the handler that its table entry names, once a message")
+{
+    if (!switch_setup())
+        return;
+    cptr handler[SWITCH_VECTORS];
+    for (unsigned i = 0; i < SWITCH_VECTORS; i++)
+        handler[i] = msix_new(i, 1ul << i);
+    for (unsigned i = 0; i < 3 * SWITCH_VECTORS; i++) {
+        unsigned vector = i * 3 % SWITCH_VECTORS;
+        NOTE(vector);
+        expect_message(vector, handler[vector], 1ul << vector);
+    }
+    msix_send(1);
+    msix_send(3);
+    EQUAL(polled(), 1 << 1 | 1 << 3);
+    OK(irq_handler_ack(handler[1]));
+    OK(irq_handler_ack(handler[3]));
+    struct actor *driver = actor_calls(PRIORITY_HIGH, SYSCALL_RECV, notification, 0, 0);
+    EQUAL(driver->done, 0);
+    msix_send(2);
+    spin_ns(SOON_NS);
+    EQUAL(driver->done, 1);
+    EQUAL(actor_result(driver, 0)->destination, 1 << 2);
+    for (unsigned i = 0; i < SWITCH_VECTORS; i++)
+        OK(cnode_delete(ROOT_CNODE, handler[i]));
+}
+
+CASE(device_msix_masked,
+     "MSI-X: a masked vector's message waits in the device and comes once when it is unmasked; others pass")
+{
+    if (!switch_setup())
+        return;
+    volatile uint32_t *capability = capability_find(CAPABILITY_MSIX);
+    cptr handler[2] = {msix_new(0, 1), msix_new(1, 2)};
+    for (unsigned masked = 0; masked < 2; masked++) {
+        NOTE(masked);
+        unsigned other = 1 - masked;
+        msix_mask(masked, true);
+        msix_send(masked);
+        msix_send(masked);
+        EQUAL(polled(), 0);
+        EQUAL(msix_waiting(), 1 << masked);
+        expect_message(other, handler[other], 1ul << other);
+        msix_mask(masked, false);
+        EQUAL(heard(handler[masked]), 1ul << masked);
+        EQUAL(heard(handler[masked]), 0);
+        EQUAL(msix_waiting(), 0);
+    }
+    capability[0] |= MSIX_MASK_ALL;
+    msix_send(0);
+    msix_send(1);
+    EQUAL(polled(), 0);
+    EQUAL(msix_waiting(), 3);
+    capability[0] &= ~MSIX_MASK_ALL;
+    EQUAL(polled(), 3);
+    for (unsigned i = 0; i < 2; i++)
+        OK(cnode_delete(ROOT_CNODE, handler[i]));
+}
+
+CASE(device_msix_dies, "MSI-X: a handler goes while its message waits or is under way: nobody hears it, other vectors "
+                       "go on, nor does a successor")
+{
+    if (!switch_setup())
+        return;
+    cptr handler = msix_new(0, 1), other = msix_new(1, 2);
+    msix_mask(0, true);
+    msix_send(0);
+    EQUAL(msix_waiting(), 1);
+    OK(cnode_delete(ROOT_CNODE, handler)); /* while the device holds it back */
+    msix_mask(0, false);
+    EQUAL(polled(), 0);
+    EQUAL(msix_waiting(), 0); /* it has been sent, to nobody */
+    expect_message(1, other, 2);
+    for (unsigned i = 0; i < 50; i++)
+        msix_send(0);
+    EQUAL(polled(), 0);
+    handler = msix_new(0, 4);
+    EQUAL(heard(handler), 0); /* what was sent before is not its own */
+    expect_message(0, handler, 4);
+    OK(irq_handler_clear(handler)); /* no notification, and a message comes */
+    msix_send(0);
+    EQUAL(polled(), 0);
+    OK(cnode_delete(ROOT_CNODE, handler));
+    handler = msix_new(0, 8);
+    EQUAL(heard(handler), 0);
+    expect_message(0, handler, 8);
+    expect_message(1, other, 2);
+    OK(cnode_delete(ROOT_CNODE, handler));
+    OK(cnode_delete(ROOT_CNODE, other));
+}
+
+CASE(device_msix_notification_dies,
+     "MSI-X: one vector's notification dies while the device sends: the other vector's hears its own")
+{
+    if (!switch_setup())
+        return;
+    for (enum kill how = 0; how < KILLS; how++) {
+        kill_round(how);
+        cptr handler = msix_new(0, 1), other = msix_new(1, 2), victim = victim_new(OBJECT_NOTIFICATION);
+        OK(irq_handler_set_notification(handler, victim));
+        msix_send(0);
+        spin_ns(SOON_NS);
+        victim_kill(victim, how);
+        msix_send(0);
+        victim_check_reclaimed(victim);
+        expect_message(1, other, 2);
+        OK(irq_handler_set_notification(handler, minted(notification, RIGHT_SEND, 4)));
+        (void)heard(handler); /* a line that is masked without a notification remembers its edge */
+        expect_message(0, handler, 4);
+        OK(cnode_delete(ROOT_CNODE, handler));
+        OK(cnode_delete(ROOT_CNODE, other));
+    }
+}
