@@ -18,6 +18,10 @@ set(lib "${CMAKE_SOURCE_DIR}/servers/lib")
 server_host_test(stream SANITIZE address,undefined SOURCES host/stream.c "${lib}/stream.c")
 server_host_test(stream-threads SANITIZE thread SOURCES host/stream_threads.c "${lib}/stream.c")
 server_host_test(text SANITIZE address,undefined SOURCES host/text.c "${lib}/random.c" "${lib}/text.c")
+server_host_test(threads SANITIZE address,undefined
+    SOURCES host/threads.c "${CMAKE_SOURCE_DIR}/servers/process/thread.c")
+target_compile_definitions(servers-threads PRIVATE TESSERA_SYSCALL_MODEL)
+target_include_directories(servers-threads PRIVATE "${CMAKE_SOURCE_DIR}/kernel/include")
 # The description compiler's output, whole, cut and changed, into the reader that the target uses.
 server_host_test(system SANITIZE address,undefined
     SOURCES host/system.c "${lib}/system.c" "${lib}/text.c" "${CMAKE_SOURCE_DIR}/aot/image/image_check.c")
