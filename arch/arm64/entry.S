@@ -11,6 +11,9 @@
 #include "layout.h"
 #include <machine/context.h>
 
+    .arch_extension fp
+    .arch_extension simd
+
 #define EXCEPTION_SVC 0x15 /* ESR_EL1.EC (Arm ARM DDI 0487, D19.2.37) */
 #define EC_SHIFT      26
 
@@ -20,12 +23,14 @@
 #define CRASH_FIQ   2
 #define CRASH_ERROR 3
 
-.macro vector
-    .balign 0x80
+/* The vectors are 0x80 bytes apart. What an exception in the kernel needs of that are three instructions; behind them
+ * stands code that has nothing to do with that vector, as large as it fits: .org does not go backwards. */
+.macro slot number
+    .org vectors + 0x80 * \number
 .endm
 
-.macro crash_vector kind
-    .balign 0x80
+.macro crash_slot number kind
+    slot \number
     msr tpidrro_el0, x0
     mov x0, #\kind
     b crash
@@ -93,67 +98,7 @@
     load_kernel x0, x16
 .endm
 
-    .section .text.vectors, "ax"
-    .balign 0x800
-    .global vectors
-vectors:
-    /* From EL1 with SP_EL0: the idle thread. */
-    crash_vector CRASH_SYNC
-    vector
-    b enter_interrupt
-    crash_vector CRASH_FIQ
-    crash_vector CRASH_ERROR
-
-    /* From EL1 with SP_EL1: the kernel. */
-    crash_vector CRASH_SYNC
-    crash_vector CRASH_IRQ
-    crash_vector CRASH_FIQ
-    crash_vector CRASH_ERROR
-
-    /* From EL0: system calls, faults, interrupts. */
-    vector
-    stp x16, x17, [sp, #CONTEXT_X(16)]
-    mrs x16, esr_el1
-    lsr x17, x16, #EC_SHIFT
-    cmp x17, #EXCEPTION_SVC
-    b.ne enter_fault
-    stp x8, x9, [sp, #CONTEXT_X(8)]
-    save 18, 29
-    save_state x17, x19, x20
-    load_kernel x17, x18
-    ands x16, x16, #0xffff              /* SVC's immediate */
-    b.eq fastpath_call
-    cmp x16, #2
-    b.lo fastpath_reply_receive         /* SYSCALL_REPLY_RECV = 1 */
-    b.eq fastpath_send                  /* SYSCALL_SEND = 2 */
-    b system_call_rest
-    vector
-    b enter_interrupt
-    crash_vector CRASH_FIQ
-    vector
-    b enter_error
-
-    /* From AArch32 at EL0, which no SPSR of ours allows. */
-    crash_vector CRASH_SYNC
-    crash_vector CRASH_IRQ
-    crash_vector CRASH_FIQ
-    crash_vector CRASH_ERROR
-
-    .text
-    .balign 64
-
-system_call_rest:
-    cmp x16, #7
-    b.eq fastpath_nbwait                /* SYSCALL_NBWAIT = 7 */
-    b.hi 1f
-    cmp x16, #6
-    b.eq fastpath_wait                  /* SYSCALL_WAIT = 6 */
-    b fastpath_abandon
-1:  cmp x16, #8
-    b.eq fastpath_yield                 /* SYSCALL_YIELD = 8 */
-    b fastpath_abandon
-
-/* The fast path changed nothing: the ordinary way, for which the rest of the registers is saved, x11 to x18 as zeros. */
+/* The rest of the registers, for the ordinary way: x11 to x18 as zeros. */
 .macro save_words context
     save 0, 7, \context
     stp x10, xzr, [\context, #CONTEXT_X(10)]
@@ -163,35 +108,55 @@ system_call_rest:
     str xzr, [\context, #CONTEXT_X(18)]
 .endm
 
-    .global fastpath_abandon
-fastpath_abandon:
-    load_kernel x8, x9
-    ldr x9, [x8]                        /* core->current_context */
-    save_words x9
-    mov x0, x8
+/* The function with x20 for x0 and the other registers as C has it. */
+.macro call_keeping function
+    mov x8, x20
+    mov x9, x21
+    mov x10, x22
+    mov x11, x30
+    mov x20, x0
+    bl \function
+    mov x20, x8
+    mov x21, x9
+    mov x22, x10
+    ret x11
+.endm
+
+.macro all_pairs instruction, base
+    \instruction q0, q1, [\base, #0]
+    \instruction q2, q3, [\base, #32]
+    \instruction q4, q5, [\base, #64]
+    \instruction q6, q7, [\base, #96]
+    \instruction q8, q9, [\base, #128]
+    \instruction q10, q11, [\base, #160]
+    \instruction q12, q13, [\base, #192]
+    \instruction q14, q15, [\base, #224]
+    \instruction q16, q17, [\base, #256]
+    \instruction q18, q19, [\base, #288]
+    \instruction q20, q21, [\base, #320]
+    \instruction q22, q23, [\base, #352]
+    \instruction q24, q25, [\base, #384]
+    \instruction q26, q27, [\base, #416]
+    \instruction q28, q29, [\base, #448]
+    \instruction q30, q31, [\base, #480]
+.endm
+
+    .section .text.vectors, "ax"
+    .balign 0x800
+    .global vectors
+vectors:
+/* --- from EL1 with SP_EL0: the idle thread --- */
+
+    crash_slot 0, CRASH_SYNC
+enter_fault:
+    save_rest
     mrs x1, esr_el1
-    and x1, x1, #0xffff
-    bl kernel_syscall
+    mrs x2, far_el1
+    bl fault_dispatch
     b leave
 
-/* x19: the slot. */
-    .global fastpath_invoke
-fastpath_invoke:
-    load_kernel x8, x9
-    ldr x9, [x8]
-    save_words x9
-    mov x0, x8
-    mov x1, x19
-    bl kernel_invoke
-    b leave
-
-/* x19: the thread that ran so far, x10: the other's context, x8: badge, x9: info; message words in their registers. */
-    .global fastpath_leave_through
-fastpath_leave_through:
-    stp x8, x9, [x10, #CONTEXT_X(8)]
-    mov x8, x10
-    mov x10, xzr                        /* ERROR_NONE */
-    save_words x8
+    slot 1
+    b enter_interrupt
     .global fastpath_resume
 fastpath_resume:
     mov x1, x19
@@ -208,6 +173,33 @@ leave:
     restore 0, 3
     return
 
+    crash_slot 2, CRASH_FIQ
+system_call_rest:
+    cmp x16, #7
+    b.eq fastpath_nbwait                /* SYSCALL_NBWAIT = 7 */
+    b.hi 1f
+    cmp x16, #6
+    b.eq fastpath_wait                  /* SYSCALL_WAIT = 6 */
+    b ordinary
+1:  cmp x16, #8
+    b.eq fastpath_yield                 /* SYSCALL_YIELD = 8 */
+    b ordinary
+
+/* The fast path changed nothing; x10, where the status goes, it may have used. */
+    .global fastpath_abandon
+fastpath_abandon:
+    mov x10, xzr
+ordinary:
+    load_kernel x8, x9
+    ldr x9, [x8]                        /* core->current_context */
+    save_words x9
+    mov x0, x8
+    mrs x1, esr_el1
+    and x1, x1, #0xffff
+    bl kernel_syscall
+    b leave
+
+    crash_slot 3, CRASH_ERROR
 /* x10: the context, x8: badge, x9: info; message words in their registers. The thread stopped in a system call, so
  * what it keeps is all that its context has for it; x11 to x18 are not the last thread's. */
     .global fastpath_leave
@@ -227,6 +219,37 @@ fastpath_leave:
     mov x18, xzr
     return
 
+/* --- from EL1 with SP_EL1: the kernel --- */
+
+    crash_slot 4, CRASH_SYNC
+/* x19: the slot. */
+    .global fastpath_invoke
+fastpath_invoke:
+    mov x10, xzr
+    load_kernel x8, x9
+    ldr x9, [x8]
+    save_words x9
+    mov x0, x8
+    mov x1, x19
+    bl kernel_invoke
+    b leave
+
+/* The idle thread: EL1 with SP_EL0, interrupts on; uses no stack and no registers. */
+    .global idle_loop
+idle_loop:
+    wfi
+    b idle_loop
+
+    crash_slot 5, CRASH_IRQ
+/* x19: the thread that ran so far, x10: the other's context, x8: badge, x9: info; message words in their registers. */
+    .global fastpath_leave_through
+fastpath_leave_through:
+    stp x8, x9, [x10, #CONTEXT_X(8)]
+    mov x8, x10
+    mov x10, xzr                        /* ERROR_NONE */
+    save_words x8
+    b fastpath_resume
+
 /* x10: the context, x8: badge, info 0. The same thread goes on: sp, pc, flags and x30 are still there. */
     .global fastpath_return
 fastpath_return:
@@ -240,28 +263,7 @@ fastpath_return:
     mov x18, xzr
     return
 
-enter_interrupt:
-    stp x16, x17, [sp, #CONTEXT_X(16)]
-    save_rest
-    bl irq_dispatch
-    b leave
-
-enter_fault:
-    save_rest
-    mrs x1, esr_el1
-    mrs x2, far_el1
-    bl fault_dispatch
-    b leave
-
-/* SError from EL0: an asynchronous error that a device answered to some access of the thread. */
-enter_error:
-    stp x16, x17, [sp, #CONTEXT_X(16)]
-    save_rest
-    mrs x1, esr_el1
-    mov x2, xzr
-    bl fault_dispatch
-    b leave
-
+    crash_slot 6, CRASH_FIQ
 /* x0: the kind; TPIDRRO_EL0 holds x0's value. The stack may be the cause, so another one is used. crash_report returns
  * only for the one exception that power.c provokes; its caller expects all but the callee-saved registers to be lost. */
 crash:
@@ -277,6 +279,10 @@ crash:
     mrs x3, tpidr_el0
     stp x0, x3, [sp, #CONTEXT_X(0)]
     save 4, 29
+    b crash_rest
+
+    crash_slot 7, CRASH_ERROR
+crash_rest:
     stp x30, x2, [sp, #CONTEXT_X(30)]
     mrs x2, elr_el1
     mrs x3, spsr_el1
@@ -294,8 +300,71 @@ crash:
     ldr x19, [x0, #CONTEXT_X(19)]
     return
 
-/* The idle thread: EL1 with SP_EL0, interrupts on; uses no stack and no registers. */
-    .global idle_loop
-idle_loop:
-    wfi
-    b idle_loop
+/* --- from EL0: system calls, faults, interrupts --- */
+
+    slot 8
+    stp x16, x17, [sp, #CONTEXT_X(16)]
+    mrs x16, esr_el1
+    lsr x17, x16, #EC_SHIFT
+    cmp x17, #EXCEPTION_SVC
+    b.ne enter_fault
+    stp x8, x9, [sp, #CONTEXT_X(8)]
+    save 18, 29
+    save_state x17, x19, x20
+    load_kernel x17, x18
+    ands x16, x16, #0xffff              /* SVC's immediate */
+    b.eq fastpath_call
+    cmp x16, #2
+    b.lo fastpath_reply_receive         /* SYSCALL_REPLY_RECV = 1 */
+    b.eq fastpath_send                  /* SYSCALL_SEND = 2 */
+    b system_call_rest
+
+    slot 9
+enter_interrupt:
+    stp x16, x17, [sp, #CONTEXT_X(16)]
+    save_rest
+    bl irq_dispatch
+    b leave
+
+    crash_slot 10, CRASH_FIQ
+/* FP state of the fast path, which has messages in x0 to x7: x20 is struct arch_fpu; x21 and x22 are lost. */
+    .global fastpath_fpu_save
+fastpath_fpu_save:
+    mrs x21, fpcr
+    mrs x22, fpsr
+    all_pairs stp, x20
+    add x20, x20, #512
+    stp x21, x22, [x20]
+    ret
+
+    slot 11
+/* SError from EL0: an asynchronous error that a device answered to some access of the thread. */
+    stp x16, x17, [sp, #CONTEXT_X(16)]
+    save_rest
+    mrs x1, esr_el1
+    mov x2, xzr
+    bl fault_dispatch
+    b leave
+
+/* --- from AArch32 at EL0, which no SPSR of ours allows --- */
+
+    crash_slot 12, CRASH_SYNC
+    .global fastpath_fpu_restore
+fastpath_fpu_restore:
+    all_pairs ldp, x20
+    add x20, x20, #512
+    ldp x21, x22, [x20]
+    msr fpcr, x21
+    msr fpsr, x22
+    ret
+
+    crash_slot 13, CRASH_IRQ
+/* See arch/thread.h; x0 is struct arch_fpu. All zero is the initial state. */
+    .global arch_fpu_save
+arch_fpu_save:
+    call_keeping fastpath_fpu_save
+    crash_slot 14, CRASH_FIQ
+    .global arch_fpu_restore
+arch_fpu_restore:
+    call_keeping fastpath_fpu_restore
+    crash_slot 15, CRASH_ERROR

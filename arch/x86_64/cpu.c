@@ -109,7 +109,8 @@ struct __attribute__((packed)) table_pointer {
     uint64_t base;
 };
 
-#define VECTORS        256
+#define VECTORS 256
+_Static_assert(EXCEPTION_VECTORS + INTERRUPT_GROUPS * INTERRUPT_GROUP == VECTORS, "entry.S");
 #define GATE_KERNEL    0x8e /* present, interrupt gate, DPL 0 */
 #define GATE_USER      0xee /* DPL 3: INT3 from user mode is a #BP, not a #GP */
 #define VECTOR_DB      1
@@ -137,9 +138,11 @@ static void gate_set(unsigned vector, uint64_t address)
 static void idt_load(void)
 {
     for (unsigned i = 0; i < EXCEPTION_VECTORS; i++)
-        gate_set(i, (uint64_t)exception_entries + i * EXCEPTION_ENTRY_BYTES);
-    for (unsigned i = EXCEPTION_VECTORS; i < VECTORS; i++)
-        gate_set(i, (uint64_t)interrupt_entries + (i - EXCEPTION_VECTORS) * INTERRUPT_ENTRY_BYTES);
+        gate_set(i,
+                 (uint64_t)exception_entries + i * EXCEPTION_ENTRY_BYTES + i / EXCEPTION_GROUP * EXCEPTION_GROUP_GAP);
+    for (unsigned i = 0; i < VECTORS - EXCEPTION_VECTORS; i++)
+        gate_set(EXCEPTION_VECTORS + i, (uint64_t)interrupt_entries + i / INTERRUPT_GROUP * INTERRUPT_GROUP_BYTES +
+                                            i % INTERRUPT_GROUP * INTERRUPT_ENTRY_BYTES);
     idt[VECTOR_BP].type = GATE_USER;
     idt[VECTOR_DB].ist = IST_DEBUG;
     idt[VECTOR_NMI].ist = IST_NMI;

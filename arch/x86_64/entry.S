@@ -283,33 +283,54 @@ exception_in_kernel:
     and $-16, %rsp
     call exception_fatal
 
-/* One entry for each vector: exceptions of 16 bytes, then interrupts of 8. */
+/* One entry for each vector, as short as they get: their short jumps lead to a long one nearby. */
     .section .text.vectors, "ax"
-    .balign 64
+    .balign 8
     .global exception_entries, interrupt_entries
-exception_entries:
-    .set vector, 0
-    .rept 32
-    .balign 16
+
+    .macro EXCEPTION_ENTRY target
+    .org exception_entries + EXCEPTION_ENTRY_BYTES * vector + EXCEPTION_GROUP_GAP * (vector / EXCEPTION_GROUP)
     .if (0x60227d00 >> vector) & 1 == 0     /* 8, 10..14, 17, 21, 29, 30 push an error code */
     push $0
     .endif
     push $vector
+    .byte 0xeb                              /* jmp rel8 */
+    .byte \target - . - 1
+    .set vector, vector + 1
+    .endm
+
+    .macro EXCEPTION_ENTRIES to
+    .rept \to - vector
     .if vector == 1
-    jmp debug_common
+    EXCEPTION_ENTRY debug_near
     .elseif vector == 2 || vector == 8 || vector == 18
-    jmp severe_common
+    EXCEPTION_ENTRY severe_near
     .else
-    jmp exception_common
+    EXCEPTION_ENTRY exception_near
     .endif
+    .endr
+    .endm
+
+exception_entries:
+    .set vector, 0
+    EXCEPTION_ENTRIES EXCEPTION_GROUP
+debug_near:
+    jmp debug_common
+severe_near:
+    jmp severe_common
+exception_near:
+    jmp exception_common
+    EXCEPTION_ENTRIES EXCEPTION_VECTORS
+
+    .balign 8
+interrupt_entries:
+    .rept INTERRUPT_GROUPS
+    .rept INTERRUPT_GROUP
+    .byte 0x6a, vector & 0xff               /* push imm8 */
+    .byte 0xeb                              /* jmp rel8 */
+    .byte 1f - . - 1
     .set vector, vector + 1
     .endr
-    .balign 16
-interrupt_entries:
-    .rept 224
+1:  jmp interrupt_common
     .balign 8
-    .byte 0x6a, vector & 0xff               /* push imm8 */
-    .byte 0xe9                              /* jmp rel32: always of this length */
-    .long interrupt_common - . - 4
-    .set vector, vector + 1
     .endr

@@ -32,10 +32,16 @@
 #define IST_DOUBLE_FAULT  3
 #define IST_MACHINE_CHECK 4
 
-/* entry.S: bytes of code for one vector */
+/* entry.S: the code for one vector. Exceptions: two groups of entries, jumps that both use between them. Interrupts: 8
+ * groups with such a jump behind each. */
 #define EXCEPTION_VECTORS     32
-#define EXCEPTION_ENTRY_BYTES 16
-#define INTERRUPT_ENTRY_BYTES 8
+#define EXCEPTION_ENTRY_BYTES 6
+#define EXCEPTION_GROUP       16
+#define EXCEPTION_GROUP_GAP   16
+#define INTERRUPT_ENTRY_BYTES 4
+#define INTERRUPT_GROUP       28
+#define INTERRUPT_GROUPS      8
+#define INTERRUPT_GROUP_BYTES 120
 
 /* Segment selectors. SYSRET takes user SS from STAR + 8 and user CS from STAR + 16 (AMD APM vol. 3, SYSRET). */
 #define SELECTOR_KERNEL_CODE 0x08

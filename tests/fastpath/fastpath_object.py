@@ -16,7 +16,7 @@ ARM_WORDS = {f"{width}{n}" for n in (*range(8), *range(11, 19)) for width in "xw
 ARM_READS = re.compile(r"^(st|cmp|cmn|tst|cb|tb|msr|b$|b\.)")
 
 
-# They keep the registers: fpu.c, fpu.S.
+# They keep the registers: fpu.c, entry.S.
 CALLED = {"arch_fpu_save", "arch_fpu_restore", "fastpath_fpu_save", "fastpath_fpu_restore"}
 
 

@@ -424,8 +424,10 @@ CASE(hygiene_read_registers, "READ_REGISTERS shows a blocked thread's registers 
         if (trap_roles[i] == ROLE_KEPT || trap_roles[i] < 8 || trap_roles[i] == ROLE_BADGE)
             EQUAL(r.x[i], files[0].in[i]);
 #endif
-    for (unsigned i = 0; i < USER_REGISTERS_WORDS; i++)
+    for (unsigned i = 0; i < USER_REGISTERS_WORDS; i++) {
+        NOTE(i);
         CHECK(((word *)&r)[i] >> 48 != 0xffff);
+    }
 }
 
 /* --- FP --- */

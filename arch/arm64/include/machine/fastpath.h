@@ -65,7 +65,7 @@ FASTPATH_INLINE void arch_fastpath_load(const struct arch_space *space)
     __asm__ volatile("msr ttbr0_el1, %0" : : "r"(space->ttbr) : "memory");
 }
 
-/* fpu.S has them for an address in another register than x0. */
+/* entry.S has them for an address in another register than x0. */
 FASTPATH_INLINE void arch_fastpath_fpu_save(struct arch_fpu *fpu)
 {
     register struct arch_fpu *x20 __asm__("x20") = fpu;
