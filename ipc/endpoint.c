@@ -78,7 +78,7 @@ void endpoint_sender_remove(struct endpoint *endpoint, struct tcb *sender)
     wait_remove(&endpoint->queue, sender);
 }
 
-bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge)
+bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge, bool can_grant)
 {
     struct tcb *sender = core->current, *receiver = endpoint->queue.head;
     if (core->reschedule || !receiver || !endpoint->has_receivers || !receiver->reply)
@@ -91,7 +91,7 @@ bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word ba
     if (!thread_is_next(core, receiver, is_lent && receiver->priority == sender->priority))
         return false;
     endpoint->queue.head = receiver->queue_next;
-    message_transfer(sender, receiver, badge, endpoint, false);
+    message_transfer(sender, receiver, badge, endpoint, can_grant);
     sender->state = THREAD_BLOCKED_REPLY;
     receiver->state = THREAD_RUNNING;
     reply_link(core, receiver->reply, sender, receiver);

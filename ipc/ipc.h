@@ -51,8 +51,6 @@ _Static_assert(offsetof(struct endpoint, queue) == 0 && offsetof(struct notifica
  * this one are unwrapped. */
 void message_transfer(struct tcb *sender, struct tcb *receiver, word badge, const struct endpoint *endpoint,
                       bool can_grant);
-/* Words MESSAGE_REGISTERS .. length - 1; each is read once. */
-void message_copy_words(const struct ipc_buffer *from, struct ipc_buffer *to, word length);
 /* Completes a system call without a message. */
 void message_complete(struct tcb *tcb, enum error status, word badge);
 
@@ -64,9 +62,8 @@ struct send_options {
 };
 /* `sender` (running, or faulting with its fault recorded) sends. */
 void endpoint_send(struct core *core, struct endpoint *endpoint, struct tcb *sender, struct send_options options);
-/* The running thread's fault becomes a call that is received at once, by the thread that runs next. False: nothing was
- * done. */
-bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge);
+/* The running thread's call or fault is received at once, by the thread that runs next. False: nothing was done. */
+bool endpoint_call_at_once(struct core *core, struct endpoint *endpoint, word badge, bool can_grant);
 /* `receiver` (the running thread) receives; reply may be NULL. */
 void endpoint_receive(struct core *core, struct endpoint *endpoint, struct tcb *receiver, struct reply *reply,
                       bool is_blocking);
@@ -96,6 +93,9 @@ void thread_give_back(struct core *core, struct tcb *tcb, bool is_done);
 void reply_link(struct core *core, struct reply *reply, struct tcb *caller, struct tcb *server);
 /* Answers with the registers of `sender`; nothing if nobody waits. */
 void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool can_grant);
+/* The running thread answers and waits for the next call, and the caller is the thread that runs next. False: nothing
+ * was done. */
+bool reply_receive_at_once(struct core *core, struct reply *reply, struct endpoint *endpoint, bool can_grant);
 /* The caller will not be answered by it any more: both are free. The caller's state and context are the matter of who
  * calls. */
 void reply_unlink(struct reply *reply);

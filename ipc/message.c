@@ -1,4 +1,5 @@
 /* What travels: message words, capabilities, fault messages. */
+#include <arch/fastpath.h>
 #include <ipc/ipc.h>
 #include <kernel/lookup.h>
 
@@ -32,22 +33,6 @@ static void message_from_fault(const struct tcb *sender, struct tcb *receiver)
     arch_context_set_info(&receiver->context, message_info(sender->fault, 0, length));
 }
 
-void message_copy_words(const struct ipc_buffer *from, struct ipc_buffer *to, word length)
-{
-    /* Four at a time, in registers: user level may change them meanwhile, and what is read is what is written. The
-     * last step may copy up to three words more than the message has; they are the sender's and inside of the array. */
-    for (word i = MESSAGE_REGISTERS; i < length; i += 4) {
-        const volatile word *f = &from->words[i];
-        volatile word *t = &to->words[i];
-        word a = f[0], b = f[1], c = f[2], d = f[3];
-        t[0] = a;
-        t[1] = b;
-        t[2] = c;
-        t[3] = d;
-    }
-}
-_Static_assert(MESSAGE_WORDS % 4 == 0 && MESSAGE_REGISTERS % 4 == 0, "message_copy_words copies four at a time");
-
 /* The words beyond the registers; returns the length that arrives. */
 static word words_copy(const struct tcb *sender, struct tcb *receiver, word length)
 {
@@ -55,7 +40,8 @@ static word words_copy(const struct tcb *sender, struct tcb *receiver, word leng
         return MESSAGE_REGISTERS;
     if (length > MESSAGE_WORDS)
         length = MESSAGE_WORDS;
-    message_copy_words(sender->buffer, receiver->buffer, length);
+    /* User level may change them meanwhile; what is read is what is written. */
+    arch_fastpath_copy_words(receiver->buffer, sender->buffer, length);
     return length;
 }
 
@@ -103,24 +89,35 @@ static struct capability_result capabilities_copy(const struct tcb *sender, stru
     return result;
 }
 
+/* Words beyond the registers and capabilities: what most messages have none of. Gives the info that arrives. */
+static __attribute__((noinline)) word message_transfer_more(const struct tcb *sender, struct tcb *receiver,
+                                                            const struct endpoint *endpoint, bool can_grant)
+{
+    word info = arch_context_info(&sender->context);
+    word length = message_info_length(info);
+    word count = message_info_capabilities(info);
+    struct capability_result capabilities = {0, 0};
+    if (length > MESSAGE_REGISTERS)
+        length = words_copy(sender, receiver, length);
+    if (count > 0 && can_grant)
+        capabilities = capabilities_copy(sender, receiver, count, endpoint);
+    return message_info(message_info_label(info), capabilities.count, length) | capabilities.unwrapped << 9;
+}
+
 void message_transfer(struct tcb *sender, struct tcb *receiver, word badge, const struct endpoint *endpoint,
                       bool can_grant)
 {
-    if (sender->fault) {
-        message_from_fault(sender, receiver);
-    } else {
-        word info = arch_context_info(&sender->context);
-        word length = message_info_length(info);
-        word count = message_info_capabilities(info);
-        struct capability_result capabilities = {0, 0};
-        arch_context_copy_message(&receiver->context, &sender->context);
-        if (length > MESSAGE_REGISTERS)
-            length = words_copy(sender, receiver, length);
-        if (count > 0 && can_grant)
-            capabilities = capabilities_copy(sender, receiver, count, endpoint);
-        arch_context_set_info(&receiver->context, message_info(message_info_label(info), capabilities.count, length) |
-                                                      capabilities.unwrapped << 9);
-    }
     arch_context_set_badge(&receiver->context, badge);
     arch_context_set_status(&receiver->context, ERROR_NONE);
+    if (sender->fault) {
+        message_from_fault(sender, receiver);
+        return;
+    }
+    word info = arch_context_info(&sender->context);
+    arch_context_copy_message(&receiver->context, &sender->context);
+    if (message_info_length(info) > MESSAGE_REGISTERS || message_info_capabilities(info) > 0)
+        info = message_transfer_more(sender, receiver, endpoint, can_grant);
+    else
+        info = message_info(message_info_label(info), 0, message_info_length(info));
+    arch_context_set_info(&receiver->context, info);
 }

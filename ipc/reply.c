@@ -62,6 +62,40 @@ void reply_send(struct core *core, struct reply *reply, struct tcb *sender, bool
         thread_make_ready(core, caller);
 }
 
+bool reply_receive_at_once(struct core *core, struct reply *reply, struct endpoint *endpoint, bool can_grant)
+{
+    struct tcb *server = core->current, *caller = reply->caller;
+    struct sched_context *sc = server->sched_context;
+    if (core->reschedule || !caller || caller->fault || (server->flags | caller->flags) & TCB_FLAG_STRANDED)
+        return false;
+    if ((endpoint->queue.head && !endpoint->has_receivers) || (server->bound && server->bound->signals))
+        return false;
+    if (server->borrower || sc->notification) /* there is something to give back */
+        return false;
+    bool is_lent = server->lender == caller;
+    if (is_lent ? sc->has_ended : server->lender || !thread_has_simple_context(caller))
+        return false;
+    if (!thread_is_next(core, caller, is_lent && caller->priority == server->priority))
+        return false;
+    reply_unlink(reply);
+    message_transfer(server, caller, 0, NULL, can_grant);
+    if (is_lent) {
+        server->lender = caller->borrower = NULL;
+        server->sched_context = NULL;
+        caller->sched_context = sc;
+        sc->tcb = caller;
+    }
+    caller->state = THREAD_RUNNING;
+    server->state = THREAD_BLOCKED_RECV;
+    server->endpoint = endpoint;
+    server->reply = reply;
+    reply->server = server;
+    endpoint->has_receivers = true;
+    queue_append(&endpoint->queue, server);
+    thread_give_way(core, caller);
+    return true;
+}
+
 bool reply_destroy(struct core *core, struct cap cap)
 {
     struct reply *reply = cap_object(cap);

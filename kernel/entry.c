@@ -54,11 +54,10 @@ static void send_to_endpoint(struct core *core, struct tcb *tcb, struct cap cap,
     endpoint_send(core, cap_object(cap), tcb, options);
 }
 
-static void system_send(struct core *core, struct send_mode mode)
+/* To what the look-up of the destination has given. */
+static void send_to(struct core *core, struct send_mode mode, enum error error, struct slot *slot)
 {
     struct tcb *tcb = core->current;
-    struct slot *slot;
-    enum error error = lookup_cap(tcb_cspace(tcb), destination(tcb), &slot);
     if (error != ERROR_NONE) {
         send_refuse(core, tcb, mode, error);
         return;
@@ -84,6 +83,14 @@ static void system_send(struct core *core, struct send_mode mode)
         invoke(core, tcb, slot, mode.is_call);
         break;
     }
+}
+
+static void system_send(struct core *core, struct send_mode mode)
+{
+    struct tcb *tcb = core->current;
+    struct slot *slot = NULL;
+    enum error error = lookup_cap(tcb_cspace(tcb), destination(tcb), &slot);
+    send_to(core, mode, error, slot);
 }
 
 /* --- receiving --- */
@@ -141,9 +148,17 @@ static void system_receive(struct core *core, bool is_blocking, bool with_reply)
 static void system_reply_receive(struct core *core)
 {
     struct tcb *tcb = core->current;
-    struct slot *slot;
-    if (lookup_cap(tcb_cspace(tcb), reply_destination(tcb), &slot) == ERROR_NONE && cap_type(slot->cap) == OBJECT_REPLY)
-        reply_send(core, cap_object(slot->cap), tcb, cap_rights(slot->cap) & RIGHT_GRANT);
+    struct cap cspace = tcb_cspace(tcb);
+    struct slot *slot, *from;
+    if (lookup_cap(cspace, reply_destination(tcb), &slot) == ERROR_NONE && cap_type(slot->cap) == OBJECT_REPLY) {
+        struct reply *reply = cap_object_of(slot->cap, OBJECT_REPLY);
+        bool can_grant = cap_rights(slot->cap) & RIGHT_GRANT;
+        if (lookup_cap(cspace, destination(tcb), &from) == ERROR_NONE && cap_type(from->cap) == OBJECT_ENDPOINT &&
+            cap_rights(from->cap) & RIGHT_RECV &&
+            reply_receive_at_once(core, reply, cap_object_of(from->cap, OBJECT_ENDPOINT), can_grant))
+            return;
+        reply_send(core, reply, tcb, can_grant);
+    }
     system_receive(core, true, true);
 }
 
@@ -151,7 +166,14 @@ static void system_reply_receive(struct core *core)
 
 static void sys_call(struct core *core)
 {
-    system_send(core, (struct send_mode){.is_blocking = true, .is_call = true});
+    struct tcb *tcb = core->current;
+    struct slot *slot = NULL;
+    enum error error = lookup_cap(tcb_cspace(tcb), destination(tcb), &slot);
+    if (error == ERROR_NONE && cap_type(slot->cap) == OBJECT_ENDPOINT && cap_rights(slot->cap) & RIGHT_CALL &&
+        endpoint_call_at_once(core, cap_object_of(slot->cap, OBJECT_ENDPOINT), cap_badge(slot->cap),
+                              cap_rights(slot->cap) & RIGHT_GRANT))
+        return;
+    send_to(core, (struct send_mode){.is_blocking = true, .is_call = true}, error, slot);
 }
 static void sys_send(struct core *core)
 {

@@ -29,7 +29,7 @@ void fault_raise(struct core *core, struct tcb *tcb, enum fault kind, word w2, w
     tcb->fault_words[0] = w2;
     tcb->fault_words[1] = kind == FAULT_TIMEOUT ? clock_ns(w3) : w3;
     tcb->fault_words[2] = w4;
-    if (tcb == core->current && endpoint_call_at_once(core, cap_object(handler), cap_badge(handler)))
+    if (tcb == core->current && endpoint_call_at_once(core, cap_object(handler), cap_badge(handler), false))
         return;
     struct send_options options = {.badge = cap_badge(handler), .is_blocking = true, .is_call = true};
     endpoint_send(core, cap_object(handler), tcb, options);

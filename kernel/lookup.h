@@ -16,7 +16,7 @@ static inline enum error lookup_cap(struct cap root, cptr address, struct slot *
     word detail = root.word0 >> 48, radix = detail & 31;
     if (cap_type(root) != OBJECT_CNODE || (detail >> 5) + radix != 32 || address >> radix != root.word1)
         return lookup_cap_through(root, address, slot);
-    *slot = (struct slot *)cap_object(root) + (address & ((1ul << radix) - 1));
+    *slot = (struct slot *)cap_object_of(root, OBJECT_CNODE) + (address - (root.word1 << radix));
     enum object_type type = cap_type((*slot)->cap);
     return type == OBJECT_NULL || type == CAP_ZOMBIE ? ERROR_FAILED_LOOKUP : ERROR_NONE;
 }

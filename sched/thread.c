@@ -357,8 +357,10 @@ void fastpath_switch_rest(struct core *core, struct tcb *from)
 
 bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first)
 {
+    if (core->ready_summary == 0)
+        return true;
     const struct tcb *best = ready_first(core);
-    return !best || tcb->priority > best->priority || (is_first && tcb->priority == best->priority);
+    return tcb->priority > best->priority || (is_first && tcb->priority == best->priority);
 }
 
 void thread_give_way(struct core *core, struct tcb *to)

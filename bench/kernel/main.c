@@ -3,35 +3,8 @@
  * Each figure is the smallest average over BATCHES batches of OPERATIONS operations, user stubs included; the row's
  * comment says what one operation is. One line a row: `bench NAME VALUE`, VALUE in hundredths. ci/bench.py reads them.
  */
-#include "harness.h"
-
-#define BATCHES    20
-#define OPERATIONS 1000
-
-#define PRIORITY 100
-
-static cptr endpoint, reply, notification;
-
-static void report(const char *name, word total, word operations)
-{
-    word hundredths = total * 100 / operations;
-    say("bench %s %u.%c%c\n", name, hundredths / 100, '0' + hundredths / 10 % 10, '0' + hundredths % 10);
-}
-
-/* Runs the statement OPERATIONS times a batch and reports the smallest batch. */
-#define MEASURE(name, ...)                                                                                             \
-    do {                                                                                                               \
-        word best = ~0ul;                                                                                              \
-        for (int batch = 0; batch < BATCHES; batch++) {                                                                \
-            word begin = counter_read();                                                                               \
-            for (int i = 0; i < OPERATIONS; i++) {                                                                     \
-                __VA_ARGS__;                                                                                           \
-            }                                                                                                          \
-            word took = counter_read() - begin;                                                                        \
-            best = took < best ? took : best;                                                                          \
-        }                                                                                                              \
-        report(name, best, OPERATIONS);                                                                                \
-    } while (0)
+#include "measure.h"
+#include "slow.h"
 
 /* A loop of two instructions must read 2.00, else the counter does not count instructions. */
 static bool counter_is_exact(void)
@@ -47,6 +20,8 @@ static bool counter_is_exact(void)
     report("loop_check", took, 1000000);
     return took >= 2000000 && took < 2001000;
 }
+
+static cptr endpoint, reply, notification;
 
 /* --- the other sides --- */
 
@@ -251,6 +226,7 @@ int main(void)
     notify_switch_row();
     yield_row();
     fault_row();
+    slow_rows();
     say("bench end\n");
     return 0;
 }

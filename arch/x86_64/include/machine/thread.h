@@ -73,8 +73,13 @@ static inline void arch_context_set_status(struct arch_context *c, word value)
 
 static inline void arch_context_copy_message(struct arch_context *to, const struct arch_context *from)
 {
-    for (unsigned i = 0; i < MESSAGE_REGISTERS; i++)
-        to->message[i] = from->message[i];
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < MESSAGE_REGISTERS; i += 2) {
+        word first = from->message[i], second = from->message[i + 1];
+        to->message[i] = first;
+        to->message[i + 1] = second;
+        __asm__ volatile("" : : : "memory"); /* two registers are enough */
+    }
 }
 
 static inline word arch_context_pc(const struct arch_context *c)
