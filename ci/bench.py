@@ -6,8 +6,8 @@ checks first that a loop of two instructions reads 2.00 and refuses to report ot
 in build/ARCH/bench-archives.txt; the peers' figures are bench/peers.json.
 
 bench/recorded.json holds our own figures as they were when somebody last ran `./tessera bench --record`. The test `bench` compares
-(`ci/bench.py --arch A --build-dir D --check`): a row that takes over 3 % more than recorded fails; one that takes over 3 % less
-asks to be recorded.
+(`ci/bench.py --arch A --build-dir D --check`): a row that takes over 3 % more than recorded fails (15 % for the
+latency rows, which are the worst of samples); one that takes as much less asks to be recorded.
 """
 import argparse
 import json
@@ -25,6 +25,8 @@ LINE = re.compile(r"^(?:.*\s)?bench ([a-z0-9_]+) ([0-9]+(?:\.[0-9]+)?)$")
 END = re.compile(r"^(?:.*\s)?bench end$")
 PEERS = ("seL4 MCS", "seL4 classic", "Linux")
 TOLERANCE = 0.03
+SAMPLED = ("latency_", "longest_")  # rows that are the worst of many samples: they move with any change of the code
+SAMPLED_TOLERANCE = 0.15
 UNCHECKED = ("loop_check",)  # a condition of measuring, not a figure
 SHF_WRITE, SHF_ALLOC = 1, 2
 SHT_NOBITS = 8
@@ -230,9 +232,10 @@ def compare(rows, arch, results):
             remarks.append(f"{name}: {number(is_now)}, not recorded yet")
             continue
         change = f"{name}: was {number(was)}, is {number(is_now)} ({(is_now - was) / was if was else 0:+.1%})"
-        if is_now > was * (1 + TOLERANCE):
+        tolerance = SAMPLED_TOLERANCE if name.startswith(SAMPLED) else TOLERANCE
+        if is_now > was * (1 + tolerance):
             regressions.append(change)
-        elif is_now < was * (1 - TOLERANCE):
+        elif is_now < was * (1 - tolerance):
             remarks.append(change)
     regressions += [f"{name}: was {number(figures[arch])}, is not measured any more"
                     for name, figures in sorted(rows.items()) if arch in figures and name not in measured]

@@ -11,7 +11,7 @@
 #define PRIORITY_OBSERVER 250
 #define PRIORITY_ROOT     100
 #define PRIORITY_CROWD    50
-#define SAMPLES           400 /* of each case */
+#define SAMPLES           2000 /* of each case */
 #define CROWD             1000
 
 #define LIFE_BITS  26

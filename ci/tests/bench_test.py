@@ -17,6 +17,11 @@ class Compare(unittest.TestCase):
     def test_up_to_three_percent_is_no_regression(self):
         self.assertEqual(bench.compare(ROWS, "x86_64", [("call", 1030.0), ("yield", 200.5)]), ([], []))
 
+    def test_the_worst_of_samples_may_move_more(self):
+        rows = {"latency_user": {"arm64": 1000}}
+        self.assertEqual(bench.compare(rows, "arm64", [("latency_user", 1150.0)]), ([], []))
+        self.assertEqual(len(bench.compare(rows, "arm64", [("latency_user", 1151.0)])[0]), 1)
+
     def test_a_regression_names_row_was_is_and_percent(self):
         regressions, remarks = bench.compare(ROWS, "x86_64", [("call", 1031.0), ("yield", 200.5)])
         self.assertEqual(regressions, ["call: was 1,000, is 1,031 (+3.1%)"])
