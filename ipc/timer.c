@@ -18,7 +18,7 @@ void timer_disarm(struct core *core, struct timer *timer)
         heap_remove(&core->timers, &timer->node);
 }
 
-static void timer_expire(struct core *core, struct timer *timer)
+static void timer_expire(struct core *core, struct timer *timer, uint64_t now)
 {
     struct cap notification = timer->slots[TIMER_SLOT_NOTIFICATION].cap;
     struct cap context = timer->slots[TIMER_SLOT_SCHED_CONTEXT].cap;
@@ -26,14 +26,14 @@ static void timer_expire(struct core *core, struct timer *timer)
     if (!cap_is_null(notification))
         notification_signal(core, cap_object(notification), cap_badge(notification));
     if (!cap_is_null(context))
-        sched_context_charge_extra(cap_object(context), kernel.min_budget / 8);
+        sched_context_charge_extra(cap_object(context), kernel.min_budget / 8, now);
 }
 _Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
 
 void timers_expire(struct core *core, uint64_t now)
 {
     for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--)
-        timer_expire(core, (struct timer *)core->timers);
+        timer_expire(core, (struct timer *)core->timers, now);
 }
 
 bool timer_destroy(struct core *core, struct cap cap)

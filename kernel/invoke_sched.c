@@ -17,8 +17,8 @@ enum error sched_control_configure(struct call *call)
         return call_fail_range(call, budget_ns, CLOCK_FOREVER - 1);
     if (budget < kernel.min_budget || budget > period)
         return call_fail_range(call, clock_ns(kernel.min_budget) + 1, period_ns);
-    if (refills > REFILLS_MAX - 2)
-        return call_fail_range(call, 0, REFILLS_MAX - 2);
+    if (refills > SCHED_EXTRA_REFILLS_MAX)
+        return call_fail_range(call, 0, SCHED_EXTRA_REFILLS_MAX);
     if (call_argument(call, 5) != 0)
         return call_fail(call, ERROR_INVALID_ARGUMENT, 5);
     sched_context_configure(call->core, cap_object(slot->cap), budget, period, (unsigned)refills + 2,

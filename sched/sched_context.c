@@ -80,30 +80,57 @@ static void refill_start(struct sched_context *sc, uint64_t now)
     }
 }
 
-static void refill_use_sporadic(struct sched_context *sc, uint64_t used)
+/* Who has it is in the middle of a call: it may end what it does for the lender. */
+static bool refill_is_lent(const struct sched_context *sc)
 {
-    bool is_overrun = false;
-    for (unsigned left = sc->refill_count; left > 0 && used >= refill_at(sc, 0)->amount; left--) {
-        struct refill spent = refill_pop(sc);
-        used -= spent.amount;
-        spent.time += sc->period;
-        refill_push(sc, spent);
-        is_overrun = true;
+    return sc->tcb && sc->tcb->lender && sc->refill_max > 1; /* with one it is the rescue context */
+}
+
+/* Uses a piece of the first refill, which comes back a period after it might be used. */
+static void refill_use_part(struct sched_context *sc, uint64_t amount)
+{
+    struct refill *head = refill_at(sc, 0), part = {head->time + sc->period, amount};
+    head->time += amount;
+    head->amount -= amount;
+    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget) { /* a crumb comes with the next */
+        uint64_t crumb = refill_pop(sc).amount;
+        *(sc->refill_count > 0 ? &refill_at(sc, 0)->amount : &part.amount) += crumb;
     }
-    struct refill *head = refill_at(sc, 0);
-    if (is_overrun || used >= head->amount) {
-        /* The interrupt that ends a budget is always a little late: paid with delay, not with a crumb of a refill. */
-        head->time += used;
-    } else if (used > 0) {
-        struct refill spent = {head->time + sc->period, used};
-        head->amount -= used;
-        head->time += used;
-        refill_push(sc, spent);
+    refill_push(sc, part);
+}
+
+/* What was used beyond the budget is taken from the refills to come. Not so the little that the interrupt at the end of
+ * a budget is late, which would leave crumbs: all refills come later by the time in which as much is earned. (Four
+ * budgets are gone at once only when the machine stood still: then the rest is delay, too.) */
+static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_t now)
+{
+    for (unsigned left = 4 * REFILLS_MAX; left > 0 && used > 0; left--) {
+        const struct refill *head = refill_at(sc, 0);
+        uint64_t part = used < head->amount ? used : head->amount;
+        if (head->time <= now)
+            sc->overdrawn = 0;
+        else if (used < kernel.min_budget && sc->overdrawn == 0 && !refill_is_lent(sc))
+            break;
+        else
+            sc->overdrawn += part;
+        refill_use_part(sc, part);
+        used -= part;
     }
-    while (refill_at(sc, 0)->amount < kernel.min_budget && sc->refill_count > 1) {
-        struct refill crumb = refill_pop(sc);
-        refill_at(sc, 0)->amount += crumb.amount;
-    }
+    if (used < kernel.min_budget)
+        used *= (sc->period + sc->budget - 1) / sc->budget;
+    for (unsigned i = 0; i < sc->refill_count; i++)
+        refill_at(sc, i)->time += used;
+}
+
+/* The flag lets the fast path's switch see to it that a borrower does no more than to end its work: overdraft_pass. */
+static bool refill_is_usable(struct sched_context *sc, uint64_t now)
+{
+    if (refill_at(sc, 0)->time <= now)
+        return true;
+    if (!refill_is_lent(sc) || sc->overdrawn >= OVERDRAFT_MINIMA * kernel.min_budget)
+        return false;
+    sc->tcb->flags |= TCB_FLAG_OVERDRAWN;
+    return true;
 }
 
 /* Returns true when no budget is left to go on with. */
@@ -113,8 +140,8 @@ static bool refill_use(struct sched_context *sc, uint64_t used, uint64_t now)
     if (sc->budget == 0)
         return true;
     if (!sched_context_is_round_robin(sc)) {
-        refill_use_sporadic(sc, used);
-        return refill_at(sc, 0)->time > now;
+        refill_use_sporadic(sc, used, now);
+        return !refill_is_usable(sc, now);
     }
     if (used + kernel.min_budget > head->amount) {
         *head = (struct refill){now, sc->budget};
@@ -130,9 +157,9 @@ bool sched_context_is_ready(struct sched_context *sc)
     if (sched_context_is_round_robin(sc))
         return true;
     uint64_t now = arch_timer_now();
-    if (refill_at(sc, 0)->time > now)
+    if (!refill_is_usable(sc, now))
         return false;
-    if (sc->core->charged != sc)
+    if (sc->core->charged != sc && refill_at(sc, 0)->time <= now)
         refill_start(sc, now);
     return true;
 }
@@ -151,6 +178,7 @@ void sched_context_configure(struct core *core, struct sched_context *sc, uint64
     sc->refill_max = (uint8_t)refills;
     sc->refill_head = 0;
     sc->refill_count = 1;
+    sc->overdrawn = 0;
     sc->refills[0] = (struct refill){now, budget};
     core->deadline_dirty = true;
     if (sc->tcb)
@@ -335,16 +363,24 @@ void sched_switch_context(struct core *core, struct sched_context *next)
     core->deadline_dirty = true;
 }
 
-void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks)
+void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64_t now)
 {
     sc->consumed += ticks;
     if (sc->budget != 0 && !sched_context_is_round_robin(sc))
-        refill_use_sporadic(sc, ticks);
+        refill_use_sporadic(sc, ticks, now);
 }
 
 static uint64_t time_add(uint64_t time, uint64_t ticks)
 {
     return time + ticks < time ? ARCH_TIMER_NEVER : time + ticks;
+}
+
+/* How long it may run from then on; the first refill's time may have come while the kernel was at work. */
+static uint64_t refill_rest(struct sched_context *sc, uint64_t now)
+{
+    const struct refill *head = refill_at(sc, 0);
+    uint64_t overdraft = OVERDRAFT_MINIMA * kernel.min_budget - sc->overdrawn;
+    return head->time > now + kernel.min_budget && overdraft < head->amount ? overdraft : head->amount;
 }
 
 void sched_set_deadline(struct core *core)
@@ -355,7 +391,7 @@ void sched_set_deadline(struct core *core)
     /* A time slice ends only for the sake of somebody else. */
     if (sc && sc->budget != 0 &&
         (!sched_context_is_round_robin(sc) || core->ready[core->current->priority].head != NULL))
-        deadline = time_add(core->charge_start, refill_at(sc, 0)->amount);
+        deadline = time_add(core->charge_start, refill_rest(sc, core->charge_start));
     if (core->releases && core->releases->key < deadline)
         deadline = core->releases->key;
     if (core->timers && core->timers->key < deadline)

@@ -5,6 +5,10 @@
  * Lehoczky, "Aperiodic task scheduling for hard-real-time systems", 1989; as seL4-MCS has it): a ring of refills, each
  * an amount and the time from which it may be used; what is used comes back one period after its use began.
  *
+ * What is used beyond the budget is taken from the refills to come, before their time: so a context gets its share in
+ * the long run, and no more, however late its end is noticed. A thread that has borrowed the context may do so on
+ * purpose, up to OVERDRAFT_MINIMA (docs/kernel.md: "A server ends its request").
+ *
  * Time is charged to core->charged when the running context changes, on the timer interrupt and when somebody asks.
  * Lending a context with a Call reads no clock.
  */
@@ -14,7 +18,8 @@
 #include <sched/heap.h>
 #include <sched/thread.h>
 
-#define REFILLS_MAX 9
+#define REFILLS_MAX      (2 + SCHED_EXTRA_REFILLS_MAX)
+#define OVERDRAFT_MINIMA 10 /* of kernel.min_budget */
 
 struct refill {
     uint64_t time, amount;
@@ -27,12 +32,13 @@ struct sched_context {
     struct core *core;
     uint64_t budget, period; /* 0: not configured, cannot run */
     uint64_t consumed;       /* since last asked */
+    uint64_t overdrawn;      /* taken from refills before their time, since the last that was due */
     word badge;
     uint8_t refill_head, refill_count, refill_max;
     bool has_ended; /* round robin: its time slice ended while it was lent, so the lender goes behind its equals */
     struct refill refills[REFILLS_MAX];
 };
-_Static_assert(sizeof(struct sched_context) <= 1u << OBJECT_BITS_SCHED_CONTEXT, "a SchedContext takes 256 bytes");
+_Static_assert(sizeof(struct sched_context) <= 1u << OBJECT_BITS_SCHED_CONTEXT, "a SchedContext takes 512 bytes");
 
 static inline bool sched_context_is_round_robin(const struct sched_context *sc)
 {
@@ -98,7 +104,7 @@ void sched_charge_now(struct core *core);
 /* The running context changes to `next` (NULL: idle). */
 void sched_switch_context(struct core *core, struct sched_context *next);
 /* Extra work done for the context's owner, like a timer's expiry. */
-void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks);
+void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64_t now);
 /* Sets the timer to the earliest thing that needs it. */
 void sched_set_deadline(struct core *core);
 /* Threads whose budget has come back become ready. At most a fixed number per call. */

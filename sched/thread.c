@@ -271,6 +271,15 @@ void thread_update_debug(struct core *core, struct tcb *tcb)
         debug_load(core, tcb);
 }
 
+/* A context that is overdrawn goes from borrower to borrower, but its owner has to wait. */
+static void overdraft_pass(struct core *core, struct tcb *from, struct tcb *to)
+{
+    if (to->sched_context != core->charged)
+        return;
+    from->flags &= (uint8_t)~TCB_FLAG_OVERDRAWN;
+    thread_update(core, to); /* which sets the flag again, if it is a borrower */
+}
+
 /* FP state and breakpoints, between two threads of which one has a flag. */
 static void switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
 {
@@ -281,6 +290,8 @@ static void switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
     }
     if ((from->flags | to->flags) & TCB_FLAG_DEBUG)
         debug_load(core, to);
+    if (from->flags & TCB_FLAG_OVERDRAWN)
+        overdraft_pass(core, from, to);
     if ((from->flags | to->flags) & TCB_FLAG_STRANDED) {
         if (sched_context_is_rescue(to->sched_context)) /* lent by the fast path */
             to->flags |= TCB_FLAG_STRANDED;

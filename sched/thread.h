@@ -47,6 +47,9 @@ enum tcb_slot {
 
 #define TCB_FLAG_STRANDED (1u << 7) /* internal: has lost the context that it had borrowed (rescue.c) */
 
+#define TCB_FLAG_OVERDRAWN                                                                                             \
+    (1u << 6) /* internal: has used more than there was of a borrowed context (sched_context.c) */
+
 struct reply;
 struct endpoint;
 struct notification;

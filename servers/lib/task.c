@@ -409,7 +409,7 @@ static bool thread_prepare(struct task *task, const struct task_options *options
     return tcb_configure(task->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, buffer_slot, options->fault_endpoint) ==
                ERROR_NONE &&
            sched_control_configure(options->sched_control, task->sched_context, options->budget_ns, options->period_ns,
-                                   7, 0) == ERROR_NONE &&
+                                   SCHED_EXTRA_REFILLS_MAX, 0) == ERROR_NONE &&
            tcb_set_sched_params(task->tcb, options->authority, 0, options->priority, task->sched_context) ==
                ERROR_NONE &&
            (!options->has_fp || tcb_set_flags(task->tcb, 0, TCB_FLAG_FP) == ERROR_NONE) &&

@@ -77,7 +77,8 @@ static bool budget_give(struct process *process, cptr context, uint32_t parts)
     process_budget(process, &budget_ns, &period_ns);
     if (budget_ns < period_ns)
         budget_ns /= parts;
-    return sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns, period_ns, 7, 0) == ERROR_NONE;
+    return sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns, period_ns, SCHED_EXTRA_REFILLS_MAX,
+                                   0) == ERROR_NONE;
 }
 
 /* Thread `number`, the newest, has its part already. */

@@ -42,14 +42,15 @@ static void check_between(word value, word low, word high)
     CHECK(value >= low && value <= high);
 }
 
-CASE(budget_arguments, "Budgets from 10 us up to the period, periods of some centuries, 0 to 7 extra refills; no flags")
+CASE(budget_arguments,
+     "Budgets from 10 us up to the period, periods of some centuries, 0 to 23 extra refills; no flags")
 {
     cptr sc = object_new(OBJECT_SCHED_CONTEXT, 0);
     static const struct {
         word budget, period, refills;
         enum error error;
     } list[] = {{11 * US, 11 * US, 0, ERROR_NONE}, {9 * US, MS, 0, ERROR_RANGE},   {MS + US, MS, 0, ERROR_RANGE},
-                {MS, MS, 7, ERROR_NONE},           {MS, MS, 8, ERROR_RANGE},       {MS, MS, ~0ul, ERROR_RANGE},
+                {MS, MS, 23, ERROR_NONE},          {MS, MS, 24, ERROR_RANGE},      {MS, MS, ~0ul, ERROR_RANGE},
                 {MS, ~0ul, 0, ERROR_RANGE},        {MS, 1ul << 60, 0, ERROR_NONE}, {0, 0, 0, ERROR_RANGE}};
     for (unsigned i = 0; i < COUNT(list); i++) {
         NOTE(i);

@@ -8,9 +8,9 @@
 #define SECOND_NS 1000000000ul
 #define PERIOD_NS 10000000ul
 #define BUDGET_NS 1000000ul
-#define REFILLS   7 /* the most: what is used in thousands of pieces comes back in as many */
-#define LEAST     950
-#define MOST      1050
+#define REFILLS   23 /* the most: what is used in thousands of pieces comes back in as many */
+#define LEAST     970
+#define MOST      1030
 
 static cptr endpoint, reply, notification, timers, scratch_untyped, scratch_slots;
 static volatile word turns;
@@ -195,7 +195,8 @@ CASE_TIMED(share_faults, "The same for one that faults all the time, with a pass
 }
 
 /* A budget used in more pieces than the context has refills comes back a little later: pieces are merged forward. So
- * one that waits for others thousands of times in each budget may get somewhat less, and never more. */
+ * one that waits for others thousands of times in each budget gets somewhat less (a fifth of a point), and never more.
+ */
 CASE_TIMED(share_faults_active,
            "One whose fault handler has a context of its own gets 10 %, the handler pays for its work")
 {
@@ -328,32 +329,164 @@ CASE_TIMED(share_extended, "One whose timeout handler gives it the next of three
     CHECK(turns > 0);
 }
 
-static void calls(word unused)
+/* A server that works as long as it is asked to, on the time of who asks. */
+static void works(word unused)
 {
     (void)unused;
+    struct message m;
+    word badge;
+    (void)syscall_recv(endpoint, reply, &m, &badge);
     for (;;) {
-        struct message m = {0};
+        spin_ns(m.words[0]);
+        m.info = 0;
+        (void)syscall_reply_recv(endpoint, reply, &m, &badge);
+    }
+}
+
+static void asks(word work_ns)
+{
+    for (;;) {
+        struct message m = {message_info(0, 0, 1), {work_ns}};
         (void)syscall_call(endpoint, &m);
     }
 }
 
-/* While a budget that ended in the server is on its way back, the other two wait for it: one third comes at least. */
-CASE_TIMED(share_three_clients, "Three clients of a third each lend a passive server no more than 10 % in all")
+/* Uses its budget up to the last few microseconds, so that it ends in the server. */
+static void asks_at_the_end(word work_ns)
 {
-    setup();
-    struct thread *server = thread_new(echo, 0, PRIORITY_LOW + 1, 0);
+    for (;;) {
+        struct message m = {message_info(0, 0, 1), {work_ns}};
+        word end = ticks_now() + ns_to_ticks(BUDGET_NS - 3000);
+        while (ticks_now() < end)
+            turns = turns + 1;
+        (void)syscall_call(endpoint, &m);
+    }
+}
+
+static void yields_between(word work_ns)
+{
+    for (;;) {
+        struct message m = {message_info(0, 0, 1), {work_ns}};
+        syscall_yield();
+        (void)syscall_call(endpoint, &m);
+        notification_signal(notification);
+        (void)notification_poll(notification);
+    }
+}
+
+static void server_start(void (*entry)(word))
+{
+    struct thread *server = thread_new(entry, 0, PRIORITY_LOW + 1, 0);
     thread_start(server);
     sleep_ns(1000000);
     thread_make_passive(server);
-    struct thread *client[3];
+}
+
+struct client {
+    void (*entry)(word);
+    word argument;
+};
+
+/* Each client has its own budget of 10 %, and gets it, however its budget ends in the server that all three share. */
+static void expect_client_shares(const struct client *clients, word refills)
+{
+    struct thread *client[3], *other = thread_new(spins, 0, PRIORITY_LOW - 5, 0);
+    word share[3], rest;
     for (unsigned i = 0; i < 3; i++) {
-        client[i] = thread_new(calls, 0, PRIORITY_LOW, 0);
-        several.contexts[i] = client[i]->sched_context;
+        client[i] = thread_new(clients[i].entry, clients[i].argument, PRIORITY_LOW, 0);
+        OK(sched_control_configure(ROOT_SCHED_CONTROL, client[i]->sched_context, BUDGET_NS, PERIOD_NS, refills, 0));
     }
-    several.count = 3;
-    several.helper = NULL;
-    party_configure(&several);
     for (unsigned i = 0; i < 3; i++)
         thread_start(client[i]);
-    expect_party_share(&several, 300, MOST);
+    thread_start(other);
+    sleep_ns(2 * PERIOD_NS);
+    for (unsigned i = 0; i < 3; i++)
+        (void)consumed(client[i]->sched_context);
+    (void)consumed(other->sched_context);
+    word start = ticks_now();
+    sleep_ns(SECOND_NS);
+    word elapsed = ticks_to_ns(ticks_now() - start);
+    for (unsigned i = 0; i < 3; i++)
+        share[i] = consumed(client[i]->sched_context) * 10000 / elapsed;
+    rest = consumed(other->sched_context) * 10000 / elapsed;
+    say("(%u, %u, %u + %u of 10000) ", share[0], share[1], share[2], rest);
+    for (unsigned i = 0; i < 3; i++) {
+        NOTE(i);
+        CHECK(share[i] >= LEAST && share[i] <= MOST);
+    }
+    CHECK(rest + share[0] + share[1] + share[2] + 100 >= 10000);
+}
+
+CASE_TIMED(share_three_clients, "Three clients of one passive server get their 10 % each")
+{
+    static const struct client same[3] = {{asks, 2000}, {asks, 2000}, {asks, 2000}};
+    setup();
+    server_start(works);
+    expect_client_shares(same, 0);
+}
+
+CASE_TIMED(share_hostile_clients, "The same when two of them let their budgets end in the server whenever they can")
+{
+    static const struct client hostile[3] = {{asks, 80000}, {asks_at_the_end, 80000}, {asks, 2000}};
+    setup();
+    server_start(works);
+    expect_client_shares(hostile, 1);
+}
+
+CASE_TIMED(share_storming_clients, "The same when one yields and signals between its calls")
+{
+    static const struct client storm[3] = {{yields_between, 1000}, {asks_at_the_end, 50000}, {asks, 30000}};
+    setup();
+    server_start(works);
+    expect_client_shares(storm, REFILLS);
+}
+
+static cptr inner, inner_reply;
+
+static void works_inside(word unused)
+{
+    (void)unused;
+    struct message m;
+    word badge;
+    (void)syscall_recv(inner, inner_reply, &m, &badge);
+    for (;;) {
+        spin_ns(m.words[0]);
+        m.info = 0;
+        (void)syscall_reply_recv(inner, inner_reply, &m, &badge);
+    }
+}
+
+/* Leaves half of the work to another. */
+static void works_with_another(word unused)
+{
+    (void)unused;
+    struct message m;
+    word badge;
+    (void)syscall_recv(endpoint, reply, &m, &badge);
+    for (;;) {
+        struct message half = {message_info(0, 0, 1), {m.words[0] / 2}};
+        (void)syscall_call(inner, &half);
+        spin_ns(m.words[0] / 2);
+        m.info = 0;
+        (void)syscall_reply_recv(endpoint, reply, &m, &badge);
+    }
+}
+
+CASE_TIMED(share_chain_clients, "The same when the server calls another one on the clients' time")
+{
+    static const struct client hostile[3] = {{asks, 80000}, {asks_at_the_end, 80000}, {asks, 2000}};
+    setup();
+    inner = object_new(OBJECT_ENDPOINT, 0);
+    inner_reply = object_new(OBJECT_REPLY, 0);
+    server_start(works_inside);
+    server_start(works_with_another);
+    expect_client_shares(hostile, REFILLS);
+}
+
+/* Its server never answers: what it draws beyond its budget it pays back. */
+CASE_TIMED(share_overdrawn, "A client whose passive server works on for ever gets 10 %, and no more")
+{
+    setup();
+    server_start(works);
+    expect_share(thread_new(asks, SECOND_NS * 10, PRIORITY_LOW, 0), LEAST, MOST);
 }

@@ -40,10 +40,12 @@ enum object_type {
 #define OBJECT_BITS_ENDPOINT      5
 #define OBJECT_BITS_NOTIFICATION  6
 #define OBJECT_BITS_REPLY         6
-#define OBJECT_BITS_SCHED_CONTEXT 8
+#define OBJECT_BITS_SCHED_CONTEXT 9
 #define OBJECT_BITS_TIMER         7
 #define OBJECT_BITS_VSPACE        13
 #define OBJECT_BITS_PAGE_TABLE    12
+
+#define SCHED_EXTRA_REFILLS_MAX 23 /* SCHED_CONTROL_CONFIGURE */
 
 enum invocation {
     INVOCATION_NONE = 0,
