@@ -17,7 +17,7 @@ static void signal_deliver(struct core *core, struct notification *notification,
 {
     struct sched_context *sc = notification->sched_context;
     message_complete(tcb, ERROR_NONE, badge);
-    if (sc && !sc->tcb && !tcb->sched_context)
+    if (sc && !sc->tcb && !tcb->sched_context && !tcb->borrower)
         sched_context_give(core, sc, tcb);
     thread_make_ready(core, tcb);
 }

@@ -44,7 +44,7 @@ static void rescue_pass_on(struct core *core)
 void rescue_update(struct core *core, struct tcb *tcb)
 {
     bool is_stranded = tcb->flags & TCB_FLAG_STRANDED && tcb->state == THREAD_RUNNING;
-    bool waits = is_stranded && !tcb->sched_context;
+    bool waits = is_stranded && !tcb->sched_context && !tcb->borrower; /* else it gets its own back */
     if (waits && !tcb->awaits_rescue)
         queue_append(&core->stranded, tcb);
     else if (!waits && tcb->awaits_rescue)

@@ -267,7 +267,7 @@ void sched_context_return(struct core *core, struct tcb *tcb)
         return;
     }
     thread_unstrand(core, tcb);
-    if (lender->lender) /* it had borrowed the lost one itself */
+    if (lender->lender || lender->flags & TCB_FLAG_STRANDED) /* it had borrowed the lost one itself */
         thread_strand(core, lender);
 }
 

@@ -8,7 +8,7 @@
  *   - contexts, lenders and borrowers, replies and callers point to each other
  *   - the refills of a context are its budget; who waits for time is in the heap of releases, with a timer set for it
  *   - what the fast path keeps beside capabilities (CSpace, address space, buffer) is what the capabilities say
- *   - memory: check_memory.c
+ *   - memory: check_memory.c; what each context uses in a period: check_time.c
  */
 #include "check.h"
 
@@ -524,5 +524,6 @@ void model_check(void)
     EQUAL(census.heap, census.heap_found);
     check_extents();
     check_spaces();
+    check_time(core);
     objects_forget();
 }

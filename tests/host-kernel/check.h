@@ -30,6 +30,11 @@ void check_spaces(void);
 /* The machine starts again: forgets what was seen before. */
 void check_spaces_reset(void);
 
+/* check_time.c */
+void check_time(const struct core *core);
+void check_time_configured(const struct sched_context *sc); /* it has a full budget from now on */
+void check_time_reset(void);
+
 /* What the kernel asks of the TLB. */
 void check_tlb_page(const struct arch_space *space, vaddr address);
 void check_tlb_space(const struct arch_space *space);

@@ -1,6 +1,6 @@
 /* Coverage-guided fuzzing of system-call sequences (libFuzzer): every input is a sequence for the player.
  *
- * The first byte says whether the world is the replayable one; it is not part of the sequence.
+ * The first byte says which world: 1 the replayable one, 2 that with time; it is not part of the sequence.
  */
 #include "player.h"
 
@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct play plays;
     if (size < HEADER + STEP)
         return -1;
-    plays.is_replayable = data[0] & 1;
+    plays.has_time = data[0] & 2;
+    plays.is_replayable = plays.has_time || (data[0] & 1);
     play(data + HEADER, size - HEADER, &plays);
     if (plays.is_replayable)
         play_slowly(data + HEADER, size - HEADER, &plays);

@@ -451,7 +451,8 @@ static void test_scheduling(void)
     cptr sc = new_object(OBJECT_SCHED_CONTEXT, 0);
     EQUAL(sched_control_configure(ROOT_SCHED_CONTROL, sc, 2000000, 1000000, 0, 0), ERROR_RANGE);
     EQUAL(sched_control_configure(ROOT_SCHED_CONTROL, sc, 10, 1000000, 0, 0), ERROR_RANGE);
-    EQUAL(sched_control_configure(ROOT_SCHED_CONTROL, sc, 1000000, 5000000, 8, 0), ERROR_RANGE);
+    EQUAL(sched_control_configure(ROOT_SCHED_CONTROL, sc, 1000000, 5000000, SCHED_EXTRA_REFILLS_MAX + 1, 0),
+          ERROR_RANGE);
     OK(sched_control_configure(ROOT_SCHED_CONTROL, sc, 1000000, 5000000, 0, 9));
     CHECK(tcb_set_sched_params(high, ROOT_TCB, 255, 20, sc) == ERROR_NONE);
     CHECK(model_current() == th);

@@ -235,6 +235,7 @@ void model_start(void)
     model_interrupt_waits = false;
     model_space = &empty_space;
     check_spaces_reset();
+    check_time_reset();
     model_fpu_on = true;
     model_debug = NULL;
     output_length = 0;
@@ -290,6 +291,7 @@ void model_snapshot_restore(const struct model_snapshot *s)
     model_irq_masked = s->irq_masked;
     model_interrupt_waits = false;
     check_spaces_reset();
+    check_time_reset();
 }
 
 cptr model_slots_end(void)
@@ -375,6 +377,18 @@ struct slot *model_invoked;
 struct tcb *model_from;
 bool model_fastpath_is_off;
 
+/* A SCHED_CONTROL_CONFIGURE is about to be made: the context's budget is about to be full. */
+static void note_configuration(const struct tcb *tcb)
+{
+    struct slot *control, *context;
+    if (message_info_label(tcb->context.info) == SCHED_CONTROL_CONFIGURE &&
+        lookup_cap(tcb_cspace(tcb), (cptr)tcb->context.destination_badge, &control) == ERROR_NONE &&
+        cap_type(control->cap) == OBJECT_SCHED_CONTROL &&
+        lookup_cap(tcb_cspace(tcb), (cptr)tcb->context.mr[0], &context) == ERROR_NONE &&
+        cap_type(context->cap) == OBJECT_SCHED_CONTEXT)
+        check_time_configured(cap_object(context->cap));
+}
+
 void model_system_call(struct core *core, word number)
 {
     static void (*const ways[SYSCALL_COUNT])(void) = {
@@ -382,6 +396,7 @@ void model_system_call(struct core *core, word number)
         [SYSCALL_SEND] = fastpath_send,     [SYSCALL_WAIT] = fastpath_wait,
         [SYSCALL_NBWAIT] = fastpath_nbwait, [SYSCALL_YIELD] = fastpath_yield,
     };
+    note_configuration(core->current);
     memcpy(model_words, core->current->context.mr, sizeof(model_words));
     switch (setjmp(model_way_out)) {
     case 0:

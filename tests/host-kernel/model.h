@@ -36,8 +36,11 @@
 /* Model switches: how the machine behaves. */
 extern bool model_interrupt_waits; /* what arch_irq_pending says, once model_patience preemption points have passed */
 extern unsigned model_patience;
-extern bool model_fastpath_is_off;      /* every system call goes the ordinary way */
-extern uint64_t model_deadline;         /* what the timer is set to */
+extern bool model_fastpath_is_off; /* every system call goes the ordinary way */
+extern uint64_t model_deadline;    /* what the timer is set to */
+/* By how much timer interrupts come late, at most; not 0: time passes only as on a machine, so budgets can be checked
+ * (check_time.c). */
+extern uint64_t model_lateness;
 extern struct debug_state *model_debug; /* whose breakpoints are armed */
 extern unsigned model_irq_masked, model_irq_released;
 extern word model_irq_flags[16]; /* as configured last */

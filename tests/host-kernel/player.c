@@ -12,19 +12,29 @@
 #define CODE_NEXT  0x000        /* takes the next step */
 #define CODE_TRAP  0x010        /* the system call */
 #define CODE_AFTER (CODE_TRAP + MODEL_TRAP_BYTES)
+#define CODE_TIME  0x040 /* lets time pass */
 
-#define STOP_NUMBER 201 /* the system call, which does not exist, of threads when there are no more steps */
+#define STEP_TICKS 300 /* that a system call takes */
+
+/* In the replayable world with time: about what a step takes on a machine; and how far apart things must be, so that
+ * they come in the same order there. */
+#define TIMED_STEP_TICKS 8000
+#define APART_TICKS      150000
+#define TIMED_STEPS_MAX  40
+#define STOP_NUMBER      201 /* the system call, which does not exist, of threads when there are no more steps */
 
 static struct world world;
 static cptr controller_timer, controller_signal;
-static const struct arch_space *home; /* where the code is */
-static struct model_snapshot *beginnings[2];
+static const struct arch_space *home;        /* where the code is */
+static struct model_snapshot *beginnings[3]; /* by world_kind */
 
 static struct {
     struct play *play;
     struct sequence sequence;
     struct step steps[ACTORS];
-    unsigned interrupt; /* what comes at the preemption point: a line, or ARCH_IRQ_COUNT for the timer */
+    word until[ACTORS];        /* where CODE_TIME ends */
+    uint64_t last, call_count; /* when something happened last */
+    unsigned interrupt;        /* what comes at the preemption point: a line, or ARCH_IRQ_COUNT for the timer */
     bool is_over;
 } player;
 
@@ -37,21 +47,25 @@ static cptr untyped_find(enum boot_untyped_kind kind, unsigned bits)
     return 0;
 }
 
-/* Both kinds of world, ready to begin. Returns the state before. */
-static struct model_snapshot *world_prepare(bool is_replayable, struct model_snapshot *before)
+static unsigned world_kind(bool is_replayable, bool has_time)
 {
-    if (!before)
-        before = model_snapshot_take();
+    return is_replayable + has_time;
+}
+
+/* One kind of world, ready to begin. */
+static void world_prepare(bool is_replayable, bool has_time, const struct model_snapshot *before)
+{
     model_snapshot_restore(before);
     world.is_replayable = is_replayable;
+    world.has_time = has_time;
     world.now = model_now;
+    world.time_ticks = SEQUENCE_TIME_NS;
     const char *failed = world_build(&world);
     if (failed) {
         fprintf(stderr, "the world cannot be built: %s\n", failed);
         abort();
     }
-    beginnings[is_replayable] = model_snapshot_take();
-    return before;
+    beginnings[world_kind(is_replayable, has_time)] = model_snapshot_take();
 }
 
 void player_start(const char *archive_path)
@@ -73,7 +87,11 @@ void player_start(const char *archive_path)
     controller_timer = new_object(OBJECT_TIMER, 0);
     controller_signal = new_object(OBJECT_NOTIFICATION, 0);
     OK(timer_bind(controller_timer, controller_signal, ROOT_SCHED_CONTEXT));
-    free(world_prepare(false, world_prepare(true, NULL)));
+    struct model_snapshot *before = model_snapshot_take();
+    world_prepare(false, false, before);
+    world_prepare(true, false, before);
+    world_prepare(true, true, before);
+    free(before);
 }
 
 /* --- system calls --- */
@@ -91,9 +109,13 @@ static void interrupt_deliver(void)
 static void trap(struct tcb *tcb)
 {
     word number = tcb->context.number_status;
+    if (world.has_time)
+        model_now += TIMED_STEP_TICKS;
+    else if (!world.is_replayable)
+        model_now += STEP_TICKS;
+    player.last = model_now;
+    player.call_count++;
     model_system_call(model_core(), number);
-    if (!world.is_replayable)
-        model_now += 300;
     model_check();
     if (model_interrupt_waits)
         interrupt_deliver();
@@ -170,16 +192,26 @@ static void exception(const uint8_t *bytes)
         model_debug_exception((enum debug_reason)(DEBUG_STEP + kind - 2), bytes[2], bytes[3]);
 }
 
+/* The instructions of whoever runs, up to the timer's interrupts. */
+static void time_pass(uint64_t ticks)
+{
+    uint64_t end = model_now + ticks;
+    for (unsigned left = 100000; model_now < end; left--) {
+        CHECK(left > 0);
+        model_timer(end - model_now);
+    }
+}
+
 static void machine_step(unsigned actor, const uint8_t *bytes)
 {
     unsigned irq = bytes[1] % ARCH_IRQ_COUNT;
     player.steps[actor].kind = STEP_MACHINE;
     switch (bytes[0] % 7) {
     case 0:
-        model_now += bytes[1] * 1000ul;
+        time_pass(bytes[1] * 1000ul);
         break;
     case 1:
-        model_now += bytes[1] * 100000ul;
+        time_pass(bytes[1] * 100000ul);
         break;
     case 2:
         if (!(model_irq_masked >> irq & 1))
@@ -207,6 +239,12 @@ static void machine_step(unsigned actor, const uint8_t *bytes)
 
 /* --- playing --- */
 
+static void time_begin(unsigned actor, word until)
+{
+    player.until[actor] = until;
+    model_current()->context.pc = CODE + ((word)actor << 12) + CODE_TIME;
+}
+
 static void actor_run(unsigned actor)
 {
     struct step *step = &player.steps[actor];
@@ -221,10 +259,46 @@ static void actor_run(unsigned actor)
         call(actor, step->number, step->destination, &step->message);
     else if (step->kind == STEP_MACHINE)
         machine_step(actor, step->bytes);
+    else if (step->kind == STEP_TIME)
+        time_begin(actor, step->until);
     else if (actor == 0)
         player.is_over = true;
     else
         call(actor, STOP_NUMBER, 0, &nothing);
+}
+
+/* How many of them come by then. */
+static unsigned heap_due(const struct heap_node *node, uint64_t time)
+{
+    return node && node->key <= time ? 1 + heap_due(node->left, time) + heap_due(node->right, time) : 0;
+}
+
+/* The timer's interrupt, in the world with time: is it, on every machine, the next thing that happens? */
+static void timed_interrupt(uint64_t limit)
+{
+    const struct core *core = model_core();
+    uint64_t when = model_deadline > model_now ? model_deadline : model_now;
+    if (when <= model_now + limit && world.has_time) {
+        unsigned due = heap_due(core->releases, when + APART_TICKS) + heap_due(core->timers, when + APART_TICKS);
+        const struct sched_context *sc = core->charged;
+        due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + APART_TICKS;
+        player.play->is_timed |= due > 1 || when < player.last + APART_TICKS;
+        player.last = when;
+    }
+    model_timer(limit);
+}
+
+/* The actor goes round until its time has come. */
+static void time_spend(unsigned actor)
+{
+    if (model_now < player.until[actor]) {
+        timed_interrupt(player.until[actor] - model_now);
+        return;
+    }
+    model_current()->context.pc = world.actors[actor].entry;
+    if (world.now < player.until[actor])
+        world.now = player.until[actor];
+    player.last = model_now;
 }
 
 /* Whoever is current goes on for a bit. */
@@ -233,14 +307,16 @@ static void current_run(void)
     struct tcb *tcb = model_current();
     player.play->is_timed = player.play->is_timed || (tcb->flags & TCB_FLAG_STRANDED);
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
-    bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER;
+    bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME;
     if (tcb == model_core()->idle) {
         CHECK(model_deadline != UINT64_MAX); /* the root task's timer at least */
         model_timer(UINT64_MAX - model_now);
     } else if (pc < CODE || actor >= ACTORS || !is_program || tcb->space != home) {
         model_fault(FAULT_VM, pc, 0, FAULT_VM_FETCH);
     } else if (model_now >= model_deadline) {
-        model_timer(0);
+        timed_interrupt(0);
+    } else if (place == CODE_TIME) {
+        time_spend((unsigned)actor);
     } else if (place == CODE_TRAP) {
         tcb->context.pc += MODEL_TRAP_BYTES;
         trap(tcb);
@@ -274,8 +350,11 @@ static void world_end(void)
 
 void play(const uint8_t *bytes, size_t size, struct play *play)
 {
-    model_snapshot_restore(beginnings[play->is_replayable]);
+    model_snapshot_restore(beginnings[world_kind(play->is_replayable, play->has_time)]);
     world.is_replayable = play->is_replayable;
+    world.has_time = play->has_time;
+    world.now = model_now;
+    model_lateness = 3 * (play->has_time ? TIMED_STEP_TICKS : STEP_TICKS);
     memset(&player, 0, sizeof(player));
     player.play = play;
     player.sequence = (struct sequence){bytes, size, 0};
@@ -289,6 +368,7 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
         CHECK(left > 0); /* else somebody goes round and round */
         current_run();
     }
+    play->is_timed |= play->has_time && player.call_count > TIMED_STEPS_MAX;
     world_end();
 }
 
@@ -296,6 +376,7 @@ void play_slowly(const uint8_t *bytes, size_t size, const struct play *quick)
 {
     static struct play slow;
     slow.is_replayable = quick->is_replayable;
+    slow.has_time = quick->has_time;
     slow.is_spoken = quick->is_spoken;
     model_fastpath_is_off = true;
     play(bytes, size, &slow);

@@ -8,11 +8,12 @@
 #define PLAY_EVENTS_MAX 4096
 
 struct play {
+    bool has_time;      /* in the replayable world with budgets and timers */
     bool is_replayable; /* in a world without time, interrupts and other things of one machine */
     unsigned event_count;
     uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
     bool is_spoken;                   /* tell every event on stdout */
-    bool is_timed;                    /* came out: somebody ran on time of last resort, of which there is little */
+    bool is_timed;                    /* came out: depends on a machine's speed */
 };
 
 /* Boots; once, before play(). */

@@ -96,6 +96,13 @@ static bool actor_step(unsigned actor)
     step_next(&sequence, &world, actor, &step);
     if (step.kind == STEP_END)
         return false;
+    if (step.kind == STEP_TIME) {
+        while (ticks_now() < step.until) {
+        }
+        if (world.now < step.until)
+            world.now = step.until;
+        return true;
+    }
     struct message m = step.message;
     word destination = step.destination;
     enum error status = trap(step.number, &destination, &m);
@@ -120,6 +127,7 @@ _Noreturn void actor_run(word stack)
 static void world_prepare(void)
 {
     world.is_replayable = true;
+    world.time_ticks = ns_to_ticks(SEQUENCE_TIME_NS);
     world.memory = object_new(OBJECT_UNTYPED, WORLD_MEMORY_BITS);
     world.slots = slots_new(ROOT_WORLD_SLOTS);
     world.actors[0].buffer = own_buffer;
@@ -154,6 +162,7 @@ static bool play(void)
     }
     replay.count = 0;
     replay.is_different = false;
+    world.now = ticks_now();
     if (tcb_set_priority(ROOT_TCB, ROOT_TCB, 0) != ERROR_NONE)
         give_up("the root task's priority cannot be set", 0);
     while (actor_step(0)) {
@@ -175,7 +184,8 @@ static void say_difference(word number)
         replay.outcome.status, replay.outcome.badge, replay.outcome.info);
     for (unsigned i = 0; i < 4; i++)
         say(" %x", replay.outcome.words[i]);
-    say("\n(kernel-corpus ARCHIVE CORPUS %u replayable: what the model says)\n", number);
+    say("\n(kernel-corpus ARCHIVE CORPUS %u %s: what the model says)\n", number / 2,
+        (word)(world.has_time ? "time" : "replayable"));
 }
 
 int main(void)
@@ -188,6 +198,7 @@ int main(void)
         give_up("no plays in the archive", 0);
     world_prepare();
     for (const uint8_t *at = member.data, *end = at + member.bytes; at < end; number++) {
+        world.has_time = *at++;
         sequence = (struct sequence){at + 2, read_number(at, 2), 0};
         at = sequence.bytes + sequence.size;
         replay.left = read_number(at, 2);

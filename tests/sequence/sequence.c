@@ -90,6 +90,8 @@ static word size_for(word type, uint8_t byte)
 
 static word budget_for(const struct world *world, uint8_t byte)
 {
+    if (world->has_time) /* their ends and those of steps do not fall together */
+        return SEQUENCE_TIME_NS * (1 + byte % 3) + 377000 + byte / 64 * 31000;
     return world->is_replayable ? 1ul << 50 : 10000ul + byte % 128 * 8000ul;
 }
 
@@ -133,8 +135,12 @@ static word value_of(const struct world *world, enum class class, uint8_t byte, 
     case BUDGET:
         return budget_for(world, byte);
     case PERIOD:
+        if (world->has_time && byte >= 96)
+            return before + SEQUENCE_TIME_NS * (1 + byte % 4) + 243000;
         return byte < 96 || world->is_replayable ? before : budget_for(world, byte) << (byte & 3);
     case DEADLINE:
+        if (world->has_time)
+            return world->now + world->time_ticks * (byte % 6) + world->time_ticks * 5 / 8;
         return world->is_replayable ? 1ul << 62 : world->now + byte * 4096ul;
     case PC:
         return byte % 8 * 4096ul;
@@ -322,6 +328,11 @@ void step_next(struct sequence *sequence, const struct world *world, unsigned ac
         sequence->next += SEQUENCE_STEP_BYTES;
         step->kind = step->bytes[0] >= KIND_UNKNOWN ? STEP_MACHINE : STEP_CALL;
         if (step->kind == STEP_MACHINE) {
+            if (world->has_time && step->bytes[0] % 7 < 2) {
+                step->kind = STEP_TIME;
+                step->until = world->now + world->time_ticks * (1 + step->bytes[1] % 4);
+                return;
+            }
             if (world->is_replayable)
                 continue;
             return;

@@ -20,6 +20,7 @@
 #define WORKERS             (ACTORS - 1)
 #define SEQUENCE_STEP_BYTES 8
 #define WORLD_MEMORY_BITS   19
+#define SEQUENCE_TIME_NS    1000000ul
 #define WORLD_CNODE_BITS    7
 #define WORLD_SLOTS         (1u << WORLD_CNODE_BITS)
 
@@ -66,20 +67,23 @@ struct world {
     cptr memory;        /* an untyped of WORLD_MEMORY_BITS in it, nothing taken from it */
     cptr device;        /* an untyped of device memory in it, or 0 */
     bool is_replayable; /* nothing whose outcome depends on the machine or on time */
-    word now;           /* ticks, when it is not */
+    bool has_time;      /* replayable, with budgets and timers; time passes in steps of SEQUENCE_TIME_NS, STEP_TIME */
+    word now;           /* ticks: when it is not replayable; when it has time: what the last STEP_TIME ended at */
+    word time_ticks;    /* SEQUENCE_TIME_NS */
 };
 
 /* Makes the world, out of world.memory; the workers are ready and the caller should lower its priority to 0. Returns
  * NULL or what failed. */
 const char *world_build(const struct world *world);
 
-enum step_kind { STEP_CALL, STEP_MACHINE, STEP_END };
+enum step_kind { STEP_CALL, STEP_MACHINE, STEP_TIME, STEP_END };
 struct step {
     enum step_kind kind;
     const uint8_t *bytes;
     word number, destination; /* of STEP_CALL */
     struct message message;
     struct ipc_buffer *buffer; /* the caller's */
+    word until;                /* of STEP_TIME: the actor goes round until then, ticks; it sets world.now then */
 };
 
 struct sequence {

@@ -87,6 +87,10 @@ static const char *build_worker(const struct world *world, unsigned i)
     cptr cspace = world->slots + (i + 1 == WORKERS ? ROOT_WORLD_SMALL : ROOT_WORLD_CSPACE);
     cptr faults = i % 2 == 0 ? copy_of(world, WORLD_ENDPOINT) + 2 : 0;
     word period = world->is_replayable ? ENDLESS_NS : 1000000, budget = world->is_replayable ? period : period >> i;
+    if (world->has_time) {
+        budget = SEQUENCE_TIME_NS * (1 + i) + 377000;
+        period = i == 0 ? budget : 3 * budget + 143000;
+    }
     TRY(tcb_configure(tcb, cspace, ROOT_VSPACE, actor->buffer_address, actor->buffer_frame, faults));
     TRY(sched_control_configure(ROOT_SCHED_CONTROL, context, budget, period, i, 100 + i));
     TRY(tcb_set_sched_params(tcb, ROOT_TCB, WORKER_MCP, 30 + 10 * (i / 2), context));
