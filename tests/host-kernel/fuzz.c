@@ -105,8 +105,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     case 5: /* libFuzzer's own ideas, in one step */
         (void)LLVMFuzzerMutate(steps + at * STEP, STEP, STEP);
         break;
-    case 6: /* the other world */
-        data[0] ^= random_below(8) == 0;
+    case 6: /* another world */
+        if (random_below(8) == 0)
+            data[0] = (uint8_t)random_below(3);
         step_random(steps + at * STEP);
         break;
     default: /* one field of one step */

@@ -284,6 +284,7 @@ static void timed_interrupt(uint64_t limit)
         due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + APART_TICKS;
         player.play->is_timed |= due > 1 || when < player.last + APART_TICKS;
         player.last = when;
+        player.play->interrupts++;
     }
     model_timer(limit);
 }
@@ -360,6 +361,7 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
     player.sequence = (struct sequence){bytes, size, 0};
     play->event_count = 0;
     play->is_timed = false;
+    play->interrupts = 0;
     model_current()->context.pc = CODE + CODE_NEXT;
     struct message m = {message_info(TCB_SET_PRIORITY, 0, 2), {ROOT_TCB, 0}};
     player.steps[0].kind = STEP_MACHINE;

@@ -8,8 +8,9 @@
 #define PLAY_EVENTS_MAX 4096
 
 struct play {
-    bool has_time;      /* in the replayable world with budgets and timers */
-    bool is_replayable; /* in a world without time, interrupts and other things of one machine */
+    bool has_time;       /* in the replayable world with budgets and timers */
+    bool is_replayable;  /* in a world without time, interrupts and other things of one machine */
+    unsigned interrupts; /* came out: of the timer, in the world with time */
     unsigned event_count;
     uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
     bool is_spoken;                   /* tell every event on stdout */
