@@ -76,6 +76,7 @@ void player_start(const char *archive_path)
     world.device = untyped_find(BOOT_UNTYPED_DEVICE, 22);
     CHECK(world.memory != 0 && world.device != 0);
     world.slots = new_slots(ROOT_WORLD_SLOTS);
+    world.irq = 3;
     home = model_current()->space;
     for (unsigned i = 0; i < ACTORS; i++) {
         struct actor *actor = &world.actors[i];

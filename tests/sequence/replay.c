@@ -9,8 +9,13 @@
 
 #include "arch/platform/archive.h"
 
-#define STACK_BYTES  8192
-#define STOP_NUMBER  201 /* a system call that does not exist ends a worker when there are no more steps */
+#define STACK_BYTES 8192
+#define STOP_NUMBER 201 /* a system call that does not exist ends a worker when there are no more steps */
+#if defined(__x86_64__)
+#define IRQ_LINES 8 /* the RTC's and the next: nobody programs their devices */
+#else
+#define IRQ_LINES 34
+#endif
 #define WHOLE_MEMORY (1ul << WORLD_MEMORY_BITS)
 
 _Noreturn void actor_run(word stack);
@@ -130,6 +135,7 @@ static void world_prepare(void)
     world.time_ticks = ns_to_ticks(SEQUENCE_TIME_NS);
     world.memory = object_new(OBJECT_UNTYPED, WORLD_MEMORY_BITS);
     world.slots = slots_new(ROOT_WORLD_SLOTS);
+    world.irq = IRQ_LINES;
     world.actors[0].buffer = own_buffer;
     for (unsigned i = 1; i < ACTORS; i++) {
         struct actor *actor = &world.actors[i];

@@ -41,9 +41,9 @@ enum world_slot {
     WORLD_FRAME = WORLD_TABLE + 4,           /* 4 pages, 1 of 64 KiB, copies of two pages */
     WORLD_BUFFER = WORLD_FRAME + 7,          /* copies of the workers' buffer frames */
     WORLD_SCHED_CONTROL = WORLD_BUFFER + WORKERS,
-    WORLD_DEVICE,      /* untyped; only off the replayable way, like all below */
-    WORLD_IRQ_HANDLER, /* 2 */
-    WORLD_IO_PORT = WORLD_IRQ_HANDLER + 2,
+    WORLD_DEVICE,                          /* untyped; only off the replayable way */
+    WORLD_IRQ_HANDLER,                     /* 2 */
+    WORLD_IO_PORT = WORLD_IRQ_HANDLER + 2, /* only off the replayable way */
     WORLD_FREE
 };
 
@@ -65,6 +65,7 @@ struct world {
     struct actor actors[ACTORS];
     cptr slots;         /* ROOT_WORLD_SLOTS empty ones in the root task's CNode */
     cptr memory;        /* an untyped of WORLD_MEMORY_BITS in it, nothing taken from it */
+    word irq;           /* two lines from here on, where nothing is connected when it is replayable */
     cptr device;        /* an untyped of device memory in it, or 0 */
     bool is_replayable; /* nothing whose outcome depends on the machine or on time */
     bool has_time;      /* replayable, with budgets and timers; time passes in steps of SEQUENCE_TIME_NS, STEP_TIME */

@@ -60,6 +60,8 @@ static const char *build_copies(const struct world *world, cptr cnode)
         TRY(cnode_copy(cnode, WORLD_FRAME + 5 + i, cnode, WORLD_FRAME + i, RIGHT_ALL));
     }
     TRY(cnode_copy(cnode, WORLD_VSPACE + 2, ROOT_CNODE, ROOT_VSPACE, RIGHT_ALL));
+    for (unsigned i = 0; i < 2; i++)
+        TRY(irq_control_get(ROOT_IRQ_CONTROL, world->irq + i, 0, cnode, WORLD_IRQ_HANDLER + i));
     for (unsigned i = 0; i < WORKERS; i++)
         TRY(cnode_copy(cnode, WORLD_BUFFER + i, ROOT_CNODE, world->actors[1 + i].buffer_frame, RIGHT_ALL));
     TRY(cnode_copy(cnode, WORLD_SCHED_CONTROL, ROOT_CNODE, ROOT_SCHED_CONTROL, RIGHT_ALL));
@@ -74,8 +76,6 @@ static const char *build_devices(const struct world *world, cptr cnode)
 {
     if (world->device != 0)
         TRY(cnode_move(cnode, WORLD_DEVICE, ROOT_CNODE, world->device));
-    for (unsigned i = 0; i < 2; i++)
-        TRY(irq_control_get(ROOT_IRQ_CONTROL, 3 + i, 0, cnode, WORLD_IRQ_HANDLER + i));
     TRY(io_port_control_issue(ROOT_IO_PORT_CONTROL, 0x60, 0x6f, cnode, WORLD_IO_PORT));
     return NULL;
 }
