@@ -388,10 +388,10 @@ void sched_set_deadline(struct core *core)
     uint64_t deadline = ARCH_TIMER_NEVER;
     struct sched_context *sc = core->charged;
     core->deadline_dirty = false;
-    /* A time slice ends only for the sake of somebody else. */
-    if (sc && sc->budget != 0 &&
-        (!sched_context_is_round_robin(sc) || core->ready[core->current->priority].head != NULL))
+    if (sc && sc->budget != 0 && !sched_context_is_round_robin(sc))
         deadline = time_add(core->charge_start, refill_rest(sc, core->charge_start));
+    else if (sc && core->ready[core->current->priority].head) /* a time slice ends only for the sake of somebody else */
+        deadline = time_add(core->charge_start, sc->refills[0].amount);
     if (core->releases && core->releases->key < deadline)
         deadline = core->releases->key;
     if (core->timers && core->timers->key < deadline)
