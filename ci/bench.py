@@ -27,6 +27,7 @@ PEERS = ("seL4 MCS", "seL4 classic", "Linux")
 TOLERANCE = 0.03
 SAMPLED = ("latency_", "longest_")  # rows that are the worst of many samples: they move with any change of the code
 SAMPLED_TOLERANCE = 0.15
+LATENCY_PAGE = os.path.join("docs", "latency.md")
 UNCHECKED = ("loop_check",)  # a condition of measuring, not a figure
 SHF_WRITE, SHF_ALLOC = 1, 2
 SHT_NOBITS = 8
@@ -214,9 +215,23 @@ def write_record(root, name, rows):
     print(f"recorded in bench/{name}")
 
 
+def with_figures(page, rows):
+    """A page whose tables' rows `| `NAME` | what it is | x86-64 | arm64 |` show the recorded figures."""
+    def row(match):
+        figures = rows.get(match[2])
+        return match[0] if not figures else f"{match[1]} {number(figures['x86_64'])} | {number(figures['arm64'])} |"
+
+    return re.sub(r"^(\| `(\w+)` \|[^|\n]*\|) [\d,.]* \| [\d,.]* \|$", row, page, flags=re.MULTILINE)
+
+
 def record(root, arch, results, linux):
-    """Keep the figures, and Linux' where they were measured; draw the chart anew."""
+    """Keep the figures, and Linux' where they were measured; draw the chart and the page of latencies anew."""
     write_record(root, "recorded.json", with_results(read_rows(root, "recorded.json"), arch, results))
+    path = os.path.join(root, LATENCY_PAGE)
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(with_figures(page, read_rows(root, "recorded.json")))
     if linux:
         write_record(root, "linux.json", with_linux_results(read_rows(root, "linux.json"), arch, linux[2]))
     chart.write()

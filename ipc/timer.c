@@ -3,7 +3,7 @@
 #include <ipc/ipc.h>
 #include <kernel/delete.h>
 
-#define EXPIRIES_PER_CALL 8
+#define EXPIRIES_PER_CALL 4
 
 void timer_arm(struct core *core, struct timer *timer, uint64_t deadline)
 {

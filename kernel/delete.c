@@ -85,9 +85,10 @@ static bool slot_empty(struct core *core, struct slot *slot)
     return true;
 }
 
+/* At least one step, so that it comes to an end however many interrupts there are. */
 SELDOM bool dying_drain_all(struct core *core)
 {
-    while (kernel.dying) {
+    do {
         struct slot *zombie = kernel.dying;
         word count = zombie_count(zombie);
         if (count > 1) {
@@ -99,15 +100,19 @@ SELDOM bool dying_drain_all(struct core *core)
             slot_remove(zombie);
         }
         if (preemption_wanted(core))
-            return kernel.dying == NULL;
-    }
+            return false;
+    } while (kernel.dying);
     return true;
 }
 
 bool slot_delete(struct core *core, struct slot *slot)
 {
-    if (cap_type(slot->cap) != CAP_ZOMBIE && !slot_empty(core, slot))
-        return false;
+    if (!slot_is_empty(slot) && cap_type(slot->cap) != CAP_ZOMBIE) {
+        if (!slot_empty(core, slot))
+            return false;
+        if (kernel.dying && preemption_wanted(core)) /* that may have taken as long as a step of what is dying */
+            return false;
+    }
     return dying_drain(core);
 }
 

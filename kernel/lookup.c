@@ -3,13 +3,13 @@
 
 enum error lookup_slot(struct cap root, cptr address, struct slot **slot)
 {
-    unsigned bits = 32;
+    unsigned bits = 32, left = LOOKUP_CNODES;
     struct cap cap = root;
     if (address == 0)
         return ERROR_FAILED_LOOKUP;
     while (cap_type(cap) == OBJECT_CNODE) {
         unsigned radix = cap_cnode_radix(cap), guard_bits = cap_cnode_guard_bits(cap);
-        if (radix + guard_bits > bits)
+        if (radix + guard_bits > bits || left-- == 0)
             return ERROR_FAILED_LOOKUP;
         word rest = address & ((1ul << bits) - 1);
         if (rest >> (bits - guard_bits) != cap.word1)

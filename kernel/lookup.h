@@ -4,6 +4,9 @@
 
 #include <kernel/slot.h>
 
+/* So many CNodes can stand on the way: one system call makes up to fifteen look-ups, and interrupts wait meanwhile. */
+#define LOOKUP_CNODES 8
+
 /* Resolves all 32 bits of `address` from the CNode capability `root`. ERROR_FAILED_LOOKUP when nothing is there; the
  * slot found may be empty. */
 enum error lookup_slot(struct cap root, cptr address, struct slot **slot);

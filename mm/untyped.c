@@ -3,7 +3,7 @@
 #include <mm/untyped.h>
 
 #define CLEAR_STEP_BYTES 16384ul
-#define CREATE_STEPS     16 /* objects made between preemption points */
+#define CREATE_STEPS     4 /* objects made between preemption points */
 
 static unsigned unit_bits(struct cap cap)
 {

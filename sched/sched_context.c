@@ -2,7 +2,7 @@
 #include <arch/timer.h>
 #include <sched/core_block.h>
 
-#define RELEASES_PER_CALL 8
+#define RELEASES_PER_CALL 4
 
 void sched_context_init(void *object)
 {

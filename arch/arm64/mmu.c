@@ -197,12 +197,13 @@ void mmu_user_on(void)
 
 /* ---- ASIDs ----
  *
- * 0 is the empty space's, 1 is shared by all spaces that came when the others were used up: loading one of those first
- * drops what the last one left (mmu_switch_shared). */
+ * 0 is the empty space's, 1 is shared by all spaces that came when no other was found free: loading one of those first
+ * drops what the last one left (mmu_switch_shared). The search is cut short, for the sake of interrupts. */
 
 #define ASID_SHARED 1u
 #define ASID_FIRST  2u
 #define ASID_LIMIT  65536u
+#define ASID_LOOK   16u /* words of the map */
 #define TCR_ASID_16 (1ul << 36)
 
 static uint64_t asid_map[ASID_LIMIT / 64]; /* bit set: in use */
@@ -212,12 +213,11 @@ static unsigned asid_allocate(void)
 {
     unsigned words = (system_read(tcr_el1) & TCR_ASID_16) != 0 ? ASID_LIMIT / 64 : 256 / 64;
     asid_map[0] |= 1u | 1u << ASID_SHARED;
-    for (unsigned i = 0; i < words; i++) {
-        unsigned at = (asid_hint + i) % words;
+    for (unsigned i = 0; i < ASID_LOOK; i++, asid_hint++) {
+        unsigned at = asid_hint % words;
         if (asid_map[at] != UINT64_MAX) {
             unsigned bit = (unsigned)__builtin_ctzl(~asid_map[at]);
             asid_map[at] |= 1ul << bit;
-            asid_hint = at;
             return at * 64 + bit;
         }
     }
@@ -234,8 +234,10 @@ void arch_space_release(struct arch_space *space)
 {
     uint64_t asid = space->ttbr >> TTBR_ASID_SHIFT;
     arch_tlb_space(space);
-    if (asid >= ASID_FIRST)
-        asid_map[asid / 64] &= ~(1ul << asid % 64);
+    if (asid < ASID_FIRST)
+        return;
+    asid_hint = (unsigned)asid / 64;
+    asid_map[asid / 64] &= ~(1ul << asid % 64);
 }
 
 struct arch_space *arch_space_empty(void)

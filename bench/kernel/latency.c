@@ -95,17 +95,18 @@ static void crowd_runner(word unused)
     }
 }
 
-static void crowd_thread(cptr tcb, cptr context, thread_function *function, word argument, word budget_ns)
+static void thread_make(cptr tcb, cptr context, thread_function *function, word argument, word stack_top,
+                        word budget_ns)
 {
     struct user_registers registers = {0};
 #if defined(__x86_64__)
     registers.rip = (word)thread_entry;
-    registers.rsp = (word)crowd_stack + sizeof(crowd_stack);
+    registers.rsp = stack_top;
     registers.rdi = (word)function;
     registers.rsi = argument;
 #else
     registers.pc = (word)thread_entry;
-    registers.sp = (word)crowd_stack + sizeof(crowd_stack);
+    registers.sp = stack_top;
     registers.x[0] = (word)function;
     registers.x[1] = argument;
 #endif
@@ -113,6 +114,11 @@ static void crowd_thread(cptr tcb, cptr context, thread_function *function, word
     need(tcb_configure(tcb, ROOT_CNODE, ROOT_VSPACE, 0, 0, 0), "TCB_CONFIGURE");
     need(tcb_set_sched_params(tcb, ROOT_TCB, 255, PRIORITY_CROWD, context), "TCB_SET_SCHED_PARAMS");
     need(tcb_write_registers(tcb, true, own_buffer, &registers), "TCB_WRITE_REGISTERS");
+}
+
+static void crowd_thread(cptr tcb, cptr context, thread_function *function, word argument, word budget_ns)
+{
+    thread_make(tcb, context, function, argument, (word)crowd_stack + sizeof(crowd_stack), budget_ns);
 }
 
 /* `count` threads that run `function`; they have blocked when this returns. The first one's TCB. */
@@ -295,20 +301,46 @@ static void case_server_death(void)
     harness_revoke();
 }
 
-/* A thousand timers that expire at one instant, each with a notification and a context that is charged. */
-static void case_timers(void)
+/* Thousands of timers, each with a notification and a context that is charged; `together` of them expire at one
+ * instant, the next ones `apart` later. The first instant. */
+#define TIMERS 4000
+static word timers_arm(cptr notification, word together, word apart)
 {
-    cptr timers = objects_new(OBJECT_TIMER, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
-    cptr notification = object_new(OBJECT_NOTIFICATION, 0);
-    word together = ticks_now() + 4000000 / INSTRUCTIONS_PER_TICK;
-    for (cptr i = 0; i < CROWD; i++) {
+    cptr timers = objects_new(OBJECT_TIMER, 0, TIMERS), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, TIMERS);
+    word first = ticks_now() + 40000000 / INSTRUCTIONS_PER_TICK;
+    for (cptr i = 0; i < TIMERS; i++) {
         need(sched_control_configure(ROOT_SCHED_CONTROL, contexts + i, 1000000, 10000000, 6, 0), "SchedContext");
         need(timer_bind(timers + i, notification, contexts + i), "TIMER_BIND");
-        need(timer_set(timers + i, together), "TIMER_SET");
+        need(timer_set(timers + i, first + i * 1237 % TIMERS / together * apart), "TIMER_SET");
     }
-    while (ticks_now() < together + 1000000 / INSTRUCTIONS_PER_TICK) {
+    return first;
+}
+
+static void case_timers(void)
+{
+    word together = timers_arm(object_new(OBJECT_NOTIFICATION, 0), TIMERS, 0);
+    while (ticks_now() < together + 2000000 / INSTRUCTIONS_PER_TICK) {
     }
     harness_revoke();
+}
+
+/* As many at one instant as one interrupt serves, thousands behind them, and for each a thread that wakes. The observer
+ * cannot be asked, since its own timer waits behind the others: what counts is for how long a user loop does not come
+ * to its next instruction. */
+static word timers_stretch(void)
+{
+    enum { AT_ONCE = 4 };
+    word longest = 0, apart = 20000 / INSTRUCTIONS_PER_TICK;
+    harness_mark(LIFE_BITS);
+    cptr notification = object_new(OBJECT_NOTIFICATION, 0);
+    (void)crowd_new(CROWD, crowd_waiter, notification);
+    word end = timers_arm(notification, AT_ONCE, apart) + TIMERS / AT_ONCE * apart;
+    for (word last = counter_read(), now; ticks_now() < end; last = now) {
+        now = counter_read();
+        longest = now - last > longest ? now - last : longest;
+    }
+    harness_release();
+    return longest;
 }
 
 /* A thousand threads whose budget is used up are ready to be chosen, and later have it back at one instant. */
@@ -341,6 +373,219 @@ static void case_priorities(void)
     harness_revoke();
 }
 
+/* A CNode of 2^20 slots, filled by range and revoked, then destroyed. */
+static void case_cnode_large(void)
+{
+    enum { COPIES = 2048 };
+    cptr cnode = object_new(OBJECT_CNODE, 20), endpoint = object_new(OBJECT_ENDPOINT, 0), copy = slot_new();
+    word done;
+    need(cnode_copy(cnode, 1, ROOT_CNODE, endpoint, RIGHT_ALL), "CNODE_COPY");
+    for (word have = 1; have < COPIES; have += done)
+        need(cnode_copy_range(cnode, 1 + have, cnode, 1, RIGHT_ALL, have < COPIES - have ? have : COPIES - have, &done),
+             "CNODE_COPY");
+    need(cnode_revoke(ROOT_CNODE, endpoint), "CNODE_REVOKE");
+    need(cnode_copy(ROOT_CNODE, copy, ROOT_CNODE, cnode, RIGHT_ALL), "CNODE_COPY");
+    need(cnode_move(cnode, (1 << 20) - 1, ROOT_CNODE, cnode), "CNODE_MOVE"); /* it holds itself, too */
+    need(cnode_delete(ROOT_CNODE, copy), "CNODE_DELETE");
+    harness_revoke();
+}
+
+/* A frame of 1 GiB (of device memory, so that none need be there), by entries of every size; the tables remain. */
+#define GIANT_BITS 30
+#define GIANT_BASE 0x3000000000ul
+static void giant_map(cptr frame, word address, word bytes, word attributes)
+{
+    word done;
+    for (word at = 0; at < bytes; at += done) {
+        word missing;
+        done = 0;
+        enum error error =
+            frame_map(frame, ROOT_VSPACE, address + at, READ_WRITE, attributes, at, bytes - at, &done, &missing);
+        if (error != ERROR_FAILED_LOOKUP) {
+            need(error, "FRAME_MAP");
+            continue;
+        }
+        word reach = 1ul << (PAGE_BITS + 9 * missing);
+        need(page_table_map(object_new(OBJECT_PAGE_TABLE, 0), ROOT_VSPACE, (address + at) & ~(reach - 1), missing, 0),
+             "PAGE_TABLE_MAP");
+    }
+}
+
+static void case_map_giant(void)
+{
+    cptr frame = slot_new(), copy = slot_new();
+    word done, size = 1ul << GIANT_BITS;
+    enum error error = ERROR_NOT_ENOUGH_MEMORY;
+    for (uint32_t i = 0; i < boot->untyped_count && error != ERROR_NONE; i++)
+        if (boot->untypeds[i].kind == BOOT_UNTYPED_DEVICE && boot->untypeds[i].size_bits >= GIANT_BITS)
+            error = untyped_retype_all(boot->untyped_first + i, OBJECT_FRAME, GIANT_BITS, ROOT_CNODE, frame, 1);
+    need(error, "no gibibyte of device memory");
+    need(cnode_copy(ROOT_CNODE, copy, ROOT_CNODE, frame, RIGHT_ALL), "CNODE_COPY");
+    giant_map(copy, GIANT_BASE, size, ATTRIBUTE_UNCACHED); /* in one entry, where the CPU has such */
+    need(frame_unmap(copy, &done), "FRAME_UNMAP");
+    giant_map(copy, GIANT_BASE + 2 * size + 8 * TABLE_SPAN, size, ATTRIBUTE_UNCACHED); /* by 2 MiB */
+    need(frame_unmap(copy, &done), "FRAME_UNMAP");
+    giant_map(copy, GIANT_BASE + 4 * size + 8 * PAGE_BYTES, size / 16,
+              ATTRIBUTE_UNCACHED); /* by pages; the walk passes all of it */
+    need(cnode_delete(ROOT_CNODE, copy), "CNODE_DELETE");
+    need(cnode_delete(ROOT_CNODE, frame), "CNODE_DELETE");
+    harness_revoke();
+}
+
+/* --- a chain of calls on one context --- */
+
+#define CHAIN_STACK_BYTES 512
+static cptr chain_endpoints, chain_replies, chain_end;
+static volatile word chain_length;
+
+/* Link `i` serves endpoint i, passively, and asks the next one before it answers; the last never answers. */
+static void chain_link(word i)
+{
+    struct message m = {0};
+    word badge;
+    for (;;) {
+        (void)syscall_recv(chain_endpoints + (cptr)i, chain_replies + (cptr)i, &m, &badge);
+        chain_length = i + 1;
+        m.info = 0;
+        if (i + 1 < CROWD)
+            (void)syscall_call(chain_endpoints + (cptr)i + 1, &m);
+        else
+            (void)notification_wait(chain_end); /* which nobody signals */
+    }
+}
+
+static cptr chain_new(void)
+{
+    cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
+    char *stacks = memory_new(19, NULL);
+    chain_endpoints = objects_new(OBJECT_ENDPOINT, 0, CROWD);
+    chain_replies = objects_new(OBJECT_REPLY, 0, CROWD);
+    chain_end = object_new(OBJECT_NOTIFICATION, 0);
+    chain_length = 0;
+    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
+    for (cptr i = 0; i < CROWD; i++)
+        thread_make(tcbs + i, contexts + i, chain_link, i, (word)stacks + (i + 1) * CHAIN_STACK_BYTES, 10000000);
+    for (cptr i = 0; i < CROWD; i++)
+        need(sched_context_unbind(contexts + i), "SCHED_CONTEXT_UNBIND");
+    crowd_new(1, crowd_caller, chain_endpoints);
+    if (chain_length != CROWD)
+        give_up("the chain of calls is short", chain_length);
+    return tcbs;
+}
+
+/* A thousand threads, each called by the one before, all on the first one's context: priorities change, and threads
+ * of the middle, the end and the beginning die. */
+static void case_chain(void)
+{
+    cptr tcbs = chain_new();
+    for (cptr i = 0; i < CROWD; i += 10)
+        need(tcb_set_priority(tcbs + i, ROOT_TCB, PRIORITY_CROWD + 1), "TCB_SET_PRIORITY");
+    for (cptr i = 1; i < 10; i++)
+        need(cnode_delete(ROOT_CNODE, tcbs + i * CROWD / 10), "CNODE_DELETE");
+    for (cptr i = 0; i < 5; i++) {
+        need(cnode_delete(ROOT_CNODE, tcbs + CROWD - 1 - i), "CNODE_DELETE");
+        need(cnode_delete(ROOT_CNODE, tcbs + i), "CNODE_DELETE");
+        need(cnode_delete(ROOT_CNODE, chain_replies + 550 + i), "CNODE_DELETE");
+        need(cnode_delete(ROOT_CNODE, chain_endpoints + 650 + i), "CNODE_DELETE");
+    }
+    harness_revoke();
+}
+
+/* Four thousand senders of all priorities in one queue: they change places, two badges are cancelled, the endpoint
+ * goes. */
+static void case_endpoint_order(void)
+{
+    enum { SENDERS = 4000 };
+    cptr endpoint = object_new(OBJECT_ENDPOINT, 0), badged = slots_new(2);
+    for (cptr i = 0; i < 2; i++)
+        need(cnode_mint(ROOT_CNODE, badged + i, ROOT_CNODE, endpoint, RIGHT_ALL, 1 + i), "CNODE_MINT");
+    cptr tcbs = crowd_new(SENDERS / 2, crowd_sender, badged);
+    (void)crowd_new(SENDERS / 2, crowd_sender, badged + 1);
+    for (cptr i = 0; i < SENDERS / 2; i++) /* below the root task: who is cancelled waits for its end */
+        need(tcb_set_priority(tcbs + i, ROOT_TCB, i % PRIORITY_ROOT), "TCB_SET_PRIORITY");
+    for (cptr i = 0; i < 200; i++) /* from the end of the queue to its beginning */
+        need(tcb_set_priority(tcbs + (i & ~1u), ROOT_TCB, i % 2 ? 0 : 255), "TCB_SET_PRIORITY");
+    need(cnode_cancel_badged_sends(ROOT_CNODE, badged), "CNODE_CANCEL_BADGED_SENDS");
+    need(cnode_delete(ROOT_CNODE, badged), "CNODE_DELETE");
+    need(cnode_delete(ROOT_CNODE, badged + 1), "CNODE_DELETE");
+    need(cnode_delete(ROOT_CNODE, endpoint), "CNODE_DELETE");
+    harness_revoke();
+}
+
+/* One untyped with thousands of children of many kinds, armed timers among them, revoked. */
+static void case_revoke_untyped(void)
+{
+    enum { EACH = 1024 };
+    cptr untyped = object_new(OBJECT_UNTYPED, LIFE_BITS - 3), before = harness_use(untyped);
+    cptr notifications = objects_new(OBJECT_NOTIFICATION, 0, EACH), timers = objects_new(OBJECT_TIMER, 0, EACH);
+    cptr contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, EACH);
+    for (cptr i = 0; i < EACH; i++) {
+        need(timer_bind(timers + i, notifications + i, contexts + i), "TIMER_BIND");
+        need(timer_set(timers + i, ticks_now() + (1ul << 40) + i * 77 % EACH), "TIMER_SET");
+    }
+    (void)objects_new(OBJECT_ENDPOINT, 0, EACH);
+    (void)objects_new(OBJECT_REPLY, 0, EACH);
+    (void)objects_new(OBJECT_VSPACE, 0, 64);
+    (void)objects_new(OBJECT_PAGE_TABLE, 0, 64);
+    (void)harness_use(before);
+    need(cnode_revoke(ROOT_CNODE, untyped), "CNODE_REVOKE");
+    harness_revoke();
+}
+
+/* --- one deletion meets what another left behind --- */
+
+#define LEFT_BASE 0x2800010000ul
+static volatile cptr left_cnode; /* for the other thread to delete; 0 when it is done */
+static cptr left_doorbell;
+
+static void left_deleter(word unused)
+{
+    (void)unused;
+    for (;;) {
+        (void)notification_wait(left_doorbell);
+        need(cnode_delete(ROOT_CNODE, left_cnode), "CNODE_DELETE");
+        left_cnode = 0;
+    }
+}
+
+/* Frames of 2 MiB, each mapped by pages under two tables. */
+static cptr left_frames(word count)
+{
+    cptr frames = objects_new(OBJECT_FRAME, 21, count);
+    for (word i = 0; i < count; i++)
+        giant_map(frames + (cptr)i, LEFT_BASE + i * 2 * TABLE_SPAN, TABLE_SPAN, 0);
+    return frames;
+}
+
+/* A thread is interrupted while it destroys a CNode with mapped frames; then a more urgent one deletes its own. */
+static void case_left_behind(void)
+{
+    enum { FRAMES = 8 };
+    cptr wake = object_new(OBJECT_TIMER, 0), woken = object_new(OBJECT_NOTIFICATION, 0);
+    left_doorbell = object_new(OBJECT_NOTIFICATION, 0);
+    struct thread *deleter = thread_new(left_deleter, 0, PRIORITY_CROWD, 0);
+    need(timer_bind(wake, woken, deleter->sched_context), "TIMER_BIND");
+    thread_start(deleter);
+    cptr untyped = object_new(OBJECT_UNTYPED, 25), before = harness_use(untyped);
+    for (word round = 0; round < 10; round++) {
+        cptr cnode = object_new(OBJECT_CNODE, 5), frames = left_frames(FRAMES + 1);
+        for (cptr i = 0; i < FRAMES; i++)
+            need(cnode_move(cnode, 31 - i, ROOT_CNODE, frames + i), "CNODE_MOVE");
+        left_cnode = cnode;
+        notification_signal(left_doorbell);
+        need(timer_set(wake, ticks_now() + (10000 + round * 3000) / INSTRUCTIONS_PER_TICK), "TIMER_SET");
+        (void)notification_wait(woken);
+        need(cnode_delete(ROOT_CNODE, frames + FRAMES), "CNODE_DELETE");
+        while (left_cnode != 0) {
+            need(timer_set(wake, ticks_now() + 10000 / INSTRUCTIONS_PER_TICK), "TIMER_SET");
+            (void)notification_wait(woken);
+        }
+        need(cnode_revoke(ROOT_CNODE, untyped), "CNODE_REVOKE");
+    }
+    (void)harness_use(before);
+    harness_revoke();
+}
+
 static const struct latency_case {
     const char *name;
     void (*run)(void);
@@ -353,11 +598,17 @@ static const struct latency_case {
     {"map_pages", case_map_pages},
     {"map_large", case_map_large},
     {"shared_tables", case_shared_tables},
+    {"map_giant", case_map_giant},
+    {"cnode_large", case_cnode_large},
+    {"revoke_untyped", case_revoke_untyped},
+    {"left_behind", case_left_behind},
     {"caches", case_caches},
     {"endpoint_senders", case_endpoint_senders},
     {"notification_waiters", case_notification_waiters},
     {"cancel_badged", case_cancel_badged},
     {"server_death", case_server_death},
+    {"endpoint_order", case_endpoint_order},
+    {"chain", case_chain},
     {"budgets", case_budgets},
     {"priorities", case_priorities},
 };
@@ -391,9 +642,12 @@ int main(void)
         say("bench latency_%s %u\n", cases[i].name, stretch);
         longest = stretch > longest ? stretch : longest;
     }
+    word stretch = timers_stretch();
+    say("bench latency_timers %u\n", stretch);
+    longest = stretch > longest ? stretch : longest;
     say("bench longest_interrupts_off %u\n", longest);
     /* A timer waits for those that expire before it: no stretch, since there are interrupts in between. */
-    say("bench timer_expiry %u\n", latest(case_timers) / CROWD);
+    say("bench timer_expiry %u\n", latest(case_timers) / TIMERS);
     say("bench end\n");
     return 0;
 }

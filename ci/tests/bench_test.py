@@ -10,6 +10,27 @@ import bench
 ROWS = {"call": {"arm64": 400, "x86_64": 1000}, "yield": {"arm64": 300, "x86_64": 200.5}}
 
 
+class Page(unittest.TestCase):
+    PAGE = "| row | what | x86-64 | arm64 |\n|---|---|---|---|\n| `call` | a call |  |  |\n| `yield` | `a` yield | 1 | 2,000 |\n| `x` | y | 1 | 2 |\n"
+
+    def test_rows_with_recorded_figures_show_them(self):
+        shown = bench.with_figures(self.PAGE, ROWS)
+        self.assertIn("| `call` | a call | 1,000 | 400 |\n", shown)
+        self.assertIn("| `yield` | `a` yield | 200.50 | 300 |\n", shown)
+        self.assertIn("| `x` | y | 1 | 2 |\n", shown)
+        self.assertEqual(bench.with_figures(shown, ROWS), shown)
+
+    def test_the_page_of_latencies_shows_every_recorded_latency(self):
+        root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+        rows = bench.read_rows(root, "recorded.json")
+        with open(os.path.join(root, bench.LATENCY_PAGE), encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(bench.with_figures(page, rows), page)
+        for name in rows:
+            if name.startswith(("latency_", "longest_")):
+                self.assertIn(f"| `{name}` |", page)
+
+
 class Compare(unittest.TestCase):
     def test_the_same_passes_in_silence(self):
         self.assertEqual(bench.compare(ROWS, "x86_64", [("loop_check", 2.0), ("call", 1000.0), ("yield", 200.5)]), ([], []))

@@ -211,6 +211,38 @@ CASE(cspace_shapes, "Capabilities are found through one, two, three and eight CN
     }
 }
 
+CASE(cspace_too_deep, "Nine CNodes on the way are one too many: nothing is found, though all bits fit")
+{
+    setup();
+    cptr below = cnode, faults = object_new(OBJECT_ENDPOINT, 0), reply = object_new(OBJECT_REPLY, 0);
+    word address = 0, bits = 0;
+    OK(cnode_mint(cnode, 9, ROOT_CNODE, ntfn, RIGHT_SEND, 0x99));
+    for (unsigned level = 0; level < 9; level++) { /* 4 bits each, but for the two nearest to the root: 2 */
+        word radix = level < 7 ? 4 : 2, index = level < 7 ? 9 : 1;
+        cptr guarded = slot_new();
+        if (level > 0) {
+            cptr above = object_new(OBJECT_CNODE, radix);
+            OK(cnode_move(above, index, ROOT_CNODE, below));
+            below = above;
+        }
+        OK(cnode_mint(ROOT_CNODE, guarded, ROOT_CNODE, below, 0, cnode_guard(0, 0)));
+        below = guarded;
+        address |= index << bits;
+        bits += radix;
+    }
+    EQUAL(bits, 32);
+    struct actor *a = actor_new(PRIORITY_HIGH, 0, 0);
+    OK(tcb_set_space(a->thread->tcb, below, ROOT_VSPACE, faults));
+    (void)actor_step(a, SYSCALL_SEND, (cptr)address, 0, NULL);
+    actor_start(a);
+    struct message m;
+    word badge;
+    EQUAL(notification_poll(ntfn), 0);
+    OK(syscall_nbrecv(faults, reply, &m, &badge));
+    EQUAL(m.words[2], address);
+    EQUAL(m.words[4], ERROR_FAILED_LOOKUP);
+}
+
 CASE(cspace_dead_ends,
      "Addresses with bits left at a capability that is no CNode, or too few for the next one, are not found")
 {
