@@ -3,6 +3,9 @@
 
     tests/kernel/mutate.py --arch x86_64 --scratch /tmp/mutants --sample 100
     tests/kernel/mutate.py --arch arm64 --scratch /tmp/mutants --files ipc/endpoint.c --list
+    tests/kernel/mutate.py --arch arm64 --scratch /tmp/mutants --files arch/arm64/mmu.c arch/arm64/irq.c
+
+Without --files the portable kernel is broken; files of the architecture's folder are taken when they are named.
 
 A mutation is one change of one line by one of the RULES below (a condition turned round, a comparison moved by one, a
 statement left out, an error swallowed). The sources are copied to the scratch folder, which is also built there; the tree
@@ -68,8 +71,8 @@ def mutations_of(root, path):
                 yield path, number, rule, change(match)
 
 
-def sources(root, names):
-    for folder in FOLDERS:
+def sources(root, names, arch):
+    for folder in FOLDERS + ((f"arch/{arch}",) if names else ()):
         for name in sorted(os.listdir(os.path.join(root, folder))):
             path = f"{folder}/{name}"
             if name.endswith(".c") and path not in WITHOUT and (not names or path in names):
@@ -180,7 +183,7 @@ def main():
     args = parser.parse_args()
     scratch = None if args.list else Scratch(os.path.abspath(args.scratch), args.arch, args.host_dir)
     root = scratch.source if scratch else ROOT
-    chosen = [mutation for path in sources(root, args.files) for mutation in mutations_of(root, path)]
+    chosen = [mutation for path in sources(root, args.files, args.arch) for mutation in mutations_of(root, path)]
     if args.lines:
         first, last = (int(part) for part in args.lines.split("-"))
         chosen = [mutation for mutation in chosen if first <= mutation[1] + 1 <= last]

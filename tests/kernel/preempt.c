@@ -253,7 +253,64 @@ CASE(preempt_server_of_many,
     }
 }
 
-CASE(timers_equal_deadlines, "Forty timers of one deadline all fire, though an expiry handles sixteen at a time")
+static volatile word cancelled;
+
+static void sends(word badged)
+{
+    for (;;) {
+        struct message m = {0};
+        if (syscall_send((cptr)badged, &m) == ERROR_ABORTED)
+            cancelled = cancelled + 1;
+    }
+}
+
+/* When the timer fires, this sender leaves its queue and comes again. */
+static void disturbs(word tcb)
+{
+    for (;;) {
+        (void)notification_wait(ntfn);
+        (void)tcb_suspend((cptr)tcb);
+        (void)tcb_resume((cptr)tcb);
+        wakes = wakes + 1;
+    }
+}
+
+CASE(preempt_cancel_disturbed,
+     "The sender at which an interrupted cancelling of badged sends stands, the last of the queue, leaves just then")
+{
+    cptr endpoint = object_new(OBJECT_ENDPOINT, 0), reply = object_new(OBJECT_REPLY, 0), badged[2];
+    struct thread *sender[2];
+    struct message m;
+    word badge;
+    cancelled = wakes = 0;
+    for (unsigned i = 0; i < 2; i++) { /* the one that is cancelled stands before the other */
+        badged[i] = minted(endpoint, RIGHT_ALL, 1 + i);
+        sender[i] = thread_new(sends, badged[i], PRIORITY_HIGH + 1 - i, 0);
+        thread_start(sender[i]);
+    }
+    ntfn = object_new(OBJECT_NOTIFICATION, 0);
+    timer = object_new(OBJECT_TIMER, 0);
+    OK(timer_bind(timer, ntfn, ROOT_SCHED_CONTEXT));
+    thread_start(thread_new(disturbs, sender[1]->tcb, PRIORITY_HIGH + 2, 0));
+    for (word delay = 0; delay < 4000; delay += 16) { /* at every moment of the call */
+        NOTE(delay);
+        word before = cancelled, woken = wakes;
+        OK(timer_set(timer, ticks_now() + ns_to_ticks(delay)));
+        OK(cnode_cancel_badged_sends(ROOT_CNODE, badged[0]));
+        spin_ns(5 * US);
+        CHECK(cancelled > before);
+        EQUAL(wakes, woken + 1);
+    }
+    for (unsigned i = 0; i < 2; i++) { /* both are there, once */
+        OK(syscall_nbrecv(endpoint, reply, &m, &badge));
+        EQUAL(badge, 1 + i);
+        OK(tcb_suspend(sender[i]->tcb));
+    }
+    OK(syscall_nbrecv(endpoint, reply, &m, &badge));
+    EQUAL(badge, 0);
+}
+
+CASE(timers_equal_deadlines, "Forty timers of one deadline all fire, though an interrupt handles a few at a time")
 {
     enum { TIMERS = 40 };
     cptr signals = object_new(OBJECT_NOTIFICATION, 0), timers = objects_new(OBJECT_TIMER, 0, TIMERS);

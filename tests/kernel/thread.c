@@ -134,6 +134,19 @@ CASE(tcb_own_registers, "A thread cannot read or write its own registers")
     EQUAL(tcb_write_registers(ROOT_TCB, false, own_buffer, &r), ERROR_ILLEGAL_OPERATION);
 }
 
+CASE(tcb_read_registers_length,
+     "READ_REGISTERS answers with as many words as there are registers, and touches none behind")
+{
+    struct thread *t = thread_new(arrives, 1, PRIORITY_LOW, 0);
+    for (unsigned i = 0; i < 8; i++)
+        own_buffer->words[USER_REGISTERS_WORDS + i] = 0x5eed + i;
+    struct message m = {0, {0}};
+    OK(invoke(t->tcb, TCB_READ_REGISTERS, 1, &m));
+    EQUAL(message_info_length(m.info), USER_REGISTERS_WORDS);
+    for (unsigned i = 0; i < 8; i++)
+        EQUAL(own_buffer->words[USER_REGISTERS_WORDS + i], 0x5eed + i);
+}
+
 CASE(tcb_registers_without_buffer,
      "Without an IPC buffer the first eight registers are read, and the first seven written")
 {
