@@ -10,9 +10,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
-LIMIT_SECONDS = 60
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+from halted_machine import halted_answer
+
 RAM_BASE, RAM_BYTES = 0x40000000, 64 << 20
 IMAGE_ADDRESS = 0x40200000  # where QEMU loads an Image
 HALF = 0xFFFF000000000000
@@ -22,25 +23,10 @@ ADDRESS = 0x0000FFFFFFFFF000
 
 def saved_memory(image, archive, scratch):
     path = os.path.join(scratch, "ram")
-    command = ["qemu-system-aarch64", "-machine", "virt", "-cpu", "max", "-m", "64", "-kernel", image, "-initrd", archive,
-               "-display", "none", "-serial", "null", "-monitor", "stdio", "-no-reboot", "-no-shutdown"]
-    qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        end = time.monotonic() + LIMIT_SECONDS
-        while time.monotonic() < end:
-            time.sleep(1)
-            qemu.stdin.write("info status\n")
-            qemu.stdin.flush()
-            while "VM status:" not in (line := qemu.stdout.readline()):
-                if not line:
-                    raise SystemExit("page_rights: QEMU ended early")
-            if "shutdown" in line:
-                qemu.communicate(f"pmemsave {RAM_BASE:#x} {RAM_BYTES} \"{path}\"\nquit\n", timeout=LIMIT_SECONDS)
-                with open(path, "rb") as file:
-                    return file.read()
-        raise SystemExit("page_rights: the machine was not switched off")
-    finally:
-        qemu.kill()
+    halted_answer(["qemu-system-aarch64", "-machine", "virt", "-cpu", "max", "-m", "64", "-kernel", image, "-initrd", archive],
+                  f"pmemsave {RAM_BASE:#x} {RAM_BYTES} \"{path}\"\n")
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def symbols(nm, elf):

@@ -5,34 +5,20 @@
 The run must end by switching the machine off; QEMU keeps the halted machine. Then no page may be both writable and
 executable, no kernel page may be open to user mode, and the CPU's protections must be on.
 """
+import os
 import re
-import subprocess
 import sys
-import time
 
-LIMIT_SECONDS = 60
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+from halted_machine import halted_answer
+
 KERNEL_HALF = 1 << 47
 CR0_WP, CR4_SMEP, CR4_SMAP, EFER_NXE = 1 << 16, 1 << 20, 1 << 21, 1 << 11
 
 
 def monitor_output(kernel, archive):
-    command = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", "512", "-kernel", kernel, "-initrd", archive,
-               "-display", "none", "-serial", "null", "-monitor", "stdio", "-no-reboot", "-no-shutdown"]
-    qemu = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        end = time.monotonic() + LIMIT_SECONDS
-        while time.monotonic() < end:
-            time.sleep(1)
-            qemu.stdin.write("info status\n")
-            qemu.stdin.flush()
-            while "VM status:" not in (line := qemu.stdout.readline()):
-                if not line:
-                    raise SystemExit("page_rights: QEMU ended early")
-            if "shutdown" in line:
-                return qemu.communicate("info tlb\ninfo registers\nquit\n", timeout=LIMIT_SECONDS)[0]
-        raise SystemExit("page_rights: the machine was not switched off")
-    finally:
-        qemu.kill()
+    return halted_answer(["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-m", "512", "-kernel", kernel, "-initrd", archive],
+                         "info tlb\ninfo registers\n")
 
 
 def problems(text):

@@ -398,6 +398,32 @@ void thread_make_passive(struct thread *thread)
     need(sched_context_unbind(thread->sched_context), "SCHED_CONTEXT_UNBIND");
 }
 
+enum error syscall_numbered(word number, word *destination, struct message *m)
+{
+    switch (number) {
+    case SYSCALL_CALL:
+        return syscall_trap(SYSCALL_CALL, destination, m);
+    case SYSCALL_REPLY_RECV:
+        return syscall_trap(SYSCALL_REPLY_RECV, destination, m);
+    case SYSCALL_SEND:
+        return syscall_trap(SYSCALL_SEND, destination, m);
+    case SYSCALL_NBSEND:
+        return syscall_trap(SYSCALL_NBSEND, destination, m);
+    case SYSCALL_RECV:
+        return syscall_trap(SYSCALL_RECV, destination, m);
+    case SYSCALL_NBRECV:
+        return syscall_trap(SYSCALL_NBRECV, destination, m);
+    case SYSCALL_WAIT:
+        return syscall_trap(SYSCALL_WAIT, destination, m);
+    case SYSCALL_NBWAIT:
+        return syscall_trap(SYSCALL_NBWAIT, destination, m);
+    case SYSCALL_YIELD:
+        return syscall_trap(SYSCALL_YIELD, destination, m);
+    default:
+        return syscall_trap((enum syscall)NO_SYSTEM_CALL, destination, m);
+    }
+}
+
 void let_others_run(void)
 {
     for (int i = 0; i < HARNESS_THREADS; i++)

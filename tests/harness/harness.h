@@ -77,6 +77,10 @@ void thread_aim(struct thread *thread, thread_function *function, word argument)
 /* Takes its scheduling context away, once it waits in a receive: it then runs on its callers' time. */
 void thread_make_passive(struct thread *thread);
 
+/* The system call of that number: arm64 has it in the instruction. One that does not exist becomes NO_SYSTEM_CALL. */
+#define NO_SYSTEM_CALL 201
+enum error syscall_numbered(word number, word *destination, struct message *m);
+
 /* Lets every thread of a higher or equal priority run until it blocks. */
 void let_others_run(void);
 

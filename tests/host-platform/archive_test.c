@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "arch/platform/archive.h"
+#include "check.h"
 
 #define PAGE          4096u
 #define MANIFEST      PAGE
@@ -16,15 +17,6 @@
 #define ARCHIVE_BYTES (5 * PAGE)
 
 static uint8_t model[ARCHIVE_BYTES];
-static unsigned failures;
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                                             \
-            failures++;                                                                                                \
-        }                                                                                                              \
-    } while (0)
 
 static void put(uint8_t *at, uint64_t value, unsigned bytes)
 {

@@ -6,23 +6,15 @@
 #include "arch/arm64/mmu.h"
 #include "arch/arm64/platform.h"
 #include "arch/platform/fdt.h"
+#include "check.h"
 #include "fdt_builder.h"
 
 #include <arch/upcalls.h>
 
 static struct blob model;
 static uint32_t model_bytes;
-static unsigned failures;
 static unsigned stops;
 static jmp_buf stopped;
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                                             \
-            failures++;                                                                                                \
-        }                                                                                                              \
-    } while (0)
 
 /* ---- what the readers call ---- */
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "arch/x86_64/loader.h"
+#include "check.h"
 
 #define MEMORY_BYTES 1024
 #define BASE         0x9000u
@@ -15,15 +16,6 @@ static uint8_t memory_bytes[MEMORY_BYTES];
 static void *copies[4096];
 static unsigned copy_count;
 static size_t visible;
-static unsigned failures;
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                                             \
-            failures++;                                                                                                \
-        }                                                                                                              \
-    } while (0)
 
 static const void *look(void *context, uint64_t address, size_t bytes)
 {

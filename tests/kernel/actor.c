@@ -20,38 +20,13 @@ const struct actor *actor_at(word index)
     return index < actor_count ? &actors[index] : NULL;
 }
 
-/* The number is an immediate on arm64. */
-static enum error trap(enum syscall number, word *destination, struct message *m)
-{
-    switch (number) {
-    case SYSCALL_CALL:
-        return syscall_trap(SYSCALL_CALL, destination, m);
-    case SYSCALL_REPLY_RECV:
-        return syscall_trap(SYSCALL_REPLY_RECV, destination, m);
-    case SYSCALL_SEND:
-        return syscall_trap(SYSCALL_SEND, destination, m);
-    case SYSCALL_NBSEND:
-        return syscall_trap(SYSCALL_NBSEND, destination, m);
-    case SYSCALL_RECV:
-        return syscall_trap(SYSCALL_RECV, destination, m);
-    case SYSCALL_NBRECV:
-        return syscall_trap(SYSCALL_NBRECV, destination, m);
-    case SYSCALL_WAIT:
-        return syscall_trap(SYSCALL_WAIT, destination, m);
-    case SYSCALL_NBWAIT:
-        return syscall_trap(SYSCALL_NBWAIT, destination, m);
-    default:
-        return syscall_trap(SYSCALL_YIELD, destination, m);
-    }
-}
-
 static void actor_perform(volatile struct step *s, const volatile struct step *before)
 {
     word destination = s->destination;
     struct message m = s->is_echo ? before->m : s->m;
     if (s->flag != NULL)
         *s->flag = 1;
-    enum error status = trap(s->number, &destination, &m);
+    enum error status = syscall_numbered(s->number, &destination, &m);
     s->m = m;
     s->destination = destination;
     s->status = status;
@@ -234,4 +209,26 @@ void objects_of_all_types(cptr objects[OBJECT_TYPE_COUNT])
     objects[OBJECT_IO_PORT] = slot_new();
     OK(io_port_control_issue(ROOT_IO_PORT_CONTROL, 0x80, 0x80, ROOT_CNODE, objects[OBJECT_IO_PORT]));
 #endif
+}
+
+/* --- the log --- */
+
+volatile word log_count, log_entries[LOG_ENTRIES];
+
+void log_add(word what)
+{
+    if (log_count < LOG_ENTRIES)
+        log_entries[log_count] = what;
+    log_count = log_count + 1;
+}
+
+void log_wait(word count)
+{
+    cptr wait = object_new(OBJECT_NOTIFICATION, 0), timer = object_new(OBJECT_TIMER, 0);
+    OK(timer_bind(timer, wait, ROOT_SCHED_CONTEXT));
+    for (unsigned i = 0; i < 200 && log_count < count; i++) {
+        OK(timer_set(timer, ticks_now() + ns_to_ticks(5000000)));
+        EQUAL(notification_wait(wait), 1);
+    }
+    EQUAL(log_count, count);
 }

@@ -3,15 +3,7 @@
 #include "test.h"
 
 static cptr endpoint, inner, reply, inner_reply, notification;
-static volatile word log_count, log_entries[16];
 static volatile bool stop;
-
-static void log_add(word what)
-{
-    if (log_count < 16)
-        log_entries[log_count] = what;
-    log_count = log_count + 1;
-}
 
 static void setup(void)
 {
@@ -73,18 +65,6 @@ static void spinner(word unused)
     while (!stop) {
     }
     __builtin_trap();
-}
-
-/* Lets lower priorities run until the counter has reached that value; half a second is given for it. */
-static void wait_for_log(word count)
-{
-    cptr wait = object_new(OBJECT_NOTIFICATION, 0), timer = object_new(OBJECT_TIMER, 0);
-    OK(timer_bind(timer, wait, ROOT_SCHED_CONTEXT));
-    for (unsigned i = 0; i < 100 && log_count < count; i++) {
-        OK(timer_set(timer, ticks_now() + ns_to_ticks(5000000)));
-        EQUAL(notification_wait(wait), 1);
-    }
-    EQUAL(log_count, count);
 }
 
 CASE(timeout_fault, "A thread that uses its budget up calls its timeout endpoint, and goes on when answered")
@@ -164,15 +144,15 @@ CASE(lending_chain_broken,
     struct thread *a = thread_new(middle, 0, PRIORITY_HIGH, 0), *b = thread_new(slow_innermost, 0, PRIORITY_LOW, 0);
     thread_start(a);
     thread_start(b);
-    wait_for_log(1);
+    log_wait(1);
     thread_make_passive(a);
     thread_make_passive(b);
     thread_start(client);
-    wait_for_log(2); /* the inner server works, on the client's time */
+    log_wait(2); /* the inner server works, on the client's time */
     CHECK(!chain_done);
     OK(cnode_delete(ROOT_CNODE, a->tcb));
     stop = true;
-    wait_for_log(4);
+    log_wait(4);
     CHECK(chain_done);
     EQUAL(chain_status, ERROR_ABORTED);
 }
@@ -314,7 +294,7 @@ CASE(echo_by_many, "Eight clients of one passive server get each its own answer"
     thread_make_passive(server);
     for (word i = 0; i < 8; i++)
         thread_start(thread_new(caller, i, PRIORITY_LOW, 0));
-    wait_for_log(16);
+    log_wait(16);
     for (word i = 0; i < 16; i += 2) {
         EQUAL(log_entries[i], ERROR_NONE);
         EQUAL(log_entries[i + 1], 42);

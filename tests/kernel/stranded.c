@@ -2,15 +2,7 @@
 #include "test.h"
 
 static cptr endpoint, reply, other_reply, inner, inner_reply;
-static volatile word log_count, log_entries[64];
 static volatile bool hold;
-
-static void log_add(word what)
-{
-    if (log_count < 64)
-        log_entries[log_count] = what;
-    log_count = log_count + 1;
-}
 
 static void setup(void)
 {
@@ -25,20 +17,7 @@ static void setup(void)
 
 static void nap(void)
 {
-    cptr wait = object_new(OBJECT_NOTIFICATION, 0), timer = object_new(OBJECT_TIMER, 0);
-    OK(timer_bind(timer, wait, ROOT_SCHED_CONTEXT));
-    OK(timer_set(timer, ticks_now() + ns_to_ticks(5000000)));
-    EQUAL(notification_wait(wait), 1);
-    OK(cnode_delete(ROOT_CNODE, timer));
-    OK(cnode_delete(ROOT_CNODE, wait));
-}
-
-/* Lets lower priorities run until the log is that long; a second is given for it. */
-static void wait_for_log(word count)
-{
-    for (unsigned i = 0; i < 200 && log_count < count; i++)
-        nap();
-    EQUAL(log_count, count);
+    sleep_ns(5000000);
 }
 
 /* Logs 100 + the request when it comes and works on request 1 as long as `hold` says; answers with its double. */
@@ -75,7 +54,7 @@ static struct thread *busy_server(struct thread **first)
     thread_make_passive(s);
     *first = thread_new(client, 1, PRIORITY_LOW, 0);
     thread_start(*first);
-    wait_for_log(1);
+    log_wait(1);
     EQUAL(log_entries[0], 101);
     return s;
 }
@@ -88,7 +67,7 @@ static void expect_service(struct thread *server, word had)
     word before = log_count;
     CHECK(before >= had);
     thread_start(thread_new(client, 7, PRIORITY_LOW, 0));
-    wait_for_log(before + 2);
+    log_wait(before + 2);
     EQUAL(log_entries[before], 107);
     EQUAL(log_entries[before + 1], 14);
     EQUAL(sched_context_bind(server->sched_context, server->tcb), ERROR_NONE); /* it has none again */
@@ -109,7 +88,7 @@ CASE(stranded_context_unbound, "The same when the context is unbound; the client
     OK(sched_context_unbind(first->sched_context));
     expect_service(s, 1);
     OK(sched_context_bind(first->sched_context, first->tcb));
-    wait_for_log(4);
+    log_wait(4);
     EQUAL(log_entries[3], 2); /* its answer */
 }
 
@@ -121,7 +100,7 @@ CASE(stranded_waiting_clients, "Clients that wait already when the context goes 
         thread_start(thread_new(client, i, PRIORITY_HIGH, 0));
     OK(cnode_delete(ROOT_CNODE, first->sched_context));
     hold = false;
-    wait_for_log(7);
+    log_wait(7);
     expect_service(s, 7);
 }
 
@@ -130,7 +109,7 @@ CASE(stranded_reply_deleted, "The reply object is deleted in mid-request: the ca
     setup();
     struct thread *first, *s = busy_server(&first);
     OK(cnode_delete(ROOT_CNODE, reply));
-    wait_for_log(2);
+    log_wait(2);
     EQUAL(log_entries[1], 1000 + ERROR_ABORTED);
     hold = false;
     /* its next receive names a reply object that is gone: it faults and stops there, with a new one it goes on */
@@ -160,12 +139,12 @@ CASE(stranded_caller_without_time, "A caller whose context goes while it is in t
     thread_start(second);
     OK(cnode_delete(ROOT_CNODE, second->sched_context));
     hold = false;
-    wait_for_log(3);
+    log_wait(3);
     EQUAL(log_entries[1], 102); /* the server is of higher priority than its clients */
     EQUAL(log_entries[2], 2);
     OK(sched_context_bind(second->sched_context = object_new(OBJECT_SCHED_CONTEXT, 0), second->tcb));
     OK(sched_control_configure(ROOT_SCHED_CONTROL, second->sched_context, 1000000, 1000000, 0, 0));
-    wait_for_log(4);
+    log_wait(4);
     EQUAL(log_entries[3], 4);
     expect_service(s, 4);
 }
@@ -196,7 +175,7 @@ CASE(stranded_chain, "The context goes while the second of two passive servers w
     thread_make_passive(b);
     struct thread *first = thread_new(client, 1, PRIORITY_LOW, 0);
     thread_start(first);
-    wait_for_log(1);
+    log_wait(1);
     OK(cnode_delete(ROOT_CNODE, first->sched_context));
     expect_service(a, 1);
     EQUAL(sched_context_bind(b->sched_context, b->tcb), ERROR_NONE);
@@ -232,7 +211,7 @@ CASE_TIMED(stranded_share, "Stranded servers that never end share 0.2 % of the t
         thread_make_passive(s);
         clients[i] = thread_new(client, 1, PRIORITY_LOW, 0);
         thread_start(clients[i]);
-        wait_for_log(i + 1);
+        log_wait(i + 1);
         OK(cnode_delete(ROOT_CNODE, clients[i]->sched_context));
     }
     word had[2] = {spins[0], spins[1]};
@@ -256,7 +235,7 @@ CASE(stranded_given_a_context, "A stranded server that is given a context of its
     nap();
     EQUAL(sched_context_bind(s->sched_context, s->tcb), ERROR_ILLEGAL_OPERATION);
     thread_start(thread_new(client, 7, PRIORITY_LOW, 0));
-    wait_for_log(3);
+    log_wait(3);
     EQUAL(sched_context_bind(s->sched_context, s->tcb), ERROR_ILLEGAL_OPERATION);
 }
 

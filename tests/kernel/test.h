@@ -159,6 +159,12 @@ bool actor_waits_in(const struct actor *actor, word i);
 
 /* Lets lower priorities run for that long. */
 void sleep_ns(word ns);
+/* What threads tell of their progress; a case that uses it sets log_count to 0 first. */
+#define LOG_ENTRIES 64
+extern volatile word log_count, log_entries[LOG_ENTRIES];
+void log_add(word what);
+/* Lets lower priorities run until the log is that long, for a second at the most. */
+void log_wait(word count);
 /* Is there a capability in this slot of the root task's CNode? */
 bool slot_is_used(cptr slot);
 /* One object of each type that there is on this machine (else 0), by type, each with the most rights. */

@@ -10,7 +10,6 @@
 #include "arch/platform/archive.h"
 
 #define STACK_BYTES 8192
-#define STOP_NUMBER 201 /* a system call that does not exist ends a worker when there are no more steps */
 #if defined(__x86_64__)
 #define IRQ_LINES 8 /* the RTC's and the next: nobody programs their devices */
 #else
@@ -40,33 +39,6 @@ __asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov %rsp, %rdi\n\txor %ebp, 
 #else
 __asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov x0, sp\n\tmov x29, xzr\n\tbl actor_run\n\tbrk #1\n");
 #endif
-
-/* arm64 has the number in the instruction. */
-static enum error trap(word number, word *destination, struct message *m)
-{
-    switch (number) {
-    case SYSCALL_CALL:
-        return syscall_trap(SYSCALL_CALL, destination, m);
-    case SYSCALL_REPLY_RECV:
-        return syscall_trap(SYSCALL_REPLY_RECV, destination, m);
-    case SYSCALL_SEND:
-        return syscall_trap(SYSCALL_SEND, destination, m);
-    case SYSCALL_NBSEND:
-        return syscall_trap(SYSCALL_NBSEND, destination, m);
-    case SYSCALL_RECV:
-        return syscall_trap(SYSCALL_RECV, destination, m);
-    case SYSCALL_NBRECV:
-        return syscall_trap(SYSCALL_NBRECV, destination, m);
-    case SYSCALL_WAIT:
-        return syscall_trap(SYSCALL_WAIT, destination, m);
-    case SYSCALL_NBWAIT:
-        return syscall_trap(SYSCALL_NBWAIT, destination, m);
-    case SYSCALL_YIELD:
-        return syscall_trap(SYSCALL_YIELD, destination, m);
-    default:
-        return syscall_trap((enum syscall)STOP_NUMBER, destination, m);
-    }
-}
 
 static word read_number(const uint8_t *bytes, unsigned count)
 {
@@ -110,7 +82,7 @@ static bool actor_step(unsigned actor)
     }
     struct message m = step.message;
     word destination = step.destination;
-    enum error status = trap(step.number, &destination, &m);
+    enum error status = syscall_numbered(step.number, &destination, &m);
     struct outcome outcome = {status, destination, m.info, m.words, world.actors[actor].buffer};
     compare(actor, &step, &outcome);
     return true;
@@ -124,7 +96,7 @@ _Noreturn void actor_run(word stack)
     while (actor_step(actor)) {
     }
     for (;;)
-        (void)trap(STOP_NUMBER, &destination, &m);
+        (void)syscall_numbered(NO_SYSTEM_CALL, &destination, &m);
 }
 
 /* --- the root task --- */
