@@ -255,6 +255,12 @@ static void test_shared(void)
     CHECK(model_tlb_alls > alls);
     EQUAL(translate(guest, elsewhere + 0x10000, &rights), 0);
     OK(user_frame_map(frame, template, at + 0x10000, RIGHT_READ, 0, 0, 0, &done, &level));
+    /* nor does the short way of single pages forget the others' translations */
+    alls = model_tlb_alls;
+    OK(user_frame_map(other, template, at, RIGHT_READ, 0, 0, 0, &done, &level));
+    EQUAL(translate(guest, elsewhere, &rights), translate(template, at, &rights));
+    OK(frame_unmap(other, &done));
+    CHECK(model_tlb_alls > alls);
     arch_entry *root = vspace_root(space_of(template));
     arch_entry kept = root[at >> level_bits(4)];
     root[at >> level_bits(4)] = 0;
