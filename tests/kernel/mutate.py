@@ -92,7 +92,7 @@ class Scratch:
         for name in filter(None, listed.split("\0")):
             if os.path.exists(os.path.join(ROOT, name)):
                 os.makedirs(os.path.dirname(os.path.join(self.source, name)), exist_ok=True)
-                shutil.copy2(os.path.join(ROOT, name), os.path.join(self.source, name))
+                shutil.copy(os.path.join(ROOT, name), os.path.join(self.source, name))
         command = ["cmake", "--preset", arch, "-B", self.build]
         if host_dir:
             command.append(f"-DTESSERA_HOST_DIR={host_dir}")
