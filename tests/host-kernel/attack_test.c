@@ -293,13 +293,12 @@ static void test_keep_dead_context(void)
     OK(cnode_delete(ROOT_CNODE, server));
 }
 
-/* A thread that changes its place in the queue while messages of a badge are cancelled hides no other one. */
-static void test_move_while_cancelled(void)
+/* So many senders of one badge wait; cancelling them is interrupted behind the first, which runs now. */
+static void cancel_interrupted(cptr endpoint, cptr badged, cptr *senders, unsigned count)
 {
-    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), badged = new_slots(1), senders[4];
     OK(cnode_mint(ROOT_CNODE, badged, ROOT_CNODE, endpoint, RIGHT_ALL, 5));
     OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < count; i++) {
         senders[i] = new_thread((uint8_t)(100 - i), false, 0);
         run(senders[i]);
         call(badged);
@@ -307,16 +306,40 @@ static void test_move_while_cancelled(void)
     const word words[] = {badged};
     model_invoke_once(ROOT_CNODE, CNODE_CANCEL_BADGED_SENDS, 1, words);
     CHECK(model_current() == model_tcb(senders[0]));
-    OK(tcb_set_priority(senders[1], ROOT_TCB, 60));
+}
+
+/* The rest of it, when the first sender is out of the way: none of them waits any more. */
+static void cancel_completed(cptr endpoint, cptr badged, const cptr *senders, unsigned count)
+{
     CHECK(tcb_suspend(senders[0]) == MODEL_SWITCHED);
     OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255)); /* those who are let go do not take over */
     OK(cnode_cancel_badged_sends(ROOT_CNODE, badged));
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < count; i++) {
         CHECK(model_tcb(senders[i])->state != THREAD_BLOCKED_SEND);
         OK(cnode_delete(ROOT_CNODE, senders[i]));
     }
     to_root();
     OK(cnode_delete(ROOT_CNODE, endpoint));
+}
+
+/* A thread that changes its place in the queue while messages of a badge are cancelled hides no other one. */
+static void test_move_while_cancelled(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), badged = new_slots(1), senders[4];
+    cancel_interrupted(endpoint, badged, senders, 4);
+    OK(tcb_set_priority(senders[1], ROOT_TCB, 60));
+    cancel_completed(endpoint, badged, senders, 4);
+}
+
+/* Nor does one that leaves, the one at which the cancelling stands, with others behind it or as the last. */
+static void test_leave_while_cancelled(void)
+{
+    for (unsigned count = 2; count <= 4; count++) {
+        cptr endpoint = new_object(OBJECT_ENDPOINT, 0), badged = new_slots(1), senders[4];
+        cancel_interrupted(endpoint, badged, senders, count);
+        OK(tcb_suspend(senders[1]));
+        cancel_completed(endpoint, badged, senders, count);
+    }
 }
 
 /* --- time slices --- */
@@ -416,6 +439,7 @@ static const struct attack attacks[] = {
     {"signal_to_stranded", test_signal_to_stranded},
     {"keep_dead_context", test_keep_dead_context},
     {"move_while_cancelled", test_move_while_cancelled},
+    {"leave_while_cancelled", test_leave_while_cancelled},
     {"death_between", test_death_between},
     {"slice_ends_in_signal", test_slice_ends_in_signal},
     {"slice_ends_in_call", test_slice_ends_in_call},
