@@ -15,12 +15,17 @@ import struct
 import sys
 
 MAGIC = 0x3153595353534554
-HEADER = struct.Struct("<QIIII")
+HEADER = struct.Struct("<QIIIIII")
+MOUNT = struct.Struct("<IIIIIIIIQ")
 PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIII8x")
 MANIFEST_HEAD = struct.Struct("<IIQIIII")
 MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
-ESSENTIAL, START, PREFIX, NATIVE = 1, 2, 4, 8
+ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL = 1, 2, 4, 8, 16, 32
+FRAMED = 1
+MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
+MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
+MOUNTS = 64
 EXPECTATIONS = {"exit": 0, "trap": 1, "killed": 2, "fault": 3}
 PERMISSION_BITS = {"clock": 1, "random": 2, "trap_thread": 8}
 DEFAULT_CHILDREN = 16
@@ -141,7 +146,43 @@ def pair_of(place, first, second):
     return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
 
 
-NOT_OFFERED = ("fs", "net", "device")  # a manifest may ask for them; no server offers them yet
+NOT_OFFERED = ("net", "device")  # a manifest may ask for them; no server offers them yet
+
+
+def check_path(path, place):
+    parts = path[1:].split("/") if path != "/" else []
+    if not path.startswith("/") or len(path.encode()) >= 800 or "\0" in path or \
+       any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
+        place.fail("a directory's path must be absolute, without empty, \".\" or \"..\" components, and shorter than 800 bytes")
+
+
+class Mount:
+    """One part of the name space, and the server that has it."""
+
+    def __init__(self, path, place, description):
+        check_path(path, place)
+        keys = place.object(("archive", "memory", "folder", "return"))
+        self.path, self.server, self.source, self.flags, self.bytes = path, "fs", "", 0, 0
+        if "archive" in keys:
+            if len(keys) != 1 or keys["archive"].value is not True:
+                place.fail("\"archive\" stands alone and must be true")
+            self.kind, self.flags = MOUNT_ARCHIVE, MOUNT_READ_ONLY
+            return
+        self.kind = MOUNT_MEMORY
+        if "memory" in keys:
+            self.bytes = keys["memory"].size()
+        elif "folder" in keys:
+            self.flags |= MOUNT_READ_ONLY
+        else:
+            place.fail("must have \"archive\", \"memory\" or \"folder\"")
+        if "return" in keys and keys["return"].boolean():
+            self.flags |= MOUNT_RETURNED
+        if "folder" in keys:
+            folder = os.path.join(os.path.dirname(description.file), keys["folder"].text())
+            if not os.path.isdir(folder):
+                keys["folder"].fail(f"there is no folder {folder}")
+            self.source = f"folder/{len(description.folders)}"
+            description.folders.append((self.source, folder))
 
 
 class Grant:
@@ -158,6 +199,7 @@ class Grant:
         self.paths = []
         if "fs" in keys:
             for path, mode in keys["fs"].object(keys["fs"].value).items():
+                check_path(path, mode)
                 if mode.value not in ("r", "rw"):
                     mode.fail("must be \"r\" or \"rw\"")
                 self.paths.append((path, 1 if mode.value == "r" else 3))
@@ -186,7 +228,7 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
-                "deadline_ms", "start", "expect", "essential", "prefix")
+                "deadline_ms", "start", "expect", "essential", "prefix", "server")
 
 
 class Program:
@@ -203,10 +245,16 @@ class Program:
         self.memory = keys["memory"].size() if "memory" in keys else 0
         self.cpu = keys["cpu"].cpu() if "cpu" in keys else (0, 0)
         self.deadline = keys["deadline_ms"].number(1, 2**31) if "deadline_ms" in keys else 0
-        self.input = keys["stdin"].text() if "stdin" in keys else ""
+        self.input, is_terminal = self.standard_input()
         self.flags = sum(flag for key, flag in (("essential", ESSENTIAL), ("start", START), ("prefix", PREFIX))
                          if key not in keys or keys[key].boolean())
+        self.flags |= (TERMINAL if is_terminal else 0) | (SERVER if "server" in keys and keys["server"].boolean() else 0)
         self.expect, self.expect_status, self.expect_text = self.expectation()
+        if self.flags & SERVER: # the archive always has its image; it requests what it is granted
+            self.flags |= NATIVE
+            self.image_path, self.manifest_path, self.is_module = None, None, False
+            self.request = manifest_bytes(self.name, self.grant, [], {}, self.memory, self.cpu)
+            return
         self.image_path = description.find_image(keys["image"])
         self.is_module, is_program = kind_of(self.image_path)
         self.manifest_path = self.find_manifest()
@@ -218,6 +266,14 @@ class Program:
 
     def texts(self, key):
         return [item.text(empty=True) for item in self.keys[key].list()] if key in self.keys else []
+
+    def standard_input(self):
+        """(file of the archive or "", whether the console is)"""
+        if "stdin" not in self.keys:
+            return "", False
+        if isinstance(self.keys["stdin"].value, dict):
+            return "", self.keys["stdin"].object(("terminal",), ("terminal",))["terminal"].boolean()
+        return self.keys["stdin"].text(), False
 
     def pairs(self):
         if "environment" not in self.keys:
@@ -277,6 +333,8 @@ class Program:
 
     def member(self):
         """Archive member: one for each pair of image and manifest."""
+        if self.flags & SERVER:
+            return self.keys["image"].text()
         return self.description.member_of(self.image_path, self.manifest_path if self.is_module else None)
 
 
@@ -319,14 +377,36 @@ def unique_keys(pairs):
     return result
 
 
+# What runs where the description has mounts. Its memory is the machine's: each mount has a quota of its own.
+FILE_SERVER = {"name": "fs", "image": "fs", "server": True, "essential": False, "memory": "4G", "prefix": False,
+               "grant": {"service": {"serve": ["fs"]}, "clock": True}}
+
+
 class Description:
     def __init__(self, file, arch, host_dir):
         self.file, self.arch, self.host_dir = file, arch, host_dir
         self.members = {}  # (image, manifest) -> member name
-        keys = load(file).object(("programs", "files"), ("programs",))
+        keys = load(file).object(("programs", "files", "mounts", "console"), ("programs",))
         self.files = self.read_files(keys.get("files"))
+        self.folders = []
+        self.flags = self.console_flags(keys.get("console"))
         self.programs = [Program(place, self) for place in keys["programs"].list()]
+        self.mounts = self.read_mounts(keys.get("mounts"))
         self.check(keys["programs"])
+
+    def console_flags(self, place):
+        if place and place.text() != "framed":
+            place.fail("must be \"framed\"")
+        return FRAMED if place else 0
+
+    def read_mounts(self, place):
+        """Whoever has files needs the server that has them: it is added here."""
+        mounts = [Mount(path, item, self) for path, item in (place.object(place.value).items() if place else ())]
+        if len(mounts) > MOUNTS:
+            place.fail(f"at most {MOUNTS} mounts")
+        if any(mount.server == "fs" for mount in mounts):
+            self.programs.append(Program(Place(FILE_SERVER, "the file server"), self))
+        return mounts
 
     def find_image(self, place):
         name = place.text()
@@ -366,6 +446,9 @@ class Description:
             if names.index(program.name) != i:
                 program.keys["name"].fail(f"\"{program.name}\" is the name of programs[{names.index(program.name)}] too")
         for program in self.programs:
+            for path, _ in program.grant.paths:
+                if not any(mount.path in ("/", path) or path.startswith(mount.path + "/") for mount in self.mounts):
+                    program.keys["grant"].fail(f"fs: \"{path}\" lies in no mount of \"mounts\"")
             if program.input and program.input not in self.files:
                 program.keys["stdin"].fail(f"\"{program.input}\" is not in \"files\"")
             for child in program.grant.child_names:
@@ -397,13 +480,16 @@ class Description:
                 *(number for text in texts for number in text), out.add(grant, 8),
                 out.add(program.request, 8) if program.request else 0, program.flags, program.expect,
                 program.expect_status, program.deadline, *program.cpu, children[1], children[0]))
+        mounts = [MOUNT.pack(*out.text(mount.path), *out.text(mount.server), *(out.text(mount.source) if mount.source else (0, 0)),
+                             mount.kind, mount.flags, mount.bytes) for mount in self.mounts]
         offset = out.add(b"".join(records), 8)
+        mounts_offset = out.add(b"".join(mounts), 8)
         out.data += bytes(-len(out.data) % 8)
-        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, 0)
+        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, len(mounts), mounts_offset, self.flags)
         return bytes(out.data)
 
     def wanted(self):
-        members = list(self.files.items())
+        members = list(self.files.items()) + self.folders
         for program in self.programs:
             program.member()
         for (image, manifest), name in self.members.items():
@@ -413,7 +499,8 @@ class Description:
 
 
 def compile(path, arch, host_build_dir):
-    """(the binary description, [(archive member, host file[, translator options])]). Modules are to be translated."""
+    """(the binary description, [(archive member, host file or folder[, translator options])]). Modules are to be
+    translated, folders packed (ci/folder.py)."""
     description = Description(path, arch, host_build_dir)
     return description.encode(), description.wanted()
 

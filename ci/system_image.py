@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 import archive
+import folder
 import system_description
 
 WASM_MAGIC = b"\0asm"
@@ -81,6 +82,9 @@ class Packer:
         compiled, wanted = system_description.compile(description, self.arch, self.host_dir)
         members = [("system", compiled)]
         for name, path, *options in wanted:
+            if os.path.isdir(path):
+                members.append((name, folder.pack(path)))
+                continue
             content = self.read(path)
             if content.startswith(WASM_MAGIC):
                 content = self.translate(path, content, options[0] if options else [])
@@ -117,7 +121,7 @@ def main():
         archive.write_file(options.output, content)
         if options.depfile:
             write_depfile(options.depfile, options.output, inputs)
-    except (PackError, archive.ArchiveError, system_description.DescriptionError, OSError) as error:
+    except (PackError, archive.ArchiveError, folder.FolderError, system_description.DescriptionError, OSError) as error:
         print(f"system_image.py: {error}", file=sys.stderr)
         return 1
     return 0

@@ -62,6 +62,40 @@ static const char *program_check(const struct system_header *system, const struc
     return children_are_good(system, program) ? NULL : "the system description is damaged: the children of a program";
 }
 
+/* "/", or components without an empty, "." or ".." one, each after a slash. */
+static bool mount_path_is_good(const char *path, uint32_t length)
+{
+    if (length == 0 || path[0] != '/')
+        return false;
+    for (uint32_t i = 1; length > 1 && i <= length; i++) {
+        uint32_t first = i;
+        while (i < length && path[i] != '/')
+            i++;
+        uint32_t bytes = i - first;
+        if (bytes == 0 || bytes > 255 || (path[first] == '.' && (bytes == 1 || (bytes == 2 && path[first + 1] == '.'))))
+            return false;
+    }
+    return true;
+}
+
+static const char *mounts_check(const struct system_header *system)
+{
+    if (system->mount_count == 0)
+        return NULL;
+    if (system->mount_count > SYSTEM_MOUNTS || system->mounts_offset % 8 != 0 ||
+        !in_range(system, system->mounts_offset, (uint64_t)system->mount_count * sizeof(struct system_mount)))
+        return "the system description is damaged: its list of mounts";
+    for (uint32_t i = 0; i < system->mount_count; i++) {
+        const struct system_mount *mount = system_mount_at(system, i);
+        if (!string_is_good(system, mount->path) || !string_is_good(system, mount->server) ||
+            !string_is_good(system, mount->source) || mount->server.length == 0 || mount->kind >= SYSTEM_MOUNT_COUNT ||
+            (mount->flags & ~(uint32_t)SYSTEM_MOUNT_FLAGS_ALL) ||
+            !mount_path_is_good(system_text(system, mount->path), mount->path.length))
+            return "the system description is damaged: a mount";
+    }
+    return NULL;
+}
+
 const char *system_check(const void *bytes, size_t size)
 {
     const struct system_header *system = bytes;
@@ -79,7 +113,25 @@ const char *system_check(const void *bytes, size_t size)
         if (problem)
             return problem;
     }
-    return NULL;
+    if (system->flags & ~(uint32_t)SYSTEM_HEADER_FLAGS_ALL)
+        return "the system description is damaged: its flags";
+    return mounts_check(system);
+}
+
+const struct system_mount *system_mount_find(const struct system_header *system, const char *path, uint32_t *number)
+{
+    const struct system_mount *found = NULL;
+    for (uint32_t i = 0; i < system->mount_count; i++) {
+        const struct system_mount *mount = system_mount_at(system, i);
+        const char *at = system_text(system, mount->path);
+        bool fits = mount->path.length == 1 ||
+                    (text_begins(path, at) && (path[mount->path.length] == 0 || path[mount->path.length] == '/'));
+        if (fits && (!found || mount->path.length > found->path.length)) {
+            found = mount;
+            *number = i;
+        }
+    }
+    return found;
 }
 
 const struct system_program *system_find(const struct system_header *system, const char *name, uint32_t *index)

@@ -60,17 +60,64 @@ static const struct {
     {IMAGE_MAY_TRAP_THREAD, "trap_thread"},
 };
 
+/* A grant covers a directory and what is below it. */
+static uint32_t mode_granted(const struct image_manifest *grant, const char *path)
+{
+    uint32_t mode = 0;
+    for (uint32_t i = 0; i < grant->fs.count; i++) {
+        struct image_path granted = image_list_path(grant, grant->fs, i);
+        const char *at = image_string_text(grant, granted.path);
+        size_t length = text_length(at);
+        while (length > 0 && at[length - 1] == '/')
+            length--;
+        size_t same = 0;
+        while (same < length && path[same] == at[same])
+            same++;
+        if (same == length && (path[length] == 0 || path[length] == '/'))
+            mode |= granted.mode;
+    }
+    return mode;
+}
+
+static uint32_t mode_of(const struct authority *authority, struct image_path path)
+{
+    const char *text = image_string_text(authority->request, path.path);
+    return authority->grant ? path.mode & mode_granted(authority->grant, text) : path.mode;
+}
+
+bool authority_path(const struct authority *authority, uint32_t n, const char **path, uint32_t *mode)
+{
+    const struct image_manifest *request = authority->request;
+    for (uint32_t i = 0; request && i < request->fs.count; i++) {
+        struct image_path wanted = image_list_path(request, request->fs, i);
+        *mode = mode_of(authority, wanted);
+        *path = image_string_text(request, wanted.path);
+        if (*mode && n-- == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t paths_missing(const struct authority *authority, char *text, size_t size)
+{
+    const struct image_manifest *request = authority->request;
+    size_t length = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; i < request->fs.count; i++) {
+        struct image_path wanted = image_list_path(request, request->fs, i);
+        uint32_t mode = mode_of(authority, wanted);
+        if (mode != wanted.mode)
+            length += text_format(text + length, size - length, "%sfs '%s'%s", length ? ", " : "",
+                                  image_string_text(request, wanted.path), mode ? " to write" : "");
+    }
+    return length;
+}
+
 /* What no server offers yet, and so nobody is granted. */
-static size_t never_granted(const struct image_manifest *request, char *text, size_t size)
+static size_t never_granted(const struct image_manifest *request, char *text, size_t size, size_t length)
 {
     static const char *const words[] = {"net.listen", "net.connect", "device"};
     const struct image_list lists[] = {request->net_listen, request->net_connect, request->device};
-    size_t length = 0;
-    for (uint32_t i = 0; i < request->fs.count; i++) {
-        const struct image_path *path = (const struct image_path *)((const char *)request + request->fs.offset) + i;
-        length += text_format(text + length, size - length, "%sfs '%s'", length ? ", " : "",
-                              image_string_text(request, path->path));
-    }
     for (size_t kind = 0; kind < sizeof(words) / sizeof(words[0]); kind++)
         for (uint32_t i = 0; i < lists[kind].count; i++)
             length += text_format(text + length, size - length, "%s%s '%s'", length ? ", " : "", words[kind],
@@ -84,7 +131,7 @@ size_t authority_missing(const struct authority *authority, char *text, size_t s
 {
     const struct image_manifest *request = authority->request;
     text[0] = 0;
-    size_t length = request ? never_granted(request, text, size) : 0;
+    size_t length = request ? never_granted(request, text, size, paths_missing(authority, text, size)) : 0;
     for (size_t i = 0; request && i < sizeof(permissions) / sizeof(permissions[0]); i++)
         if ((request->permissions & permissions[i].permission) &&
             !authority_permits(authority, permissions[i].permission))
@@ -112,6 +159,15 @@ bool authority_covers(const struct authority *holder, const struct image_manifes
             return false;
     if (request->spawn_children > authority_children(holder))
         return false;
+    for (uint32_t i = 0; i < request->fs.count; i++) {
+        struct image_path wanted = image_list_path(request, request->fs, i);
+        const char *path = image_string_text(request, wanted.path);
+        uint32_t mode = holder->request ? mode_granted(holder->request, path) : 0;
+        if (holder->grant)
+            mode &= mode_granted(holder->grant, path);
+        if (wanted.mode & ~mode)
+            return false;
+    }
     for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_SERVICE_CONNECT; kind++) {
         struct image_list list = list_of(request, (enum authority_kind)kind);
         for (uint32_t i = 0; i < list.count; i++)

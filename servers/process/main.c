@@ -109,7 +109,8 @@ static uint32_t handle_named(struct process *process, const struct request *requ
     case PROCESS_SERVICE_LISTEN:
         kind = AUTHORITY_SERVICE_SERVE;
         if (is_text)
-            error = service_listen(process, name, results);
+            error = service_listen(process, name, request->length > PROCESS_NAME_WORDS ? request->words[PROCESS_NAME_WORDS] : 0,
+                                   results);
         *count = 2;
         break;
     default:
@@ -183,6 +184,12 @@ static uint32_t handle(struct process *process, const struct request *request, w
     case PROCESS_SERVICE_WINDOW:
         *count = 1;
         return service_window(process, request->words[0], results);
+    case PROCESS_FILES_OPEN:
+        *count = 2;
+        error = files_open(process, request->words[0], results);
+        break;
+    case PROCESS_FILES_GRANT:
+        return files_describe(process, request->words[0], request->words[1], results, count);
     case PROCESS_SPAWN:
         return child_spawn(process, request, results, count);
     case PROCESS_JOIN:
@@ -310,9 +317,9 @@ static bool objects_make(void)
 {
     cptr signal;
     server.reply = SERVER_CAP_REPLY;
-    server.own_pages = SERVICE_WINDOW_BYTES;
+    server.own_pages = SERVICE_WINDOW_MAX;
     return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) &&
-           memory_take(&server.pool, SERVICE_WINDOW_BYTES, &server.nowhere) && server_slot(&signal) &&
+           memory_take(&server.pool, SERVICE_WINDOW_MAX, &server.nowhere) && server_slot(&signal) &&
            cnode_mint(SERVER_CAP_CNODE, signal, SERVER_CAP_CNODE, SERVER_CAP_NOTIFICATION, RIGHT_SEND, BADGE_NOTIFY) ==
                ERROR_NONE &&
            timer_bind(server.timer, signal, SERVER_CAP_SCHED_CONTEXT) == ERROR_NONE;
@@ -367,7 +374,7 @@ static void programs_start(void)
         }
         if (authority_missing(&process->authority, missing, sizeof(missing)) > 0)
             log_text("process: %s: requested but not granted: %s\n", process->name, missing);
-        server.essential_left += program->flags & SYSTEM_ESSENTIAL ? 1 : 0;
+        server.essential_left += process_is_essential(process) ? 1 : 0;
         made[count++] = process;
     }
     server.started = count;

@@ -241,6 +241,10 @@ static uint32_t authority_set(struct process *process, const struct process_opti
 
 static bool regions_map(struct process *process)
 {
+    if (process->is_server)
+        process->regions[process->region_count++] =
+            (struct region){.base = PROCESS_HEAP_BASE, .max_pages = UINT32_MAX / WASM_PAGE_BYTES};
+
     const struct image *image = &process->image->image;
     for (uint32_t i = 0; image->program && i < image->program->memory_count; i++) {
         const struct image_memory *memory = &image->memories[i];
@@ -357,6 +361,25 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
     return 0;
 }
 
+/* A server finds the archive in place and has its own bits of the notification while it waits for requests. */
+static bool server_prepare(struct process *process, struct start_page *page)
+{
+    uint64_t bytes = server.archive_map.bytes, address = process->window_next;
+    if (!process->is_server)
+        return true;
+    process->window_next += bytes + PAGE_BYTES;
+    page->words[PROCESS_WORD_ARCHIVE] = address;
+    page->words[PROCESS_WORD_ARCHIVE_BYTES] = bytes;
+    return task_map_archive(&process->task, &server.archive_map, 0, bytes, address, RIGHT_READ);
+}
+
+static void preopens_add(const struct process *process, struct start_writer *writer)
+{
+    struct files_grant grant;
+    for (uint32_t n = 0; files_grant(process, n, &grant); n++)
+        start_string(writer, &writer->page->preopens, grant.path, (uint32_t)text_length(grant.path));
+}
+
 static uint32_t start_fill(struct process *process, const struct process_options *options)
 {
     struct start_writer writer;
@@ -364,6 +387,7 @@ static uint32_t start_fill(struct process *process, const struct process_options
     struct start_page *page = writer.page;
     start_string(&writer, &page->name, process->name, (uint32_t)text_length(process->name));
     arguments_add(process, options, &writer);
+    preopens_add(process, &writer);
     if (writer.is_full)
         return E_2BIG;
     page->pid = process->index;
@@ -384,7 +408,18 @@ static uint32_t start_fill(struct process *process, const struct process_options
         if (random_bytes(&server.random, page->seed, sizeof(page->seed)))
             page->flags |= START_SEED_VALID;
     }
+    if (!server_prepare(process, page))
+        return E_NOMEM;
     return descriptors_set(process, options, page);
+}
+
+static uint64_t preopens_bytes(const struct process *process)
+{
+    struct files_grant grant;
+    uint64_t bytes = 0;
+    for (uint32_t n = 0; files_grant(process, n, &grant); n++)
+        bytes += text_length(grant.path) + 1;
+    return bytes;
 }
 
 static uint64_t start_bytes(const struct process *process, const struct process_options *options)
@@ -392,7 +427,8 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
     uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->argument_bytes + 1 +
-                     list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment);
+                     list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment) +
+                     preopens_bytes(process);
     if (request)
         bytes += list_bytes(request, request->arguments) + list_bytes(request, request->environment);
     uint64_t rounded = PAGE_BYTES;
@@ -433,8 +469,9 @@ static uint32_t thread_make(struct process *process, const struct process_option
         .fault_endpoint = fault,
         .authority = SERVER_CAP_TCB,
         .sched_control = SERVER_CAP_SCHED_CONTROL,
-        .priority = PRIORITY_PROGRAM,
-        .has_fp = true,
+        .priority = process->is_server ? PRIORITY_SERVER : PRIORITY_PROGRAM,
+        .has_fp = !process->is_server,
+        .is_bound = process->is_server,
     };
     process_budget(process, &task_options.budget_ns, &task_options.period_ns);
     process->stack_mapped = DEFAULT_STACK;
@@ -539,6 +576,7 @@ uint32_t process_create(const struct process_options *options, struct process **
     process->program = options->program;
     process->description = system_program_at(server.system, options->program);
     process->is_top = !options->parent;
+    process->is_server = process->description->flags & SYSTEM_SERVER;
     text_format(process->name, sizeof(process->name), "%s", system_text(server.system, process->description->name));
     if (options->parent) {
         process->parent = options->parent->index;
@@ -557,6 +595,11 @@ uint32_t process_create(const struct process_options *options, struct process **
     console_introduce(process);
     *made = process;
     return 0;
+}
+
+bool process_is_essential(const struct process *process)
+{
+    return process->is_top && !process->is_server && (process->description->flags & SYSTEM_ESSENTIAL);
 }
 
 void process_run(struct process *process)
@@ -806,9 +849,47 @@ static void memory_account(void)
                  server.pool.row_count);
 }
 
+/* Servers put away what they have, and exit; one that takes too long is killed. */
+#define FINISH_NS 60000000000ul
+
+static void server_finish(struct process *process)
+{
+    if (!process->finish_signal) {
+        cptr slot;
+        if (!task_slot(&process->task, &slot) ||
+            cnode_mint(SERVER_CAP_CNODE, slot, SERVER_CAP_CNODE, process->task.notification, RIGHT_SEND,
+                       PROCESS_SIGNAL_FINISH) != ERROR_NONE)
+            return;
+        process->finish_signal = slot;
+    }
+    process->deadline_ticks = clock_ticks() + clock_ticks_of(FINISH_NS, server.start->timer_hz);
+    deadline_set(process->deadline_ticks);
+    notification_signal(process->finish_signal);
+}
+
+/* The essential programs have ended: so do the servers, and then the system. */
+static void system_end(void)
+{
+    uint32_t servers = 0;
+    for (uint32_t i = 1; i <= server.top; i++) {
+        struct process *process = server.processes[i];
+        if (!process || !process->is_server || process->end != PROCESS_RUNNING)
+            continue;
+        servers++;
+        if (!server.is_ending)
+            server_finish(process);
+    }
+    server.is_ending = true;
+    if (servers > 0)
+        return;
+    memory_account();
+    struct message m = {message_info(ROOT_ALL_ENDED, 0, 1), {server.started}};
+    (void)syscall_call(PROCESS_CAP_SERVER, &m);
+}
+
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
-    bool is_essential = process->is_top && (process->description->flags & SYSTEM_ESSENTIAL);
+    bool is_essential = process_is_essential(process);
     threads_suspend(process);
     process->end = end;
     process->end_status = status;
@@ -830,9 +911,8 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
         child_ended(process);
     channels_refuse_hopeless();
     services_refuse_hopeless();
-    if (is_essential && --server.essential_left == 0) {
-        memory_account();
-        struct message m = {message_info(ROOT_ALL_ENDED, 0, 1), {server.started}};
-        (void)syscall_call(PROCESS_CAP_SERVER, &m);
-    }
+    if (is_essential)
+        server.essential_left--;
+    if (server.essential_left == 0)
+        system_end();
 }

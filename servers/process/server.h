@@ -31,6 +31,7 @@
 #define WINDOWS          256 /* of one process: sessions, streams, services */
 
 #define PRIORITY_PROGRAM 100
+#define PRIORITY_SERVER  200
 #define DEFAULT_MEMORY   (16ul << 20)
 #define DEFAULT_STACK    (16ul << 10) /* mapped at first */
 #define STACK_LIMIT      (1ul << 20)
@@ -38,6 +39,7 @@
 
 enum wasi_errno {
     E_AGAIN = 6,
+    E_BADF = 8,
     E_CONNABORTED = 13,
     E_CHILD = 12,
     E_CONNREFUSED = 14,
@@ -84,6 +86,9 @@ bool authority_allows(const struct authority *authority, enum authority_kind kin
 bool authority_permits(const struct authority *authority, uint32_t permission); /* enum image_permission */
 /* Children at a time; 0: it may not spawn. */
 uint32_t authority_children(const struct authority *authority);
+/* The n-th path of the request that is granted, in whole or as part of a directory; its mode is what both allow. False:
+ * no more. */
+bool authority_path(const struct authority *authority, uint32_t n, const char **path, uint32_t *mode);
 /* What is requested and not granted, as text for the log; the length, 0 when nothing. */
 size_t authority_missing(const struct authority *authority, char *text, size_t size);
 /* True when `holder` allows everything that `request` asks for. */
@@ -129,7 +134,8 @@ struct process {
     uint32_t window_count;
     uint32_t region_count;
     uint64_t stack_mapped;
-    cptr event_signal;
+    cptr event_signal, finish_signal;
+    bool is_server; /* SYSTEM_SERVER */
     cptr trap_tcb;                                  /* 0: it has no trap thread */
     struct process_thread threads[PROCESS_THREADS]; /* 0 is not used */
     uint32_t refusals;                              /* counted for the log */
@@ -163,13 +169,14 @@ struct server {
     struct process *spare; /* one that ended: its memory is kept for the next */
     uint32_t generation;
     uint32_t essential_left, started;
+    bool is_ending; /* the essential programs have ended; servers put things away */
     struct random random;
     cptr reply; /* for the request now being handled */
     cptr free_replies[PROCESSES + 2];
     uint32_t free_reply_count;
     cptr timer;
     cptr nobody;           /* a notification that nobody waits for */
-    struct memory nowhere; /* SERVICE_WINDOW_BYTES that hold nothing */
+    struct memory nowhere; /* SERVICE_WINDOW_MAX bytes that hold nothing */
     uint64_t next_deadline;
     uint32_t own_blocks; /* of the pool, for the server's own objects and images' text */
     uint64_t own_pages;
@@ -194,6 +201,8 @@ struct process_options {
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);
+/* The system is there for as long as such programs run. */
+bool process_is_essential(const struct process *process);
 /* Takes everything of the process back and tells everyone concerned. `text` says how it ended. */
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text);
 /* The last of a process that has ended: its number is free again. */
@@ -259,13 +268,30 @@ void channels_refuse_hopeless(void);
 
 /* ---- services (service.c) ------------------------------------------------------------------------------------ */
 
-uint32_t service_listen(struct process *process, const char *name, word caps[2]);
+uint32_t service_listen(struct process *process, const char *name, word window_bytes, word caps[2]);
 uint32_t service_open(struct process *process, const char *name, word result[2]);
 uint32_t service_window(struct process *process, word badge, word *address);
 void services_process_ended(struct process *process);
 void services_refuse_hopeless(void);
+/* A session with a service for which the permission was checked already. E_AGAIN: it waits now. */
+uint32_t service_join(struct process *process, const char *name, word result[2]);
+/* The client of that badge, when `process` serves it; *name of the service. */
+struct process *service_client(const struct process *process, word badge, const char **name);
 /* True when the slot of its CNode is, or was, a service's: a fault on it is not the program's doing. */
 bool service_owns_cap(struct process *process, cptr cap);
+
+/* ---- files (files.c) ----------------------------------------------------------------------------------------- */
+
+/* A directory that a process finds open: below which mount, as whom. */
+struct files_grant {
+    char path[PROCESS_GRANT_PATH]; /* as the program knows it */
+    uint32_t mount, access;
+    const char *rest; /* of the path, below the mount */
+};
+/* The n-th; false: no more. */
+bool files_grant(const struct process *process, uint32_t n, struct files_grant *grant);
+uint32_t files_open(struct process *process, word n, word result[2]);
+uint32_t files_describe(const struct process *process, word badge, word n, word *results, unsigned *count);
 
 /* ---- children (child.c) -------------------------------------------------------------------------------------- */
 

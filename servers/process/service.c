@@ -21,6 +21,7 @@ struct service {
     char name[PROCESS_NAME_MAX + 1];
     uint32_t server, generation; /* process; 0: nobody serves */
     cptr endpoint;               /* in a slot of the serving process's task */
+    uint64_t window_bytes;       /* of each client */
     struct client clients[SERVICE_CLIENTS];
 };
 
@@ -63,18 +64,18 @@ static uint32_t client_make(struct service *service, struct process *process, wo
         client = client_find(service, 0, 0);
         if (!client)
             return E_MFILE;
-        if (process_memory_left(process) < SERVICE_WINDOW_BYTES || !process_cap_take(process, &client->cap))
+        if (process_memory_left(process) < service->window_bytes || !process_cap_take(process, &client->cap))
             return E_MFILE;
-        if (!memory_take(&server.pool, SERVICE_WINDOW_BYTES, &client->window)) {
+        if (!memory_take(&server.pool, service->window_bytes, &client->window)) {
             process_cap_return(process, client->cap);
             return E_MFILE;
         }
-        if (!process_window_map(process, &client->window, SERVICE_WINDOW_BYTES, &client->address)) {
+        if (!process_window_map(process, &client->window, service->window_bytes, &client->address)) {
             process_cap_return(process, client->cap);
             memory_return(&server.pool, &client->window);
             return E_MFILE;
         }
-        process->memory_extra += SERVICE_WINDOW_BYTES;
+        process->memory_extra += service->window_bytes;
         client->process = process->index;
         client->generation = process->generation;
         client->seen_at = 0;
@@ -102,15 +103,20 @@ static bool somebody_may_serve(const char *name)
     return false;
 }
 
-uint32_t service_listen(struct process *process, const char *name, word caps[2])
+uint32_t service_listen(struct process *process, const char *name, word window_bytes, word caps[2])
 {
     cptr reply, endpoint_cap, reply_cap;
+    if (window_bytes == 0)
+        window_bytes = SERVICE_WINDOW_BYTES;
+    if (window_bytes > SERVICE_WINDOW_MAX || (window_bytes & (window_bytes - 1)) || window_bytes < PAGE_BYTES)
+        return E_INVAL;
     if (!authority_allows(&process->authority, AUTHORITY_SERVICE_SERVE, name))
         return E_NOTCAPABLE;
     struct service *service = service_get(name);
     if (!service)
         return E_MFILE;
-    if (is_served(service))
+    /* Clients of an earlier server have windows of its size. */
+    if (is_served(service) || (service->window_bytes && service->window_bytes != window_bytes))
         return E_INVAL;
     /* Slots first: objects stay until the process ends, and it may try as often as it likes. */
     if (!process_cap_take(process, &endpoint_cap))
@@ -126,6 +132,7 @@ uint32_t service_listen(struct process *process, const char *name, word caps[2])
         return E_MFILE;
     service->server = process->index;
     service->generation = process->generation;
+    service->window_bytes = window_bytes;
     caps[0] = endpoint_cap;
     caps[1] = reply_cap;
     for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) /* those who knew an earlier server */
@@ -142,8 +149,12 @@ uint32_t service_listen(struct process *process, const char *name, word caps[2])
 
 uint32_t service_open(struct process *process, const char *name, word result[2])
 {
-    if (!authority_allows(&process->authority, AUTHORITY_SERVICE_CONNECT, name))
-        return E_NOTCAPABLE;
+    return authority_allows(&process->authority, AUTHORITY_SERVICE_CONNECT, name) ? service_join(process, name, result)
+                                                                                  : E_NOTCAPABLE;
+}
+
+uint32_t service_join(struct process *process, const char *name, word result[2])
+{
     struct service *service = service_get(name);
     if (!service)
         return E_MFILE;
@@ -166,13 +177,27 @@ uint32_t service_window(struct process *process, word badge, word *address)
         if (!client || !client->process)
             continue;
         if (!client->seen_at) {
-            if (!process_window_map(process, &client->window, SERVICE_WINDOW_BYTES, &client->seen_at))
+            if (!process_window_map(process, &client->window, service->window_bytes, &client->seen_at))
                 return E_NOMEM;
         }
         *address = client->seen_at;
         return 0;
     }
     return E_INVAL;
+}
+
+struct process *service_client(const struct process *process, word badge, const char **name)
+{
+    for (uint32_t i = 0; i < SERVICES; i++) {
+        struct service *service = &services[i];
+        if (service->server != process->index || service->generation != process->generation)
+            continue;
+        const struct client *client = client_find(service, badge & 0xffff, (uint32_t)(badge >> 16));
+        *name = service->name;
+        if (client && client->process)
+            return process_find(client->process, client->generation);
+    }
+    return NULL;
 }
 
 bool service_owns_cap(struct process *process, cptr cap)
@@ -206,6 +231,8 @@ static void client_ended(struct service *service, struct client *client)
     struct process *process = process_find(service->server, service->generation);
     if (process && client->seen_at)
         process_window_orphan(process, client->seen_at);
+    if (process && process->is_server)
+        process_signal_event(process);
     memory_return(&server.pool, &client->window);
     *client = (struct client){0};
 }

@@ -12,6 +12,15 @@
 
 #include <abi/message.h>
 
+/* What w0's upper half says of the bytes. 3 to 5 only where the console is framed, and only from the system. */
+enum console_stream {
+    CONSOLE_STREAM_LOG = 0,
+    CONSOLE_STREAM_OUTPUT = 1,
+    CONSOLE_STREAM_ERROR = 2,
+    CONSOLE_STREAM_FILES = 3,   /* host folders, as they are at the end: servers/fs/changes.c */
+    CONSOLE_STREAM_VERDICT = 4, /* how a program ended: struct console_verdict */
+};
+
 #define CONSOLE_WRITE_BYTES ((MESSAGE_WORDS - 1) * 8u)
 #define CONSOLE_NAME_BYTES  32u
 

@@ -23,7 +23,8 @@ enum process_operation {
     PROCESS_ACCEPT,         /* w0 listener -> struct process_stream; EAGAIN */
     PROCESS_CONNECT,        /* name -> struct process_stream. Waits for a listener. ENOTCAPABLE, ECONNREFUSED, ENOMEM */
     PROCESS_STREAM_CLOSE,   /* w0 session number, w1 stream: this side unmaps it */
-    PROCESS_SERVICE_LISTEN, /* name -> w0 cptr of the endpoint (receive), w1 cptr of its reply object */
+    PROCESS_SERVICE_LISTEN, /* name, w9 bytes of each client's window (not sent or 0: SERVICE_WINDOW_BYTES; at most
+                               SERVICE_WINDOW_MAX) -> w0 cptr of the endpoint (receive), w1 cptr of its reply object */
     PROCESS_SERVICE_OPEN,   /* name -> w0 cptr of the endpoint (call), w1 address of the service window */
     PROCESS_SERVICE_WINDOW, /* w0 badge of a client (the server asks) -> w0 address of that client's window */
     PROCESS_SPAWN,          /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes, then the bytes
@@ -34,6 +35,11 @@ enum process_operation {
     PROCESS_THREAD_START,   /* w0 entry point, w1 its argument -> w0 number of the thread, 1 or more; its stack is the
                                one of that number. EAGAIN: too many, ENOMEM */
     PROCESS_THREAD_EXIT,    /* w0 number of the calling thread. Never answered; EINVAL: there is no such thread */
+    PROCESS_FILES_OPEN,     /* w0 number of a preopened directory -> w0 cptr of its server's endpoint (call), w1 address
+                               of the session's window. EBADF: there is none, ECONNREFUSED: it has no server */
+    PROCESS_FILES_GRANT,    /* w0 badge of a client (the server of files asks), w1 number of its preopened directory ->
+                               w0 number of the mount, w1 enum fs_access, w2 bytes of the path below the mount, then the
+                               path. EBADF: none, or not of this server; EINVAL: no such client */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
 };
 
@@ -54,6 +60,10 @@ enum process_permission {
     PROCESS_PERMISSION_FS,
     PROCESS_PERMISSION_COUNT
 };
+
+/* Start page words of a server that the process server runs (SYSTEM_SERVER): the boot archive, mapped read-only. */
+enum process_word { PROCESS_WORD_ARCHIVE = 0, PROCESS_WORD_ARCHIVE_BYTES };
+#define PROCESS_GRANT_PATH 800u /* most bytes of a granted path */
 
 /* An open stream as the answer describes it. */
 struct process_stream {

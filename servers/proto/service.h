@@ -12,6 +12,7 @@
 #define SERVICE_MESSAGE_MAX  4096u
 #define SERVICE_INLINE_BYTES ((MESSAGE_WORDS - 1) * 8u)
 #define SERVICE_WINDOW_BYTES (2 * SERVICE_MESSAGE_MAX)
+#define SERVICE_WINDOW_MAX   65536u /* where a server wants more, for a protocol of its own */
 
 /* Status of a reply that the system made, not the server. */
 #define SERVICE_STATUS_SYSTEM (1ul << 32)

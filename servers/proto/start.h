@@ -34,6 +34,7 @@
 #define PROCESS_WINDOW_BASE 0x4c0200000ul
 #define PROCESS_WINDOW_END  0x8c0000000ul
 #define PROCESS_VIEW_BASE   0x10000000000ul /* + physical address: memory as its owners see it */
+#define PROCESS_HEAP_BASE   0x10000000000ul /* of a server that the process server runs: PROCESS_GROW adds to it */
 
 /* ---- first capabilities -------------------------------------------------------------------------------------- */
 
@@ -53,6 +54,7 @@ enum process_capability {
 
 /* Bits of a process's own notification. Bit i below 48: the peer of session i (modulo 48) set a ready bit. */
 #define PROCESS_SIGNAL_SESSIONS 48
+#define PROCESS_SIGNAL_FINISH   (1ul << 59) /* to servers: the programs have ended; exit when all is put away */
 #define PROCESS_SIGNAL_WAKE     (1ul << 60) /* of a thread's own notification: another thread */
 #define PROCESS_SIGNAL_TIMER    (1ul << 61)
 #define PROCESS_SIGNAL_EVENT    (1ul << 62) /* the process server has news: look at every stream and listener again */
@@ -108,6 +110,7 @@ struct start_page {
     uint64_t stack_bytes; /* mapped at most, below PROCESS_STACK_TOP */
     uint8_t seed[32];
     struct start_strings name, arguments, environment;
+    struct start_strings preopens; /* paths of directories: descriptors 3, 4, ... of a program */
     struct start_descriptor descriptors[START_DESCRIPTORS];
     uint64_t words[START_WORDS]; /* servers: their protocol says what */
 };

@@ -24,7 +24,15 @@ struct system_header {
     uint32_t bytes; /* of the whole */
     uint32_t program_count;
     uint32_t programs_offset; /* of struct system_program[program_count] */
-    uint32_t reserved;
+    uint32_t mount_count;
+    uint32_t mounts_offset; /* of struct system_mount[mount_count] */
+    uint32_t flags;         /* enum system_flags */
+};
+_Static_assert(sizeof(struct system_header) == 32, "ci/system_description.py writes 32 bytes");
+
+enum system_flags {
+    SYSTEM_FRAMED = 1 << 0, /* the console speaks in frames (proto/console.h): `tessera run app.wasm` */
+    SYSTEM_HEADER_FLAGS_ALL = (1 << 1) - 1,
 };
 
 enum system_program_flags {
@@ -32,8 +40,32 @@ enum system_program_flags {
     SYSTEM_START = 1 << 1,  /* else only for proc_spawn */
     SYSTEM_PREFIX = 1 << 2, /* its lines on the console begin with its name */
     SYSTEM_NATIVE = 1 << 3, /* an image without notes: entered without WebAssembly */
-    SYSTEM_FLAGS_ALL = (1 << 4) - 1,
+    SYSTEM_SERVER = 1 << 4, /* serves others: sees the archive, is told of clients' deaths, ends when the programs have */
+    SYSTEM_TERMINAL = 1 << 5, /* what arrives on the console is its standard input */
+    SYSTEM_FLAGS_ALL = (1 << 6) - 1,
 };
+
+/* The name space: which server has the files below a path. The longest path that fits decides. */
+enum system_mount_kind {
+    SYSTEM_MOUNT_ARCHIVE = 0, /* the boot archive's members, read-only */
+    SYSTEM_MOUNT_MEMORY,      /* files in memory; `source`, where not empty, is what they begin with */
+    SYSTEM_MOUNT_STORE,       /* files on disk; `source` is the store's own business */
+    SYSTEM_MOUNT_COUNT
+};
+enum system_mount_flags {
+    SYSTEM_MOUNT_READ_ONLY = 1 << 0,
+    SYSTEM_MOUNT_RETURNED = 1 << 1, /* what changed goes to the host at the end, by the framed console */
+    SYSTEM_MOUNT_FLAGS_ALL = (1 << 2) - 1,
+};
+struct system_mount {
+    struct system_string path;   /* "/" or "/a/b" */
+    struct system_string server; /* the name of the service that has it: "fs", "store" */
+    struct system_string source; /* MEMORY: archive member in cpio's newc format */
+    uint32_t kind, flags;        /* enum system_mount_kind, enum system_mount_flags */
+    uint64_t bytes;              /* quota; 0: none */
+};
+_Static_assert(sizeof(struct system_mount) == 40, "ci/system_description.py writes 40 bytes");
+#define SYSTEM_MOUNTS 64
 
 enum system_expect {
     SYSTEM_EXPECT_EXIT = 0, /* status */
@@ -69,6 +101,11 @@ static inline const char *system_text(const struct system_header *system, struct
 static inline const struct system_program *system_program_at(const struct system_header *system, uint32_t n)
 {
     return (const struct system_program *)(const void *)((const char *)system + system->programs_offset) + n;
+}
+
+static inline const struct system_mount *system_mount_at(const struct system_header *system, uint32_t n)
+{
+    return (const struct system_mount *)(const void *)((const char *)system + system->mounts_offset) + n;
 }
 
 #endif

@@ -1,16 +1,9 @@
 /* The descriptor table, and the calls that concern descriptors as such. */
 #include "imports.h"
+#include "proto/fs.h"
 #include "tessera/text.h"
 
 struct descriptor descriptors[DESCRIPTORS];
-
-#define RIGHTS_ALL     0x3ffffffful
-#define RIGHT_TELL     (1ul << 5)
-#define RIGHT_FD_SEEK  (1ul << 2)
-#define RIGHT_FD_READ  (1ul << 1)
-#define RIGHT_FD_WRITE (1ul << 6)
-
-enum filetype { FILETYPE_UNKNOWN = 0, FILETYPE_CHARACTER = 2, FILETYPE_REGULAR = 4, FILETYPE_SOCKET = 6 };
 
 struct descriptor *descriptor_get(uint32_t fd)
 {
@@ -82,6 +75,7 @@ void descriptors_init(void)
             descriptor_open_stream(descriptor, &stream);
         }
     }
+    preopens_init();
 }
 
 void descriptor_close(uint32_t fd)
@@ -96,6 +90,8 @@ void descriptor_close(uint32_t fd)
     } else if (descriptor->kind == FD_LISTENER) {
         struct message m = {0, {descriptor->listener}};
         (void)process_call(PROCESS_UNLISTEN, &m, 1);
+    } else if (descriptor->kind == FD_NODE) {
+        node_close(descriptor);
     }
     descriptor->kind = FD_FREE;
 }
@@ -129,7 +125,10 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
     switch ((enum descriptor_kind)descriptor->kind) {
     case FD_CONSOLE:
     case FD_NULL:
+    case FD_TERMINAL:
         return FILETYPE_CHARACTER;
+    case FD_NODE:
+        return (enum filetype)descriptor->node.type;
     case FD_FILE:
         return FILETYPE_REGULAR;
     case FD_STREAM:
@@ -144,26 +143,31 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
 static uint64_t rights_of(const struct descriptor *descriptor)
 {
     uint64_t rights = RIGHTS_ALL;
-    if (descriptor->kind != FD_FILE)
-        rights &= ~(RIGHT_TELL | RIGHT_FD_SEEK);
-    else
-        rights &= ~RIGHT_FD_WRITE;
+    if (descriptor->kind == FD_FILE)
+        rights &= ~(uint64_t)RIGHT_FD_WRITE;
+    else if (descriptor->kind != FD_NODE) /* and it is no terminal unless it has neither: wasi-libc's isatty */
+        rights &= ~(uint64_t)(RIGHT_FD_TELL | RIGHT_FD_SEEK);
     return rights & descriptor->rights;
 }
 
 uint32_t WASI(fd_fdstat_get)(uint32_t fd, uint32_t stat)
 {
-    const struct descriptor *descriptor = descriptor_get(fd);
+    struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
     if (!in_memory(stat, 24))
         return EFAULT;
+    uint32_t error = node_open(descriptor);
+    if (error)
+        return error;
     struct {
         uint8_t filetype, pad;
         uint16_t flags;
         uint32_t pad2;
         uint64_t base, inheriting;
     } out = {(uint8_t)filetype_of(descriptor), 0, descriptor->flags, 0, rights_of(descriptor), 0};
+    if (descriptor->kind == FD_NODE)
+        out.inheriting = descriptor->node.inheriting;
     memcpy(at(stat), &out, sizeof(out));
     return ESUCCESS;
 }
@@ -173,8 +177,13 @@ uint32_t WASI(fd_fdstat_set_flags)(uint32_t fd, uint32_t flags)
     struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
-    if (flags & ~0x1fu)
+    if (flags & ~(uint32_t)FDFLAGS_ALL)
         return EINVAL;
+    uint32_t error = node_open(descriptor);
+    if (error)
+        return error;
+    if (!(rights_of(descriptor) & RIGHT_FD_SET_FLAGS))
+        return ENOTCAPABLE;
     descriptor->flags = (uint16_t)flags;
     return ESUCCESS;
 }
@@ -185,19 +194,32 @@ uint32_t WASI(fd_fdstat_set_rights)(uint32_t fd, uint64_t base, uint64_t inherit
     struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
-    if ((base & ~rights_of(descriptor)) || inheriting)
+    uint32_t error = node_open(descriptor);
+    if (error)
+        return error;
+    if ((base & ~rights_of(descriptor)) ||
+        (inheriting & ~(descriptor->kind == FD_NODE ? descriptor->node.inheriting : 0)))
         return ENOTCAPABLE;
     descriptor->rights = base;
+    if (descriptor->kind == FD_NODE)
+        descriptor->node.inheriting = inheriting;
     return ESUCCESS;
 }
 
 uint32_t WASI(fd_filestat_get)(uint32_t fd, uint32_t stat)
 {
-    const struct descriptor *descriptor = descriptor_get(fd);
+    struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
     if (!in_memory(stat, 64))
         return EFAULT;
+    if (descriptor->kind == FD_NODE) {
+        struct message m = {0};
+        uint32_t error = node_get(fd, RIGHT_FD_STAT, EBADF, &descriptor);
+        if (!error && !(error = node_call(descriptor, FS_STAT, &m)))
+            memcpy(at(stat), m.words, sizeof(struct fs_stat));
+        return error;
+    }
     uint64_t out[8] = {0, fd, filetype_of(descriptor), 1, descriptor->kind == FD_FILE ? descriptor->file.size : 0};
     memcpy(at(stat), out, sizeof(out));
     return ESUCCESS;
@@ -205,80 +227,110 @@ uint32_t WASI(fd_filestat_get)(uint32_t fd, uint32_t stat)
 
 uint32_t WASI(fd_advise)(uint32_t fd, uint64_t offset, uint64_t length, uint32_t advice)
 {
-    const struct descriptor *descriptor = descriptor_get(fd);
-    (void)offset;
-    (void)length;
+    struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
-    if (advice > 5)
-        return EINVAL;
-    return descriptor->kind == FD_FILE ? ESUCCESS : ESPIPE;
+    if (descriptor->kind != FD_FILE && descriptor->kind != FD_NODE)
+        return ESPIPE;
+    if (descriptor->kind == FD_NODE && !(descriptor->rights & RIGHT_FD_ADVISE))
+        return ENOTCAPABLE;
+    uint64_t end;
+    return advice > 5 || __builtin_add_overflow(offset, length, &end) || end > INT64_MAX ? EINVAL : ESUCCESS;
 }
 
-/* Nothing here can be changed in size or time: files are read-only, the rest has neither. */
-static uint32_t unchangeable(uint32_t fd)
+/* Asks the server of a node; what else there is cannot be changed in size or time: files of the archive are read-only, the
+ * rest has neither. */
+static uint32_t change(uint32_t fd, uint64_t right, uint64_t operation, uint64_t first, uint64_t second, uint64_t third)
 {
-    const struct descriptor *descriptor = descriptor_get(fd);
+    struct descriptor *descriptor = descriptor_get(fd);
+    struct message m = {0, {0, first, second, third}};
     if (!descriptor)
         return EBADF;
-    return descriptor->kind == FD_FILE ? EROFS : EINVAL;
+    uint32_t error = node_get(fd, right, descriptor->kind == FD_FILE ? EROFS : EINVAL, &descriptor);
+    return error ? error : node_call(descriptor, operation, &m);
 }
 
 uint32_t WASI(fd_allocate)(uint32_t fd, uint64_t offset, uint64_t length)
 {
-    (void)offset;
-    (void)length;
-    return unchangeable(fd);
+    uint64_t end;
+    if (descriptor_get(fd) && (__builtin_add_overflow(offset, length, &end) || end > INT64_MAX || length == 0))
+        return EINVAL;
+    return change(fd, RIGHT_FD_ALLOCATE, FS_ALLOCATE, offset, length, 0);
 }
 
 uint32_t WASI(fd_filestat_set_size)(uint32_t fd, uint64_t size)
 {
-    (void)size;
-    return unchangeable(fd);
+    return size > INT64_MAX && descriptor_get(fd) ? EINVAL : change(fd, RIGHT_FD_SET_SIZE, FS_RESIZE, size, 0, 0);
 }
 
 uint32_t WASI(fd_filestat_set_times)(uint32_t fd, uint64_t accessed, uint64_t modified, uint32_t flags)
 {
-    (void)accessed;
-    (void)modified;
-    (void)flags;
-    return unchangeable(fd);
+    return change(fd, RIGHT_FD_SET_TIMES, FS_TIMES, accessed, modified, flags);
+}
+
+static uint32_t sync(uint32_t fd, uint64_t right, bool data_only)
+{
+    const struct descriptor *descriptor = descriptor_get(fd);
+    if (descriptor && descriptor->kind == FD_FILE)
+        return ESUCCESS;
+    return change(fd, right, FS_SYNC, data_only, 0, 0);
 }
 
 uint32_t WASI(fd_sync)(uint32_t fd)
 {
-    const struct descriptor *descriptor = descriptor_get(fd);
-    if (!descriptor)
-        return EBADF;
-    return descriptor->kind == FD_FILE ? ESUCCESS : EINVAL;
+    return sync(fd, RIGHT_FD_SYNC, false);
 }
 
 uint32_t WASI(fd_datasync)(uint32_t fd)
 {
-    return WASI(fd_sync)(fd);
+    return sync(fd, RIGHT_FD_DATASYNC, true);
 }
 
-uint32_t WASI(fd_seek)(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t result)
+/* Where the descriptor's offset is, and how large what it names. */
+static uint32_t position(struct descriptor *descriptor, uint32_t whence, uint64_t **offset, uint64_t *size)
+{
+    *size = 0;
+    if (descriptor->kind == FD_FILE) {
+        *offset = &descriptor->file.offset;
+        *size = descriptor->file.size;
+        return ESUCCESS;
+    }
+    *offset = &descriptor->node.offset;
+    return whence == 2 ? node_size(descriptor, size) : ESUCCESS;
+}
+
+static uint32_t seek(uint32_t fd, uint64_t right, uint64_t by, uint32_t whence, uint32_t result)
 {
     struct descriptor *descriptor = descriptor_get(fd);
+    uint64_t *offset, size;
+    int64_t target;
     if (!descriptor)
         return EBADF;
-    if (descriptor->kind != FD_FILE)
+    if (descriptor->kind != FD_FILE && descriptor->kind != FD_NODE)
         return ESPIPE;
+    if (!(descriptor->rights & right))
+        return ENOTCAPABLE;
     if (!in_memory(result, 8))
         return EFAULT;
     if (whence > 2)
         return EINVAL;
-    uint64_t base = whence == 0 ? 0 : whence == 1 ? descriptor->file.offset : descriptor->file.size;
-    int64_t target;
-    if (__builtin_add_overflow((int64_t)base, (int64_t)offset, &target) || target < 0)
+    uint32_t error = position(descriptor, whence, &offset, &size);
+    if (error)
+        return error;
+    uint64_t base = whence == 0 ? 0 : whence == 1 ? *offset : size;
+    if (__builtin_add_overflow((int64_t)base, (int64_t)by, &target) || target < 0)
         return EINVAL;
-    descriptor->file.offset = (uint64_t)target;
+    *offset = (uint64_t)target;
     memcpy(at(result), &target, sizeof(target));
     return ESUCCESS;
 }
 
+uint32_t WASI(fd_seek)(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t result)
+{
+    return seek(fd, offset == 0 && whence == 1 ? RIGHT_FD_TELL : RIGHT_FD_SEEK, offset, whence, result);
+}
+
 uint32_t WASI(fd_tell)(uint32_t fd, uint32_t offset)
 {
-    return WASI(fd_seek)(fd, 0, 1, offset);
+    return seek(fd, RIGHT_FD_TELL, 0, 1, offset);
 }

@@ -5,11 +5,7 @@
 
 #define VECTORS_MAX 1024u
 
-struct vector {
-    uint32_t address, length;
-};
-
-static struct vector vector_at(uint32_t iovs, uint32_t i)
+struct vector vector_at(uint32_t iovs, uint32_t i)
 {
     struct vector vector;
     memcpy(&vector, at(iovs + i * 8), sizeof(vector));
@@ -147,6 +143,9 @@ static uint32_t check(uint32_t fd, uint64_t right, uint32_t iovs, uint32_t count
     *descriptor = descriptor_get(fd);
     if (!*descriptor)
         return EBADF;
+    uint32_t error = node_open(*descriptor);
+    if (error)
+        return error;
     if (!((*descriptor)->rights & right))
         return ENOTCAPABLE;
     if (!in_memory(done, 4))
@@ -160,9 +159,6 @@ static uint32_t finish(uint32_t error, uint32_t value, uint32_t done)
         memcpy(at(done), &value, sizeof(value));
     return error;
 }
-
-#define RIGHT_FD_READ  (1ul << 1)
-#define RIGHT_FD_WRITE (1ul << 6)
 
 uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done)
 {
@@ -179,6 +175,10 @@ uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done
     case FD_STREAM:
         if (total > 0)
             error = stream_transfer_in(descriptor, iovs, count, false, &moved);
+        break;
+    case FD_NODE:
+        error = node_read(descriptor, descriptor->node.offset, iovs, count, &moved);
+        descriptor->node.offset += moved;
         break;
     case FD_NULL:
         break;
@@ -206,6 +206,9 @@ uint32_t WASI(fd_write)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t don
     case FD_STREAM:
         error = stream_transfer_out(descriptor, iovs, count, &moved);
         break;
+    case FD_NODE:
+        error = node_write(descriptor, descriptor->node.offset, iovs, count, &moved, &descriptor->node.offset);
+        break;
     default:
         error = EBADF; /* read-only */
     }
@@ -219,18 +222,25 @@ uint32_t WASI(fd_pread)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t off
     uint32_t error = check(fd, RIGHT_FD_READ, iovs, count, done, &descriptor, &total);
     if (error)
         return error;
-    if (descriptor->kind != FD_FILE)
+    if (descriptor->kind == FD_FILE)
+        return finish(ESUCCESS, file_read(descriptor, offset, iovs, count), done);
+    if (descriptor->kind != FD_NODE)
         return ESPIPE;
-    return finish(ESUCCESS, file_read(descriptor, offset, iovs, count), done);
+    uint32_t moved = 0;
+    error = offset > INT64_MAX ? EINVAL : node_read(descriptor, offset, iovs, count, &moved);
+    return finish(error, moved, done);
 }
 
 uint32_t WASI(fd_pwrite)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t offset, uint32_t done)
 {
     struct descriptor *descriptor;
-    uint32_t total;
-    (void)offset;
+    uint32_t total, moved = 0;
+    uint64_t end;
     uint32_t error = check(fd, RIGHT_FD_WRITE, iovs, count, done, &descriptor, &total);
     if (error)
         return error;
-    return descriptor->kind == FD_FILE ? EBADF : ESPIPE;
+    if (descriptor->kind != FD_NODE)
+        return descriptor->kind == FD_FILE ? EBADF : ESPIPE;
+    error = offset > INT64_MAX ? EINVAL : node_write(descriptor, offset, iovs, count, &moved, &end);
+    return finish(error, moved, done);
 }

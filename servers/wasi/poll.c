@@ -5,6 +5,7 @@
  * signal only streams whose ready bit was set are looked at again.
  */
 #include "imports.h"
+#include "proto/fs.h"
 #include "tessera/clock.h"
 #include "tessera/text.h"
 
@@ -107,6 +108,14 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
         return stream_is_ready(descriptor, is_write, event);
     case FD_LISTENER:
         return !is_write && listener_is_ready(descriptor, event);
+    case FD_NODE: {
+        uint64_t size = 0;
+        event->error = (uint16_t)node_open(descriptor);
+        if (!event->error)
+            event->error = (uint16_t)node_size(descriptor, &size);
+        event->bytes = is_write ? FS_WINDOW_BYTES : size > descriptor->node.offset ? size - descriptor->node.offset : 0;
+        return true;
+    }
     case FD_FILE:
         event->bytes =
             descriptor->file.offset < descriptor->file.size ? descriptor->file.size - descriptor->file.offset : 0;

@@ -29,8 +29,10 @@ enum {
     EFAULT = 21,
     EINVAL = 28,
     EIO = 29,
+    EISDIR = 31,
     EMFILE = 33,
     EMSGSIZE = 35,
+    ENAMETOOLONG = 37,
     ENOENT = 44,
     ENOMEM = 48,
     ENOSYS = 52,
@@ -41,6 +43,7 @@ enum {
     EPIPE = 64,
     EROFS = 69,
     ESPIPE = 70,
+    EXDEV = 75,
     ENOTCAPABLE = 76,
 };
 
@@ -48,11 +51,64 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS     128
-#define SESSIONS        128
-#define FDFLAG_NONBLOCK 4
+#define DESCRIPTORS 128
+#define SESSIONS    128
 
-enum descriptor_kind { FD_FREE = 0, FD_CONSOLE, FD_NULL, FD_FILE, FD_STREAM, FD_LISTENER };
+/* WASI snapshot-01, types fdflags and rights. */
+enum { FDFLAG_APPEND = 1, FDFLAG_DSYNC = 2, FDFLAG_NONBLOCK = 4, FDFLAG_RSYNC = 8, FDFLAG_SYNC = 16, FDFLAGS_ALL = 31 };
+enum {
+    RIGHT_FD_DATASYNC = 1 << 0,
+    RIGHT_FD_READ = 1 << 1,
+    RIGHT_FD_SEEK = 1 << 2,
+    RIGHT_FD_SET_FLAGS = 1 << 3,
+    RIGHT_FD_SYNC = 1 << 4,
+    RIGHT_FD_TELL = 1 << 5,
+    RIGHT_FD_WRITE = 1 << 6,
+    RIGHT_FD_ADVISE = 1 << 7,
+    RIGHT_FD_ALLOCATE = 1 << 8,
+    RIGHT_CREATE_DIRECTORY = 1 << 9,
+    RIGHT_CREATE_FILE = 1 << 10,
+    RIGHT_LINK_SOURCE = 1 << 11,
+    RIGHT_LINK_TARGET = 1 << 12,
+    RIGHT_PATH_OPEN = 1 << 13,
+    RIGHT_READDIR = 1 << 14,
+    RIGHT_READLINK = 1 << 15,
+    RIGHT_RENAME_SOURCE = 1 << 16,
+    RIGHT_RENAME_TARGET = 1 << 17,
+    RIGHT_PATH_STAT = 1 << 18,
+    RIGHT_PATH_SET_SIZE = 1 << 19,
+    RIGHT_PATH_SET_TIMES = 1 << 20,
+    RIGHT_FD_STAT = 1 << 21,
+    RIGHT_FD_SET_SIZE = 1 << 22,
+    RIGHT_FD_SET_TIMES = 1 << 23,
+    RIGHT_SYMLINK = 1 << 24,
+    RIGHT_REMOVE_DIRECTORY = 1 << 25,
+    RIGHT_UNLINK = 1 << 26,
+    RIGHT_POLL = 1 << 27,
+    RIGHTS_ALL = (1 << 30) - 1,
+    /* Of what a server of files has: */
+    RIGHTS_READ_FILE = RIGHT_FD_READ | RIGHT_FD_SEEK | RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC | RIGHT_FD_TELL |
+                       RIGHT_FD_ADVISE | RIGHT_FD_STAT | RIGHT_POLL,
+    RIGHTS_WRITE_FILE = RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE | RIGHT_FD_SET_SIZE | RIGHT_FD_SET_TIMES,
+    RIGHTS_FILE = RIGHTS_READ_FILE | RIGHTS_WRITE_FILE,
+    RIGHTS_READ_DIRECTORY = RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC | RIGHT_LINK_SOURCE | RIGHT_PATH_OPEN |
+                            RIGHT_READDIR | RIGHT_READLINK | RIGHT_PATH_STAT | RIGHT_FD_STAT | RIGHT_POLL,
+    RIGHTS_WRITE_DIRECTORY = RIGHT_CREATE_DIRECTORY | RIGHT_CREATE_FILE | RIGHT_LINK_TARGET | RIGHT_RENAME_SOURCE |
+                             RIGHT_RENAME_TARGET | RIGHT_PATH_SET_SIZE | RIGHT_PATH_SET_TIMES | RIGHT_FD_SET_TIMES |
+                             RIGHT_SYMLINK | RIGHT_REMOVE_DIRECTORY | RIGHT_UNLINK,
+    RIGHTS_DIRECTORY = RIGHTS_READ_DIRECTORY | RIGHTS_WRITE_DIRECTORY,
+};
+
+enum filetype {
+    FILETYPE_UNKNOWN = 0,
+    FILETYPE_CHARACTER = 2,
+    FILETYPE_DIRECTORY = 3,
+    FILETYPE_REGULAR = 4,
+    FILETYPE_SOCKET = 6
+};
+
+/* NODE: a file or directory of a server of files; FILE: bytes of the archive in a window. */
+enum descriptor_kind { FD_FREE = 0, FD_CONSOLE, FD_NULL, FD_FILE, FD_STREAM, FD_LISTENER, FD_NODE, FD_TERMINAL };
 
 struct descriptor {
     uint8_t kind;   /* enum descriptor_kind */
@@ -70,6 +126,14 @@ struct descriptor {
         } file;
         struct stream ends;
         uint64_t listener;
+        struct {
+            uint64_t handle; /* 0: a preopened directory that nobody used yet */
+            uint64_t offset;
+            uint64_t inheriting; /* rights of what is opened through it */
+            uint16_t session;    /* files.c */
+            uint8_t type;        /* enum filetype */
+            uint8_t preopen;     /* its number + 1; 0: opened by the program */
+        } node;
     };
 };
 
@@ -123,7 +187,28 @@ void session_rename(uint16_t session, uint32_t stream, uint32_t fd);
 /* Blocks until the stream has data, its end, or (`space`) room. */
 void stream_wait(struct descriptor *descriptor, bool space);
 
+/* files.c: what servers of files have. */
+void preopens_init(void);
+void node_close(const struct descriptor *descriptor);
+/* The descriptor, when it is a node, of that right, and its server can be reached. E: EBADF, `otherwise` for other kinds,
+ * ENOTCAPABLE, EIO. */
+uint32_t node_get(uint32_t fd, uint64_t right, uint32_t otherwise, struct descriptor **descriptor);
+/* A preopened directory is opened when first used. */
+uint32_t node_open(struct descriptor *descriptor);
+/* Calls its server with the words from w1 on; the errno, EIO when the server is gone. */
+uint32_t node_call(const struct descriptor *descriptor, uint64_t operation, struct message *m);
+uint8_t *node_window(const struct descriptor *descriptor);
+uint32_t node_read(struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count, uint32_t *done);
+/* At the end, where the descriptor appends; *end: behind what was written. */
+uint32_t node_write(struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count, uint32_t *done,
+                    uint64_t *end);
+uint32_t node_size(const struct descriptor *descriptor, uint64_t *bytes);
+
 /* io.c */
+struct vector {
+    uint32_t address, length;
+};
+struct vector vector_at(uint32_t iovs, uint32_t i);
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
 uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done);
 /* Sum of the vectors' lengths; EFAULT, EINVAL. */

@@ -1,0 +1,604 @@
+/* See tree.h. An inode number of the backend is the address of a node; what programs see is the node's number. */
+#include "tree.h"
+
+#include "tessera/heap.h"
+#include "tessera/text.h"
+
+#define BUCKETS      4096u
+#define FIRST_COOKIE 2u /* below are "." and ".." */
+#define TABLE_PAGES  512u
+#define LINKS_MAX    65000u
+
+static struct entry *buckets[BUCKETS];
+static uint64_t next_number = 1;
+
+/* ---- memory and its account ---------------------------------------------------------------------------------- */
+
+static void *take(struct mount *mount, size_t bytes)
+{
+    if (mount->used_bytes + bytes > mount->quota_bytes)
+        return NULL;
+    void *piece = heap_take(bytes);
+    mount->used_bytes += piece ? bytes : 0;
+    return piece;
+}
+
+static void give_back(struct mount *mount, void *piece, size_t bytes)
+{
+    heap_return(piece, bytes);
+    mount->used_bytes -= bytes;
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(const struct node *directory, const char *name, uint32_t bytes)
+{
+    /* FNV-1a, offset basis and prime of 32 bits: draft-eastlake-fnv. */
+    uint32_t hash = 2166136261u ^ (uint32_t)directory->number;
+    for (uint32_t i = 0; i < bytes; i++)
+        hash = (hash ^ (uint8_t)name[i]) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+static struct entry *entry_find(const struct node *directory, const char *name, uint32_t bytes)
+{
+    uint32_t hash = hash_of(directory, name, bytes);
+    struct entry *entry = buckets[hash % BUCKETS];
+    while (entry && (entry->hash != hash || entry->directory != directory || entry->name_bytes != bytes ||
+                     memcmp(entry->name, name, bytes) != 0))
+        entry = entry->hash_next;
+    return entry;
+}
+
+static void entry_place(struct entry *entry, struct node *directory, struct node *node)
+{
+    entry->directory = directory;
+    entry->node = node;
+    entry->hash = hash_of(directory, entry->name, entry->name_bytes);
+    entry->hash_next = buckets[entry->hash % BUCKETS];
+    buckets[entry->hash % BUCKETS] = entry;
+    entry->cookie = directory->directory.next_cookie++;
+    entry->previous = directory->directory.last;
+    if (entry->previous)
+        entry->previous->next = entry;
+    else
+        directory->directory.first = entry;
+    directory->directory.last = entry;
+    node->links++;
+    if (node->type == FS_TYPE_DIRECTORY) {
+        node->directory.parent = directory;
+        directory->links++; /* its ".." */
+    }
+}
+
+static void entry_unplace(struct entry *entry)
+{
+    struct node *directory = entry->directory, *node = entry->node;
+    struct entry **at = &buckets[entry->hash % BUCKETS];
+    while (*at != entry)
+        at = &(*at)->hash_next;
+    *at = entry->hash_next;
+    if (entry->previous)
+        entry->previous->next = entry->next;
+    else
+        directory->directory.first = entry->next;
+    if (entry->next)
+        entry->next->previous = entry->previous;
+    else
+        directory->directory.last = entry->previous;
+    entry->previous = entry->next = NULL;
+    node->links--;
+    if (node->type == FS_TYPE_DIRECTORY)
+        directory->links--;
+}
+
+static bool name_is_own(const struct entry *entry)
+{
+    return entry->name == (const char *)(entry + 1);
+}
+
+static void entry_free(struct mount *mount, struct entry *entry)
+{
+    give_back(mount, entry, sizeof(*entry) + (name_is_own(entry) ? entry->name_bytes : 0));
+}
+
+/* With room for the name, or, where it stays where it is, without. */
+static struct entry *entry_make(struct mount *mount, const char *name, uint32_t bytes, bool stays)
+{
+    struct entry *entry = take(mount, sizeof(*entry) + (stays ? 0 : bytes));
+    if (!entry)
+        return NULL;
+    entry->name = stays ? name : (char *)(entry + 1);
+    entry->name_bytes = bytes;
+    if (!stays)
+        memcpy(entry + 1, name, bytes);
+    return entry;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------- */
+
+static void touch(struct node *node)
+{
+    node->modified_ns = node->changed_ns = file_server_now_ns();
+    node->is_changed = true;
+}
+
+static struct node *node_make(struct mount *mount, enum fs_type type)
+{
+    struct node *node = take(mount, sizeof(*node));
+    if (!node)
+        return NULL;
+    node->mount = mount;
+    node->type = type;
+    node->number = next_number++;
+    if (type == FS_TYPE_DIRECTORY) {
+        node->directory.parent = node;
+        node->directory.next_cookie = FIRST_COOKIE;
+        node->links = 1; /* its "." */
+    }
+    return node;
+}
+
+static void file_cut(struct node *node, uint64_t bytes);
+
+/* When neither a name nor a handle is left. */
+static void node_release(struct node *node)
+{
+    uint32_t own = node->type == FS_TYPE_DIRECTORY ? 1 : 0;
+    if (node->links > own || node->opens > 0)
+        return;
+    if (node->type == FS_TYPE_FILE)
+        file_cut(node, 0);
+    if (node->type == FS_TYPE_FILE && node->file.tables)
+        give_back(node->mount, node->file.tables, HEAP_PAGE_BYTES);
+    if (node->type == FS_TYPE_LINK && node->link.is_ours && node->bytes)
+        give_back(node->mount, (void *)(uintptr_t)node->link.target, node->bytes);
+    give_back(node->mount, node, sizeof(*node));
+}
+
+static struct node *node_of(inode file)
+{
+    return (struct node *)file;
+}
+
+/* ---- bytes of files ------------------------------------------------------------------------------------------ */
+
+static uint8_t **page_slot(const struct node *node, uint64_t offset)
+{
+    uint64_t page = offset / HEAP_PAGE_BYTES;
+    uint8_t **table = node->file.tables ? node->file.tables[page / TABLE_PAGES] : NULL;
+    return table ? &table[page % TABLE_PAGES] : NULL;
+}
+
+const uint8_t *tree_bytes(const struct node *node, uint64_t offset, uint64_t *run)
+{
+    uint64_t in_page = offset % HEAP_PAGE_BYTES;
+    uint8_t **slot = page_slot(node, offset);
+    *run = HEAP_PAGE_BYTES - in_page;
+    if (slot && *slot)
+        return *slot + in_page;
+    if (offset >= node->file.base_bytes)
+        return NULL;
+    if (!node->file.tables)
+        *run = node->file.base_bytes - offset; /* nothing was ever written: all of it where it lies */
+    else if (*run > node->file.base_bytes - offset)
+        *run = node->file.base_bytes - offset;
+    return node->file.base + offset;
+}
+
+/* A page of our own at the offset, with what it read as before. */
+static uint8_t *page_own(struct node *node, uint64_t offset)
+{
+    struct mount *mount = node->mount;
+    uint64_t first = offset / HEAP_PAGE_BYTES * HEAP_PAGE_BYTES;
+    if (!node->file.tables && !(node->file.tables = take(mount, HEAP_PAGE_BYTES)))
+        return NULL;
+    uint8_t ***table = &node->file.tables[offset / HEAP_PAGE_BYTES / TABLE_PAGES];
+    if (!*table && !(*table = take(mount, HEAP_PAGE_BYTES)))
+        return NULL;
+    uint8_t **slot = &(*table)[offset / HEAP_PAGE_BYTES % TABLE_PAGES];
+    if (*slot)
+        return *slot;
+    uint8_t *page = take(mount, HEAP_PAGE_BYTES);
+    if (page && first < node->file.base_bytes) {
+        uint64_t bytes = node->file.base_bytes - first;
+        memcpy(page, node->file.base + first, bytes < HEAP_PAGE_BYTES ? bytes : HEAP_PAGE_BYTES);
+    }
+    return *slot = page;
+}
+
+/* Drops what lies at and behind `bytes`; what is read there later is zero. */
+static void file_cut(struct node *node, uint64_t bytes)
+{
+    uint64_t kept = (bytes + HEAP_PAGE_BYTES - 1) / HEAP_PAGE_BYTES;
+    if (node->file.base_bytes > bytes)
+        node->file.base_bytes = bytes;
+    uint8_t **last = bytes % HEAP_PAGE_BYTES ? page_slot(node, bytes) : NULL;
+    if (last && *last)
+        memset(*last + bytes % HEAP_PAGE_BYTES, 0, HEAP_PAGE_BYTES - bytes % HEAP_PAGE_BYTES);
+    for (uint64_t t = kept / TABLE_PAGES; node->file.tables && t < TABLE_PAGES; t++) {
+        uint8_t **table = node->file.tables[t];
+        uint64_t first = t == kept / TABLE_PAGES ? kept % TABLE_PAGES : 0;
+        for (uint64_t i = first; table && i < TABLE_PAGES; i++) {
+            if (table[i])
+                give_back(node->mount, table[i], HEAP_PAGE_BYTES);
+            table[i] = NULL;
+        }
+        if (table && first == 0) {
+            give_back(node->mount, table, HEAP_PAGE_BYTES);
+            node->file.tables[t] = NULL;
+        }
+    }
+}
+
+/* ---- the backend: files -------------------------------------------------------------------------------------- */
+
+static uint32_t tree_stat(inode file, struct fs_stat *stat)
+{
+    const struct node *node = node_of(file);
+    *stat = (struct fs_stat){
+        .inode = node->number,
+        .type = node->type,
+        .links = node->links,
+        .bytes = node->bytes,
+        .accessed_ns = node->accessed_ns,
+        .modified_ns = node->modified_ns,
+        .changed_ns = node->changed_ns,
+    };
+    return FS_OK;
+}
+
+static uint32_t tree_open(inode file)
+{
+    struct node *node = node_of(file);
+    if (node->is_unchecked && !fs_member_is_good(node))
+        return FS_EIO;
+    node->is_unchecked = false;
+    node->opens++;
+    return FS_OK;
+}
+
+static void tree_close(inode file)
+{
+    struct node *node = node_of(file);
+    node->opens--;
+    node_release(node);
+}
+
+static uint32_t tree_read(inode file, uint64_t offset, void *bytes, uint32_t count, uint32_t *done)
+{
+    struct node *node = node_of(file);
+    uint8_t *to = bytes;
+    *done = 0;
+    if (offset >= node->bytes)
+        return FS_OK;
+    if (count > node->bytes - offset)
+        count = (uint32_t)(node->bytes - offset);
+    while (*done < count) {
+        uint64_t run;
+        const uint8_t *from = tree_bytes(node, offset + *done, &run);
+        uint32_t part = run < count - *done ? (uint32_t)run : count - *done;
+        if (from)
+            memcpy(to + *done, from, part);
+        else
+            memset(to + *done, 0, part);
+        *done += part;
+    }
+    return FS_OK;
+}
+
+static uint32_t tree_write(inode file, uint64_t offset, const void *bytes, uint32_t count, uint32_t *done, uint64_t *end)
+{
+    struct node *node = node_of(file);
+    const uint8_t *from = bytes;
+    *done = 0;
+    if (node->mount->is_read_only)
+        return FS_EROFS;
+    if (offset == FS_AT_END)
+        offset = node->bytes;
+    *end = offset;
+    if (count == 0)
+        return FS_OK;
+    if (offset >= TREE_FILE_MAX)
+        return FS_EFBIG;
+    if (count > TREE_FILE_MAX - offset)
+        count = (uint32_t)(TREE_FILE_MAX - offset);
+    while (*done < count) {
+        uint8_t *page = page_own(node, offset + *done);
+        uint64_t in_page = (offset + *done) % HEAP_PAGE_BYTES;
+        uint32_t part = HEAP_PAGE_BYTES - (uint32_t)in_page;
+        if (!page)
+            break;
+        part = part < count - *done ? part : count - *done;
+        memcpy(page + in_page, from + *done, part);
+        *done += part;
+    }
+    *end = offset + *done;
+    if (*done > 0) {
+        if (*end > node->bytes)
+            node->bytes = *end;
+        touch(node);
+    }
+    return *done > 0 ? FS_OK : FS_ENOSPC;
+}
+
+static uint32_t tree_resize(inode file, uint64_t bytes)
+{
+    struct node *node = node_of(file);
+    if (node->mount->is_read_only)
+        return FS_EROFS;
+    if (bytes > TREE_FILE_MAX)
+        return FS_EFBIG;
+    if (bytes < node->bytes)
+        file_cut(node, bytes);
+    node->bytes = bytes;
+    touch(node);
+    return FS_OK;
+}
+
+static uint32_t tree_allocate(inode file, uint64_t offset, uint64_t bytes)
+{
+    struct node *node = node_of(file);
+    if (node->mount->is_read_only)
+        return FS_EROFS;
+    if (bytes == 0)
+        return FS_EINVAL;
+    if (offset > TREE_FILE_MAX || bytes > TREE_FILE_MAX - offset)
+        return FS_EFBIG;
+    if (bytes > node->mount->quota_bytes)
+        return FS_ENOSPC;
+    for (uint64_t at = offset / HEAP_PAGE_BYTES * HEAP_PAGE_BYTES; at < offset + bytes; at += HEAP_PAGE_BYTES)
+        if (!page_own(node, at))
+            return FS_ENOSPC; /* what was made stays, as the file's own, and reads as before */
+    if (offset + bytes > node->bytes)
+        node->bytes = offset + bytes;
+    touch(node);
+    return FS_OK;
+}
+
+static uint32_t tree_times(inode file, uint64_t accessed_ns, uint64_t modified_ns, uint32_t which)
+{
+    struct node *node = node_of(file);
+    if (node->mount->is_read_only)
+        return FS_EROFS;
+    if (which & FS_TIME_ACCESSED)
+        node->accessed_ns = accessed_ns;
+    if (which & FS_TIME_MODIFIED)
+        node->modified_ns = modified_ns;
+    node->changed_ns = file_server_now_ns();
+    node->is_changed = true;
+    return FS_OK;
+}
+
+/* Memory is all the storage there is. */
+static uint32_t tree_sync(inode file, bool data_only)
+{
+    (void)file;
+    (void)data_only;
+    return FS_OK;
+}
+
+/* ---- the backend: directories -------------------------------------------------------------------------------- */
+
+static uint32_t tree_lookup(inode directory, const char *name, uint32_t bytes, inode *found)
+{
+    const struct entry *entry = entry_find(node_of(directory), name, bytes);
+    *found = entry ? (inode)entry->node : 0;
+    return entry ? FS_OK : FS_ENOENT;
+}
+
+static uint32_t tree_parent(inode directory, inode *parent)
+{
+    *parent = (inode)node_of(directory)->directory.parent;
+    return FS_OK;
+}
+
+static uint32_t tree_list(inode directory, uint64_t cookie, struct file_entry *out)
+{
+    const struct entry *entry = node_of(directory)->directory.first;
+    while (entry && entry->cookie < cookie)
+        entry = entry->next;
+    if (!entry)
+        return FS_ENOENT;
+    out->next = entry->cookie + 1;
+    out->inode = entry->node->number;
+    out->type = (enum fs_type)entry->node->type;
+    out->name_bytes = entry->name_bytes;
+    memcpy(out->name, entry->name, entry->name_bytes);
+    return FS_OK;
+}
+
+/* A directory that was removed while somebody holds it takes no new entries. */
+static uint32_t directory_check(const struct node *directory)
+{
+    if (directory->mount->is_read_only)
+        return FS_EROFS;
+    bool is_removed = directory->links <= 1 && directory != directory->mount->root;
+    return is_removed ? FS_ENOENT : FS_OK;
+}
+
+static uint32_t tree_create(inode in, const char *name, uint32_t bytes, enum fs_type type, const char *target,
+                            uint32_t target_bytes, inode *made)
+{
+    struct node *directory = node_of(in);
+    struct mount *mount = directory->mount;
+    uint32_t error = directory_check(directory);
+    if (error)
+        return error;
+    struct entry *entry = entry_make(mount, name, bytes, false);
+    struct node *node = entry ? node_make(mount, type) : NULL;
+    char *own = NULL;
+    if (node && type == FS_TYPE_LINK && !(own = take(mount, target_bytes))) {
+        give_back(mount, node, sizeof(*node));
+        node = NULL;
+    }
+    if (!node) {
+        if (entry)
+            entry_free(mount, entry);
+        return FS_ENOSPC;
+    }
+    if (own) {
+        memcpy(own, target, target_bytes);
+        node->link.target = own;
+        node->link.is_ours = true;
+        node->bytes = target_bytes;
+    }
+    entry_place(entry, directory, node);
+    touch(node);
+    node->accessed_ns = node->modified_ns;
+    touch(directory);
+    *made = (inode)node;
+    return FS_OK;
+}
+
+static uint32_t tree_link(inode file, inode in, const char *name, uint32_t bytes)
+{
+    struct node *node = node_of(file), *directory = node_of(in);
+    uint32_t error = directory_check(directory);
+    if (error)
+        return error;
+    if (node->links >= LINKS_MAX)
+        return FS_EMLINK;
+    struct entry *entry = entry_make(directory->mount, name, bytes, false);
+    if (!entry)
+        return FS_ENOSPC;
+    entry_place(entry, directory, node);
+    node->changed_ns = file_server_now_ns();
+    node->is_changed = true;
+    touch(directory);
+    return FS_OK;
+}
+
+static void entry_remove(struct entry *entry)
+{
+    struct node *node = entry->node;
+    touch(entry->directory);
+    node->changed_ns = entry->directory->changed_ns;
+    entry_unplace(entry);
+    if (node->type == FS_TYPE_DIRECTORY)
+        node->directory.parent = node; /* somebody may hold it still, when the parent is gone */
+    entry_free(node->mount, entry);
+    node_release(node);
+}
+
+static uint32_t tree_unlink(inode directory, const char *name, uint32_t bytes)
+{
+    if (node_of(directory)->mount->is_read_only)
+        return FS_EROFS;
+    entry_remove(entry_find(node_of(directory), name, bytes));
+    return FS_OK;
+}
+
+static uint32_t tree_remove_directory(inode directory, const char *name, uint32_t bytes)
+{
+    struct entry *entry = entry_find(node_of(directory), name, bytes);
+    if (node_of(directory)->mount->is_read_only)
+        return FS_EROFS;
+    if (entry->node->directory.first)
+        return FS_ENOTEMPTY;
+    entry_remove(entry);
+    return FS_OK;
+}
+
+static uint32_t tree_rename(inode from, const char *name, uint32_t bytes, inode to, const char *new_name,
+                            uint32_t new_bytes)
+{
+    struct node *directory = node_of(to);
+    struct mount *mount = directory->mount;
+    struct entry *old = entry_find(node_of(from), name, bytes);
+    struct entry *target = entry_find(directory, new_name, new_bytes);
+    uint32_t error = directory_check(directory);
+    if (error)
+        return error;
+    if (target && target->node->type == FS_TYPE_DIRECTORY && target->node->directory.first)
+        return FS_ENOTEMPTY;
+    struct entry *entry = entry_make(mount, new_name, new_bytes, false);
+    if (!entry)
+        return FS_ENOSPC;
+    struct node *node = old->node;
+    if (target)
+        entry_remove(target);
+    entry_unplace(old);
+    entry_place(entry, directory, node);
+    entry_free(mount, old);
+    node->changed_ns = file_server_now_ns();
+    node->is_changed = true;
+    touch(node_of(from));
+    touch(directory);
+    return FS_OK;
+}
+
+static uint32_t tree_readlink(inode link, char *target, uint32_t size, uint32_t *bytes)
+{
+    const struct node *node = node_of(link);
+    *bytes = node->bytes < size ? (uint32_t)node->bytes : size;
+    memcpy(target, node->link.target, *bytes);
+    return FS_OK;
+}
+
+static uint32_t tree_root(uint32_t number, inode *root)
+{
+    const struct mount *mount = fs_mount(number);
+    *root = mount ? (inode)mount->root : 0;
+    return mount ? FS_OK : FS_ENOENT;
+}
+
+const struct file_backend tree_backend = {
+    .root = tree_root,
+    .lookup = tree_lookup,
+    .parent = tree_parent,
+    .stat = tree_stat,
+    .open = tree_open,
+    .close = tree_close,
+    .read = tree_read,
+    .write = tree_write,
+    .resize = tree_resize,
+    .allocate = tree_allocate,
+    .times = tree_times,
+    .sync = tree_sync,
+    .list = tree_list,
+    .create = tree_create,
+    .link = tree_link,
+    .unlink = tree_unlink,
+    .remove_directory = tree_remove_directory,
+    .rename = tree_rename,
+    .readlink = tree_readlink,
+};
+
+/* ---- filling a mount ----------------------------------------------------------------------------------------- */
+
+struct node *tree_begin(struct mount *mount)
+{
+    mount->root = node_make(mount, FS_TYPE_DIRECTORY);
+    if (mount->root)
+        mount->root->links = 2; /* as if it had an entry */
+    return mount->root;
+}
+
+struct node *tree_add(struct node *directory, const char *name, uint32_t bytes, enum fs_type type)
+{
+    if (bytes == 0 || bytes > FS_NAME_MAX || entry_find(directory, name, bytes))
+        return NULL;
+    struct entry *entry = entry_make(directory->mount, name, bytes, true);
+    struct node *node = entry ? node_make(directory->mount, type) : NULL;
+    if (node)
+        entry_place(entry, directory, node);
+    return node;
+}
+
+struct node *tree_directory(struct node *root, const char *path, size_t bytes)
+{
+    struct node *at = root;
+    for (size_t first = 0; at && first < bytes;) {
+        size_t end = first;
+        while (end < bytes && path[end] != '/')
+            end++;
+        const struct entry *entry = entry_find(at, path + first, (uint32_t)(end - first));
+        if (!entry)
+            at = tree_add(at, path + first, (uint32_t)(end - first), FS_TYPE_DIRECTORY);
+        else
+            at = entry->node->type == FS_TYPE_DIRECTORY ? entry->node : NULL;
+        first = end + 1;
+    }
+    return at;
+}
