@@ -4,15 +4,19 @@ Started by the shell script `tessera` in the root folder. Each command first ins
 and builds what it needs; what is there already costs a look, not a rebuild.
 """
 import argparse
+import contextlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import debian
+import folder
 import parts
+import system_image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -227,7 +231,53 @@ def check_boot(options):
         raise UsageFailure("arm64 has no BIOS: leave --firmware out or say uefi")
 
 
+def run_app(options):
+    """`run app.wasm`: nothing of ours on the program's streams but what goes wrong."""
+    import run_app as runner  # not wanted by the other commands
+    for option, given in (("--boot", options.boot), ("--firmware", options.firmware), ("--gdb", options.gdb),
+                          ("--clock", options.clock)):
+        if given:
+            raise UsageFailure(f"{option} is for demos and system descriptions, not for a module")
+    try:
+        app = runner.App(options)
+        require_parts(options.arch)
+        with tempfile.TemporaryDirectory(prefix="tessera-run-") as scratch:
+            archive = os.path.join(scratch, "app.cpio")
+            content, _ = system_image.pack(app.write(scratch), options.arch, build_folder("host"), build_folder(options.arch))
+            with open(archive, "wb") as file:
+                file.write(content)
+            return runner.run(app, options.arch, kernel_file(options.arch), archive, options.timeout or 0)
+    except BrokenPipeError:
+        return 141
+    except (runner.AppError, folder.FolderError, system_image.PackError, system_image.archive.ArchiveError,
+            system_image.system_description.DescriptionError) as error:
+        raise UsageFailure(str(error)) from None
+
+
+def require_parts(arch):
+    """Builds what running a module takes, silently when there is nothing to do."""
+    folders = [("host", ["tessera-aot"]), (arch, ["system-parts"])]
+    for preset, targets in folders:
+        if os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
+            command = ["ninja", "-C", build_folder(preset), *targets]
+            if b"no work to do" in subprocess.run([*command, "-n"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout:
+                continue
+        with contextlib.redirect_stdout(sys.stderr):
+            install_missing()
+            configure(preset)
+            step(f"Building {preset}")
+        call(["cmake", "--build", build_folder(preset), "--target", *targets],
+             f"building {preset} failed; the first error stands above", stdout=sys.stderr)
+
+
 def command_run(options):
+    if options.demo.endswith(".wasm") or (os.path.isfile(options.demo) and not options.demo.endswith(".json")):
+        return run_app(options)
+    for name in ("dir", "env", "mem", "cpu", "stdin", "arguments"):
+        if getattr(options, name):
+            raise UsageFailure(f"{'arguments are' if name == 'arguments' else f'--{name} is'} for a module (app.wasm), not for a demo")
+    options.boot, options.clock = options.boot or "iso", options.clock or "instructions"
+    options.timeout = 300.0 if options.timeout is None else options.timeout
     require_system(options.demo)
     check_boot(options)
     install_missing()
@@ -363,9 +413,13 @@ examples:
     ./tessera run security --boot direct       kernel and archive without firmware, the quickest way
     ./tessera run my/system.json               a system description of your own
     ./tessera run hello --boot direct --gdb    wait for a debugger
+    ./tessera run app.wasm --dir data::/data -- --verbose file
+                                               any program for wasm32-wasi, as if it ran here: its standard streams
+                                               and its exit status are the command's
 
-exit status: what the guest's system ended with (0: everything as expected), or 122 wrong arguments, 123 QEMU did not
+exit status of a demo: what the guest's system ended with (0: everything as expected), or 122 wrong arguments, 123 QEMU did not
 start, 124 time limit reached, 125 the machine ended without a verdict, 130 interrupted; 1: a step before failed.
+Of a module: its own; 134 it trapped, 137 it was killed, 139 another fault, 122 it could not be run.
 """
 
 
@@ -429,16 +483,24 @@ def command_line():
 
     command = add_command(commands, "run", command_run, "build and boot a demo in QEMU", RUN_EXAMPLES)
     command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="DEMO",
-                         help=f"one of: {', '.join(demos())}; or SYSTEM.json (default {DEFAULT_DEMO})")
+                         help=f"one of: {', '.join(demos())}; or SYSTEM.json, or a module app.wasm (default {DEFAULT_DEMO})")
+    command.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="module: after --, what the program gets")
     add_arch(command, "x86_64")
-    command.add_argument("--boot", choices=("iso", "direct"), default="iso", help="default iso")
+    command.add_argument("--boot", choices=("iso", "direct"), help="default iso")
     command.add_argument("--firmware", choices=("bios", "uefi"),
                          help="of an ISO boot: x86_64 has both (default bios), arm64 has uefi")
-    command.add_argument("--clock", choices=("instructions", "host"), default="instructions",
+    command.add_argument("--clock", choices=("instructions", "host"),
                          help="what the machine's time is: one instruction is one nanosecond, so that every run is the same "
                               "(default), or the host's time")
     command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
-    command.add_argument("--timeout", type=seconds, default=300.0, metavar="S", help="seconds, 0 for none (default 300)")
+    command.add_argument("--timeout", type=seconds, metavar="S", help="seconds, 0 for none (default 300; of a module: none)")
+    module = command.add_argument_group("options of a module")
+    module.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST][:ro]",
+                        help="a folder for the program, as GUEST; what it changes there comes back when it ends, without :ro")
+    module.add_argument("--env", action="append", default=[], metavar="KEY=VALUE")
+    module.add_argument("--mem", metavar="SIZE", help="limit of all memory that the program uses (default 256M)")
+    module.add_argument("--cpu", metavar="N%%", help="limit of its CPU time, of one core")
+    module.add_argument("--stdin", metavar="FILE", help="standard input from a file (default: this command's)")
 
     command = add_command(commands, "test", command_test, "build and test everything",
                           "examples:\n    ./tessera test\n    ./tessera test --arch arm64\n"

@@ -24,6 +24,16 @@ struct writer {
 static struct writer writers[WRITERS];
 static struct uart_region *uart;
 static uint32_t head, published;
+static bool is_framed;
+
+/* Standard input of the program that has the terminal. */
+static struct {
+    uint32_t reader; /* its number; NOBODY: what arrives waits */
+    bool wants_signal, is_at_end;
+    uint32_t in_frame;  /* bytes of the frame that are to come */
+    uint32_t head, tail; /* of the bytes */
+    uint8_t bytes[UART_INPUT_BYTES];
+} input;
 
 static uint32_t space(void)
 {
@@ -40,6 +50,8 @@ static void publish(void)
     notification_signal(CONSOLE_CAP_UART_SIGNAL);
 }
 
+static bool has_input; /* its signal came while we waited for room */
+
 /* Asks the driver to say when `want` bytes are free, and waits for its signal. */
 static void ask_and_wait(uint32_t want)
 {
@@ -48,7 +60,10 @@ static void ask_and_wait(uint32_t want)
     atomic_store_explicit(&uart->out_head, head, memory_order_release);
     published = head;
     notification_signal(CONSOLE_CAP_UART_SIGNAL);
-    (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+    for (word signals = 0; !(signals & CONSOLE_SIGNAL_UART);) { /* input is looked at by the main loop, after this */
+        signals = notification_wait(PROCESS_CAP_NOTIFICATION);
+        has_input = has_input || (signals & CONSOLE_SIGNAL_INPUT);
+    }
 }
 
 /* Waits until `enough` bytes are free; asks the driver to say so, with some more so that it is not asked for each line.
@@ -97,6 +112,22 @@ static void take_bytes(struct writer *writer, uint32_t stream, const char *bytes
     }
 }
 
+static void emit_frame(uint8_t stream, const char *bytes, size_t count)
+{
+    const char frame[CONSOLE_FRAME_BYTES] = {(char)CONSOLE_FRAME, (char)stream, (char)count, (char)(count >> 8)};
+    wait_for_space((uint32_t)(sizeof(frame) + count));
+    emit(frame, sizeof(frame));
+    emit(bytes, count);
+}
+
+/* What the system writes is its log, or what only the system may send; a program has two streams. */
+static uint8_t frame_stream(const struct writer *writer, word stream)
+{
+    if (writer != &writers[NOBODY])
+        return stream == CONSOLE_STREAM_ERROR ? CONSOLE_STREAM_ERROR : CONSOLE_STREAM_OUTPUT;
+    return stream == CONSOLE_STREAM_FILES || stream == CONSOLE_STREAM_VERDICT ? (uint8_t)stream : CONSOLE_STREAM_LOG;
+}
+
 static void console_write(const struct message *m, struct writer *writer)
 {
     char bytes[CONSOLE_WRITE_BYTES];
@@ -106,7 +137,10 @@ static void console_write(const struct message *m, struct writer *writer)
     if (message_info_length(m->info) == 0 || count > sent || count > sizeof(bytes))
         return;
     message_get(m, 1, bytes, count);
-    take_bytes(writer, stream, bytes, count);
+    if (is_framed)
+        emit_frame(frame_stream(writer, m->words[0] >> 32), bytes, count);
+    else if (m->words[0] >> 32 <= CONSOLE_STREAM_ERROR)
+        take_bytes(writer, stream, bytes, count);
     publish();
 }
 
@@ -117,7 +151,9 @@ static void console_name(const struct message *m)
         return;
     struct writer *writer = &writers[index];
     memset(writer, 0, sizeof(*writer));
-    writer->has_prefix = m->words[1] != 0;
+    writer->has_prefix = m->words[1] & CONSOLE_PREFIX;
+    if (m->words[1] & CONSOLE_TERMINAL)
+        input.reader = index;
     message_get(m, 2, writer->name, CONSOLE_NAME_BYTES - 1);
 }
 
@@ -126,6 +162,8 @@ static void console_gone(const struct message *m)
     uint32_t index = (uint32_t)m->words[0];
     if (index == NOBODY || index >= WRITERS)
         return;
+    if (index == input.reader)
+        input.reader = NOBODY;
     for (uint32_t stream = 0; stream < 2; stream++)
         if (writers[index].used[stream] > 0)
             emit_line(&writers[index], stream);
@@ -140,8 +178,93 @@ static void flush(void)
     while (space() < UART_RING_BYTES);
 }
 
-static void handle(const struct message *m, word badge)
+/* ---- input --------------------------------------------------------------------------------------------------- */
+
+static uint32_t input_bytes(void)
 {
+    return input.head - input.tail;
+}
+
+/* A terminal's keys: the line feed is what Enter means, control-D ends the file, and what is typed is shown. */
+static void key_take(uint8_t key)
+{
+    if (key == 4) {
+        input.is_at_end = true;
+        return;
+    }
+    if (key == '\r')
+        key = '\n';
+    input.bytes[input.head++ % UART_INPUT_BYTES] = key;
+    emit(key == '\n' ? "\r\n" : (const char *)&key, key == '\n' ? 2 : 1);
+}
+
+/* Two bytes of length, then so many of input; a length of 0 ends it. */
+static void frame_take(uint8_t byte)
+{
+    static uint32_t length, length_bytes;
+    if (input.in_frame > 0) {
+        input.in_frame--;
+        input.bytes[input.head++ % UART_INPUT_BYTES] = byte;
+        return;
+    }
+    length |= (uint32_t)byte << 8 * length_bytes;
+    if (++length_bytes < 2)
+        return;
+    input.in_frame = length;
+    input.is_at_end = input.is_at_end || length == 0;
+    length = length_bytes = 0;
+}
+
+/* From the driver's ring, as far as there is room. */
+static void input_take(void)
+{
+    uint32_t tail = atomic_load_explicit(&uart->in_tail, memory_order_relaxed), first = tail;
+    uint32_t there = atomic_load_explicit(&uart->in_head, memory_order_acquire) - tail;
+    if (there > UART_INPUT_BYTES)
+        return; /* nonsense */
+    for (; there > 0 && input_bytes() < UART_INPUT_BYTES; there--) {
+        uint8_t byte = uart->in[tail++ % UART_INPUT_BYTES];
+        if (is_framed)
+            frame_take(byte);
+        else
+            key_take(byte);
+    }
+    if (tail == first)
+        return;
+    atomic_store_explicit(&uart->in_tail, tail, memory_order_release);
+    notification_signal(CONSOLE_CAP_UART_SIGNAL); /* there is room again */
+    publish();
+    if (input.wants_signal && (input_bytes() > 0 || input.is_at_end)) {
+        input.wants_signal = false;
+        notification_signal(CONSOLE_CAP_INPUT_SIGNAL);
+    }
+}
+
+static void console_read(struct message *m, uint32_t index)
+{
+    char bytes[CONSOLE_READ_BYTES];
+    word count = index == input.reader ? input_bytes() : 0;
+    bool is_end = index != input.reader || (count == 0 && input.is_at_end);
+    bool stays = m->words[1] == 1;
+    word most = m->words[0] < sizeof(bytes) ? m->words[0] : sizeof(bytes);
+    count = stays || count < most ? count : most;
+    input.wants_signal = input.wants_signal || (count == 0 && !is_end);
+    *m = (struct message){message_info(0, 0, 2), {count, is_end}};
+    if (stays || count == 0)
+        return;
+    for (word i = 0; i < count; i++)
+        bytes[i] = (char)input.bytes[input.tail++ % UART_INPUT_BYTES];
+    m->info = message_info(0, 0, 2 + message_words(count));
+    message_put(m, 2, bytes, count);
+    input_take();
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------ */
+
+/* *m becomes the answer. */
+static void handle(struct message *m, word badge)
+{
+    struct message answer = {0};
     uint32_t index = badge & 0xffff;
     bool is_system = index == NOBODY;
     switch (message_info_label(m->info)) {
@@ -161,20 +284,32 @@ static void handle(const struct message *m, word badge)
         if (is_system)
             flush();
         break;
+    case CONSOLE_READ:
+        console_read(m, index);
+        return;
     default:
         break;
     }
+    *m = answer;
 }
 
 int program_main(const struct start_page *start)
 {
     uart = (struct uart_region *)start->words[CONSOLE_WORD_REGION];
+    is_framed = start->words[CONSOLE_WORD_FRAMED];
     struct message m;
     word badge;
     (void)syscall_recv(CONSOLE_CAP_ENDPOINT, CONSOLE_CAP_REPLY, &m, &badge);
     for (;;) {
+        if (has_input || (badge & CONSOLE_SIGNAL_INPUT)) {
+            has_input = false;
+            input_take();
+        }
+        if (badge & (CONSOLE_SIGNAL_INPUT | CONSOLE_SIGNAL_UART)) {
+            (void)syscall_recv(CONSOLE_CAP_ENDPOINT, CONSOLE_CAP_REPLY, &m, &badge);
+            continue;
+        }
         handle(&m, badge);
-        m = (struct message){0};
         (void)syscall_reply_recv(CONSOLE_CAP_ENDPOINT, CONSOLE_CAP_REPLY, &m, &badge);
     }
 }

@@ -233,6 +233,14 @@ static void request_copy(const struct message *m, struct request *request)
         request->words[i] = 0;
 }
 
+/* The console has input. */
+static void input_announce(void)
+{
+    for (uint32_t i = 1; i <= server.top; i++)
+        if (server.processes[i] && process_has_terminal(server.processes[i]))
+            process_signal_event(server.processes[i]);
+}
+
 /* Handles what was received; true when *m is the answer to send. */
 static bool dispatch(struct message *m, word badge)
 {
@@ -241,6 +249,8 @@ static bool dispatch(struct message *m, word badge)
     unsigned count = 0;
     bool is_answered = true;
     if (badge & BADGE_NOTIFY) {
+        if ((badge & SERVER_SIGNAL_INPUT) == SERVER_SIGNAL_INPUT)
+            input_announce();
         deadlines_check();
         return false;
     }

@@ -349,6 +349,8 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
         uint32_t error = 0;
         if (mode == PROCESS_STDIO_PIPED)
             error = pipe_make(process, options->parent, i, descriptor);
+        else if (mode == PROCESS_STDIO_INHERIT && i == 0 && process_has_terminal(process))
+            descriptor->kind = START_DESCRIPTOR_TERMINAL;
         else if (mode == PROCESS_STDIO_NULL || (i == 0 && (options->parent || !process->description->input.length)))
             descriptor->kind = START_DESCRIPTOR_NULL;
         else if (i == 0)
@@ -490,7 +492,8 @@ static bool capabilities_grant(struct process *process)
 static void console_introduce(const struct process *process)
 {
     struct message m = {message_info(CONSOLE_NAME, 0, 2 + CONSOLE_NAME_BYTES / 8),
-                        {process->index, process->description->flags & SYSTEM_PREFIX ? 1 : 0}};
+                        {process->index, (process->description->flags & SYSTEM_PREFIX ? CONSOLE_PREFIX : 0) |
+                                             (process_has_terminal(process) ? CONSOLE_TERMINAL : 0)}};
     message_put(&m, 2, process->name, CONSOLE_NAME_BYTES);
     (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
 }
@@ -595,6 +598,11 @@ uint32_t process_create(const struct process_options *options, struct process **
     console_introduce(process);
     *made = process;
     return 0;
+}
+
+bool process_has_terminal(const struct process *process)
+{
+    return process->is_top && process->end == PROCESS_RUNNING && (process->description->flags & SYSTEM_TERMINAL);
 }
 
 bool process_is_essential(const struct process *process)

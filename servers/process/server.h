@@ -35,7 +35,7 @@
 #define DEFAULT_MEMORY   (16ul << 20)
 #define DEFAULT_STACK    (16ul << 10) /* mapped at first */
 #define STACK_LIMIT      (1ul << 20)
-#define BADGE_NOTIFY     (1ul << 63)
+#define BADGE_NOTIFY     SERVER_SIGNAL
 
 enum wasi_errno {
     E_AGAIN = 6,
@@ -201,6 +201,8 @@ struct process_options {
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);
+/* It is a program's own whose standard input is the console. */
+bool process_has_terminal(const struct process *process);
 /* The system is there for as long as such programs run. */
 bool process_is_essential(const struct process *process);
 /* Takes everything of the process back and tells everyone concerned. `text` says how it ended. */

@@ -30,6 +30,10 @@ enum process_server_capability {
     SERVER_CAP_SCHED_CONTEXT,
     SERVER_CAP_UNTYPEDS = 32, /* first of the untypeds; archive frames follow */
 };
+/* Bits of its notification, which no badge of a process has: always the first, and what happened. */
+#define SERVER_SIGNAL       (1ul << 63)
+#define SERVER_SIGNAL_INPUT (SERVER_SIGNAL | 1ul << 62) /* the console: input for the program that has the terminal */
+
 enum process_server_word {
     SERVER_WORD_ARCHIVE = 0, /* address of the archive, mapped read-only */
     SERVER_WORD_ARCHIVE_BYTES,

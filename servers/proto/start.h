@@ -78,6 +78,7 @@ enum start_descriptor_kind {
     START_DESCRIPTOR_CONSOLE, /* output, line by line to the console: `stream` 1 or 2 */
     START_DESCRIPTOR_NULL,    /* reads end of file, takes and drops what is written */
     START_DESCRIPTOR_FILE,    /* read-only bytes in a window */
+    START_DESCRIPTOR_TERMINAL, /* input from the console */
     START_DESCRIPTOR_STREAM,  /* one stream of a session (proto/stream.h) */
 };
 

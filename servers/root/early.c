@@ -60,11 +60,11 @@ void console_use(struct root *root, cptr console)
     root->has_console = true;
 }
 
-static void console_write(const char *text, size_t length)
+static void console_write(enum console_stream stream, const char *text, size_t length)
 {
     while (length > 0) {
         size_t part = length < CONSOLE_WRITE_BYTES ? length : CONSOLE_WRITE_BYTES;
-        struct message m = {message_info(CONSOLE_WRITE, 0, 1 + message_words(part)), {part | 1ul << 32}};
+        struct message m = {message_info(CONSOLE_WRITE, 0, 1 + message_words(part)), {part | (word)stream << 32}};
         message_put(&m, 1, text, part);
         if (syscall_call(console_cap, &m) != ERROR_NONE)
             return;
@@ -78,9 +78,18 @@ static void say_list(struct root *root, const char *format, va_list arguments)
     char line[512];
     size_t length = text_format_list(line, sizeof(line), format, arguments);
     if (root->has_console)
-        console_write(line, length);
+        console_write(CONSOLE_STREAM_OUTPUT, line, length);
     else
         early_write(line, length);
+}
+
+void root_verdict(struct root *root, const struct console_verdict *verdict, const char *text)
+{
+    char bytes[256];
+    size_t length = text_format(bytes + sizeof(*verdict), sizeof(bytes) - sizeof(*verdict), "%s", text);
+    memcpy(bytes, verdict, sizeof(*verdict));
+    if (root->has_console && (root->system->flags & SYSTEM_FRAMED))
+        console_write(CONSOLE_STREAM_VERDICT, bytes, sizeof(*verdict) + length);
 }
 
 void root_say(struct root *root, const char *format, ...)

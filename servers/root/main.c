@@ -1,6 +1,7 @@
 /* The root task: checks what the kernel and the archive say, starts the servers, then records how programs end until
  * the process server says that all essential ones have, prints the summary and switches off.
  */
+#include "proto/console.h"
 #include "proto/process.h"
 #include "root.h"
 #include "tessera/invoke.h"
@@ -116,6 +117,8 @@ static void program_ended(const struct message *m)
         bytes = sizeof(ending->text) - 1;
     memset(ending->text, 0, sizeof(ending->text));
     message_get(m, 5, ending->text, bytes);
+    const struct console_verdict verdict = {index, (uint32_t)m->words[1], (uint32_t)m->words[2]};
+    root_verdict(&root, &verdict, ending->text);
     ending->is_expected = m->words[3] == 1 && (!ending->has_ended || ending->is_expected);
     ending->has_ended = true;
 }

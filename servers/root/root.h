@@ -32,6 +32,9 @@ void early_start(struct root *root);
 cptr early_uart_frame(void);
 /* From now on the console server writes. */
 void console_use(struct root *root, cptr console);
+/* Tells the host how a program ended, where the console is framed. */
+struct console_verdict;
+void root_verdict(struct root *root, const struct console_verdict *verdict, const char *text);
 /* Prints a line through whoever has the UART. */
 void root_say(struct root *root, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One line, then power off with a failing verdict. */

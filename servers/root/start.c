@@ -80,7 +80,7 @@ static struct task *server_make(struct root *root, enum server which, uint64_t s
         .priority = plan[which].priority,
         .budget_ns = 10000000,
         .period_ns = 10000000,
-        .is_bound = which == SERVER_PROCESS,
+        .is_bound = which == SERVER_PROCESS || which == SERVER_CONSOLE,
     };
     if (cnode_mint(ROOT_CNODE, options.fault_endpoint, ROOT_CNODE, root->endpoint, RIGHT_CALL | RIGHT_GRANT,
                    BADGE_FAULT | BADGE_SERVER(which)) != ERROR_NONE ||
@@ -151,11 +151,13 @@ static void console_start(struct root *root, cptr console_endpoint)
         root_fail(root, "root: no memory between console and UART driver\n");
     start_of(uart)->words[UART_WORD_REGION] = REGION_ADDRESS;
     start_of(console)->words[CONSOLE_WORD_REGION] = REGION_ADDRESS;
+    start_of(console)->words[CONSOLE_WORD_FRAMED] = root->system->flags & SYSTEM_FRAMED;
 
     grant_common(root, SERVER_UART);
     grant_common(root, SERVER_CONSOLE);
     uart_grant_device(root, start_of(uart));
     grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_UART);
+    grant(root, SERVER_UART, UART_CAP_CONSOLE_INPUT, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_INPUT);
     grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, uart->notification, RIGHT_SEND, UART_SIGNAL_CONSOLE);
     grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, console_endpoint, RIGHT_RECV, 0);
     grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
@@ -242,6 +244,7 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     grant(root, SERVER_PROCESS, SERVER_CAP_NOTIFICATION, task->notification, RIGHT_ALL, 0);
     grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTEXT, task->sched_context, RIGHT_ALL, 0);
     grant(root, SERVER_PROCESS, SERVER_CAP_ENDPOINT, root_object(root, OBJECT_ENDPOINT, 0), RIGHT_ALL, 0);
+    grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, task->notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
     grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, tracer_endpoint, RIGHT_CALL, 0);
     grant(root, SERVER_PROCESS, SERVER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
     if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,

@@ -56,6 +56,8 @@ void descriptors_init(void)
         if (start->kind == START_DESCRIPTOR_CONSOLE) {
             descriptor->kind = FD_CONSOLE;
             descriptor->stream = (uint8_t)start->stream;
+        } else if (start->kind == START_DESCRIPTOR_TERMINAL) {
+            descriptor->kind = FD_TERMINAL;
         } else if (start->kind == START_DESCRIPTOR_NULL) {
             descriptor->kind = FD_NULL;
         } else if (start->kind == START_DESCRIPTOR_FILE) {

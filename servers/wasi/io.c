@@ -121,6 +121,38 @@ static void console_write(uint32_t stream, uint32_t iovs, uint32_t count)
     gather_flush(&gather, stream);
 }
 
+uint32_t terminal_bytes(bool *is_end)
+{
+    struct message m = {message_info(CONSOLE_READ, 0, 2), {0, 1}};
+    *is_end = syscall_call(PROCESS_CAP_CONSOLE, &m) != ERROR_NONE || m.words[1];
+    return *is_end ? 0 : (uint32_t)m.words[0];
+}
+
+/* What is there; waits for the first byte, unless the descriptor must not. */
+static uint32_t terminal_read(const struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done)
+{
+    bool is_end;
+    while (terminal_bytes(&is_end) == 0 && !is_end) {
+        if (descriptor->flags & FDFLAG_NONBLOCK)
+            return EAGAIN;
+        wait_for_signal(0);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct vector vector = vector_at(iovs, i);
+        for (uint32_t from = 0; from < vector.length;) {
+            struct message m = {message_info(CONSOLE_READ, 0, 2), {vector.length - from, 0}};
+            if (syscall_call(PROCESS_CAP_CONSOLE, &m) != ERROR_NONE || m.words[0] == 0 ||
+                m.words[0] > vector.length - from || m.words[0] > CONSOLE_READ_BYTES ||
+                !in_memory(vector.address, vector.length))
+                return ESUCCESS;
+            message_get(&m, 2, at(vector.address + from), m.words[0]);
+            from += (uint32_t)m.words[0];
+            *done += (uint32_t)m.words[0];
+        }
+    }
+    return ESUCCESS;
+}
+
 static uint32_t file_read(const struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count)
 {
     uint32_t done = 0;
@@ -179,6 +211,10 @@ uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done
     case FD_NODE:
         error = node_read(descriptor, descriptor->node.offset, iovs, count, &moved);
         descriptor->node.offset += moved;
+        break;
+    case FD_TERMINAL:
+        if (total > 0)
+            error = terminal_read(descriptor, iovs, count, &moved);
         break;
     case FD_NULL:
         break;

@@ -108,6 +108,16 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
         return stream_is_ready(descriptor, is_write, event);
     case FD_LISTENER:
         return !is_write && listener_is_ready(descriptor, event);
+    case FD_TERMINAL: {
+        bool is_end;
+        if (is_write) {
+            event->error = EBADF;
+            return true;
+        }
+        event->bytes = terminal_bytes(&is_end);
+        event->flags = is_end ? EVENT_HANGUP : 0;
+        return event->bytes > 0 || is_end;
+    }
     case FD_NODE: {
         uint64_t size = 0;
         event->error = (uint16_t)node_open(descriptor);

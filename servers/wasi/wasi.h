@@ -205,6 +205,8 @@ uint32_t node_write(struct descriptor *descriptor, uint64_t offset, uint32_t iov
 uint32_t node_size(const struct descriptor *descriptor, uint64_t *bytes);
 
 /* io.c */
+/* Bytes of the console's input that wait, or its end; with neither, a signal comes when that changes. */
+uint32_t terminal_bytes(bool *is_end);
 struct vector {
     uint32_t address, length;
 };

@@ -15,7 +15,8 @@ struct driver {
     struct uart uart;
     struct uart_region *region;
     uint32_t tail, answered;
-    bool is_waiting_for_room;
+    uint32_t in_head;
+    bool wants_room, wants_input; /* interrupts that are on */
 };
 
 /* Progress is announced when the console asked, and only once there is as much room as it wants. Who wants all of it is
@@ -34,6 +35,33 @@ static void tell_console(struct driver *driver, uint32_t left)
     }
 }
 
+/* What arrived goes into the ring as far as there is room; false when there is none: the line waits then. */
+static bool input_take(struct driver *driver)
+{
+    uint32_t first = driver->in_head, used;
+    uint8_t byte;
+    for (;;) {
+        used = driver->in_head - atomic_load_explicit(&driver->region->in_tail, memory_order_acquire);
+        if (used >= UART_INPUT_BYTES || !uart_get(&driver->uart, &byte))
+            break;
+        driver->region->in[driver->in_head++ % UART_INPUT_BYTES] = byte;
+    }
+    if (driver->in_head != first) {
+        atomic_store_explicit(&driver->region->in_head, driver->in_head, memory_order_release);
+        notification_signal(UART_CAP_CONSOLE_INPUT);
+    }
+    return used < UART_INPUT_BYTES;
+}
+
+static void interrupts_set(struct driver *driver, bool room, bool input)
+{
+    if (room == driver->wants_room && input == driver->wants_input)
+        return;
+    driver->wants_room = room;
+    driver->wants_input = input;
+    uart_want(&driver->uart, room, input);
+}
+
 /* Sends what there is and what the line takes; leaves the interrupt on when something is left. */
 static void pump(struct driver *driver)
 {
@@ -48,10 +76,7 @@ static void pump(struct driver *driver)
         for (uint32_t i = 0; i < room && i < left; i++)
             uart_put(&driver->uart, driver->region->out[driver->tail++ % UART_RING_BYTES]);
     }
-    if ((left > 0) != driver->is_waiting_for_room) {
-        driver->is_waiting_for_room = left > 0;
-        uart_want_room(&driver->uart, left > 0);
-    }
+    interrupts_set(driver, left > 0, input_take(driver));
     tell_console(driver, left);
 }
 
@@ -69,8 +94,7 @@ int program_main(const struct start_page *start)
         pump(&driver);
         word signals = notification_wait(PROCESS_CAP_NOTIFICATION);
         if (signals & UART_SIGNAL_IRQ) {
-            driver.is_waiting_for_room = false;
-            uart_want_room(&driver.uart, false);
+            interrupts_set(&driver, false, false); /* so that what is there already raises the line anew */
             (void)irq_handler_ack(UART_CAP_IRQ);
         }
     }

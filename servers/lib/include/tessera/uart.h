@@ -20,8 +20,10 @@ void uart_start(const struct uart *uart);
 /* Bytes that the transmitter takes now without loss. */
 uint32_t uart_room(const struct uart *uart);
 void uart_put(const struct uart *uart, uint8_t byte);
-/* Interrupt when there is room again; off as soon as there is nothing to send. */
-void uart_want_room(const struct uart *uart, bool wanted);
+/* Interrupts when there is room again, when something has arrived; off as soon as that is not wanted any more. */
+void uart_want(const struct uart *uart, bool room, bool input);
+/* Takes a byte that arrived; false: there is none. */
+bool uart_get(const struct uart *uart, uint8_t *byte);
 /* True when the last byte has left. */
 bool uart_is_idle(const struct uart *uart);
 

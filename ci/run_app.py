@@ -1,0 +1,285 @@
+"""`./tessera run app.wasm`: one program as if it ran here. Its module becomes a system of one program, which QEMU boots; its
+streams are ours, its exit status is ours, and what it wrote into folders given with --dir comes back.
+
+The console is framed (servers/proto/console.h): every byte that arrives says which stream it belongs to.
+"""
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import folder
+import qemu
+
+FRAME = 0xF5
+STREAM_LOG, STREAM_OUTPUT, STREAM_ERROR, STREAM_FILES, STREAM_VERDICT = range(5)
+VERDICT = struct.Struct("<III")
+ENDED_EXIT, ENDED_TRAP, ENDED_FAULT, ENDED_KILLED = 1, 2, 3, 4
+STATUS_TRAP, STATUS_KILLED, STATUS_FAULT = 134, 137, 139  # as a shell shows SIGABRT, SIGKILL, SIGSEGV
+INPUT_CHUNK = 1024
+MACHINE_MEMORY = 512 << 20
+SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
+LARGEST_MEMORY = 3 << 30
+
+
+class AppError(Exception):
+    """The program cannot be run; the text says why."""
+
+
+def parse_size(text):
+    unit = {"K": 10, "M": 20, "G": 30}.get(text[-1:].upper())
+    number = text[:-1] if unit else text
+    if not number.isdigit() or int(number) == 0:
+        raise AppError(f"--mem {text}: must be a size such as 64M")
+    size = int(number) << (unit or 0)
+    if size > LARGEST_MEMORY:
+        raise AppError(f"--mem {text}: at most 3G")
+    return size
+
+
+def parse_folder(text):
+    """HOST[::GUEST[:ro]] -> (host folder, guest path, is read-only)"""
+    host, separator, guest = text.partition("::")
+    is_read_only = (guest if separator else host).endswith(":ro")
+    if is_read_only:
+        host, guest = (host, guest[:-3]) if separator else (host[:-3], guest)
+    if not separator:
+        guest = host
+    if not os.path.isdir(host):
+        raise AppError(f"--dir {text}: there is no folder {host}")
+    # Programs take relative paths from the root: "." is what they see there.
+    path = os.path.normpath("/" + guest)
+    if ".." in guest.split("/"):
+        raise AppError(f"--dir {text}: the program's path must not hold '..'")
+    return host, "/" + path.lstrip("/"), is_read_only
+
+
+def parse_variable(text):
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise AppError(f"--env {text}: must be KEY=VALUE")
+    return key, value
+
+
+def check_module(path):
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise AppError(f"{path}: {error.strerror}") from None
+    if head[:4] != b"\0asm":
+        raise AppError(f"{path} is not a WebAssembly module")
+    if head != b"\0asm\1\0\0\0":
+        raise AppError(f"{path} is no WebAssembly module of version 1 (a component?)")
+
+
+class App:
+    """What is asked for, as a system description in a scratch folder."""
+
+    def __init__(self, options):
+        check_module(options.demo)
+        self.module = os.path.abspath(options.demo)
+        self.arguments = [os.path.basename(options.demo), *options.arguments]
+        self.memory = parse_size(options.mem or "256M")
+        self.cpu = options.cpu
+        self.environment = dict(parse_variable(text) for text in options.env)
+        self.folders = [parse_folder(text) for text in options.dir]
+        guests = [guest for _, guest, _ in self.folders]
+        if len(set(guests)) != len(guests):
+            raise AppError("--dir: two folders have the same path for the program")
+        self.input = options.stdin
+        if self.input and not os.path.isfile(self.input):
+            raise AppError(f"--stdin {self.input}: there is no such file")
+        self.packed = {}
+
+    def write(self, scratch):
+        """system.json, and the manifest: the program asks for what the command line gives."""
+        modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
+        permissions = {"clock": True, "random": True, "fs": modes}
+        manifest = {"name": "app", "version": "0", "memory": self.memory, "permissions": permissions}
+        program = {"name": "app", "image": self.module, "manifest": "app.json", "arguments": self.arguments,
+                   "environment": self.environment, "grant": permissions, "memory": self.memory,
+                   "stdin": "input" if self.input else {"terminal": True}}
+        if self.cpu:
+            program["cpu"] = self.cpu
+        mounts = {}
+        for number, (host, guest, is_read_only) in enumerate(self.folders):
+            mounts[guest] = {"folder": os.path.abspath(host)}
+            if not is_read_only:
+                mounts[guest] |= {"memory": "1G", "return": True}
+                self.packed[number] = {path for path, _ in folder.entries(host)}
+        system = {"console": "framed", "programs": [program], "mounts": mounts,
+                  "files": {"input": os.path.abspath(self.input)} if self.input else {}}
+        for name, content in (("app.json", manifest), ("system.json", system)):
+            with open(os.path.join(scratch, name), "w", encoding="utf-8") as file:
+                json.dump(content, file)
+        return os.path.join(scratch, "system.json")
+
+    def machine_memory(self):
+        """MiB"""
+        return max(MACHINE_MEMORY, self.memory + SYSTEM_MEMORY) >> 20
+
+    def bring_back(self, data):
+        """What the program changed in the folders that it might change."""
+        returned = {number: host for number, (host, _, is_read_only) in enumerate(self.folders) if not is_read_only}
+        if returned:
+            folder.unpack(data, returned, self.packed)
+
+
+class Frames:
+    """Takes the console's bytes apart."""
+
+    def __init__(self):
+        self.pending = b""
+        self.text = b""  # what has no frame: the kernel's words
+        self.log = b""
+        self.files = []
+        self.verdict = None
+
+    def feed(self, data):
+        data = self.pending + data
+        while data:
+            if data[0] != FRAME:
+                end = data.find(FRAME)
+                self.text += data if end < 0 else data[:end]
+                data = b"" if end < 0 else data[end:]
+                continue
+            length = int.from_bytes(data[2:4], "little")
+            if len(data) < 4 or len(data) < 4 + length:
+                break
+            self.frame(data[1], data[4:4 + length])
+            data = data[4 + length:]
+        self.pending = data
+
+    def frame(self, stream, content):
+        if stream == STREAM_OUTPUT:
+            put(sys.stdout, content)
+        elif stream == STREAM_ERROR:
+            put(sys.stderr, content)
+        elif stream == STREAM_FILES:
+            self.files.append(content)
+        elif stream == STREAM_VERDICT and len(content) >= VERDICT.size:
+            self.verdict = (*VERDICT.unpack_from(content), content[VERDICT.size:].decode("utf-8", "replace"))
+        else:
+            self.log += content
+
+    def chatter(self):
+        return (self.text + self.log + self.pending).decode("utf-8", "replace").replace("\r", "").strip()
+
+
+def put(stream, content):
+    """All of it, although our end may not block."""
+    fd = stream.fileno()
+    while content:
+        try:
+            content = content[os.write(fd, content):]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except BrokenPipeError:
+            raise AppError("") from None  # nobody reads: as a program that SIGPIPE ends
+
+
+class Feeder:
+    """Our standard input, in frames, as fast as the machine takes it."""
+
+    def __init__(self, pipe, is_wanted):
+        self.pipe = pipe.fileno()
+        os.set_blocking(self.pipe, False)
+        self.source = sys.stdin.fileno() if is_wanted else None
+        self.pending = b"" if is_wanted else b"\0\0"
+
+    def reads(self):
+        return [self.source] if self.source is not None and not self.pending else []
+
+    def writes(self):
+        return [self.pipe] if self.pending else []
+
+    def take(self):
+        try:
+            data = os.read(self.source, INPUT_CHUNK)
+        except OSError:
+            data = b""
+        self.pending = len(data).to_bytes(2, "little") + data
+        if not data:
+            self.source = None
+
+    def give(self):
+        try:
+            self.pending = self.pending[os.write(self.pipe, self.pending):]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self.pending, self.source = b"", None
+
+
+def converse(process, frames, feeder, deadline):
+    """Until QEMU ends. False when the deadline came first."""
+    output = process.stdout.fileno()
+    while True:
+        wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+        readable, writable, _ = select.select([output, *feeder.reads()], feeder.writes(), [], wait)
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        if writable:
+            feeder.give()
+        if output in readable:
+            data = os.read(output, 65536)
+            if not data:
+                return True
+            frames.feed(data)
+        if feeder.source is not None and feeder.source in readable:
+            feeder.take()
+
+
+def machine(arch, kernel, archive, memory):
+    options = qemu.parser().parse_args(["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(memory)])
+    qemu.complete(options)
+    command = qemu.command_line(options, None)
+    # No signals through QEMU's own terminal handling: ours is the terminal.
+    return [word.replace("stdio,id=console,signal=on", "stdio,id=console,signal=off") for word in command]
+
+
+def status_of(verdict):
+    _, end, status, text = verdict
+    if end == ENDED_EXIT:
+        return status if status <= 255 else status & 0xff or 1
+    print(f"tessera: {text}", file=sys.stderr)
+    return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
+
+
+def run(app, arch, kernel, archive, timeout):
+    """The program's exit status."""
+    command = machine(arch, kernel, archive, app.machine_memory())
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
+                                       preexec_fn=before_qemu)
+        except OSError as error:
+            raise AppError(f"cannot start {command[0]}: {error.strerror} ('./tessera setup' installs it)") from None
+        frames, feeder = Frames(), Feeder(process.stdin, not app.input)
+        try:
+            in_time = converse(process, frames, feeder, time.monotonic() + timeout if timeout else None)
+            if in_time:
+                process.wait()
+        finally:
+            qemu.stop(process)
+            process.stdout.close()
+        errors.seek(0)
+        complaint = errors.read().decode("utf-8", "replace").strip()
+    if not in_time:
+        raise AppError(f"the program still runs after {timeout:g} s")
+    if frames.verdict is None or frames.text.find(b"root:") >= 0:
+        said = "\n".join(part for part in (complaint, frames.chatter()) if part)
+        raise AppError("the machine ended without the program's verdict" + (f":\n{said}" if said else ""))
+    app.bring_back(b"".join(frames.files))
+    return status_of(frames.verdict)
+
+
+def before_qemu():
+    qemu.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # control-C is for us: we end QEMU
