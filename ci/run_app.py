@@ -140,6 +140,7 @@ class Frames:
         self.log = b""
         self.files = []
         self.verdict = None
+        self.is_ready = False  # the machine takes input
 
     def feed(self, data):
         data = self.pending + data
@@ -157,6 +158,7 @@ class Frames:
         self.pending = data
 
     def frame(self, stream, content):
+        self.is_ready = True
         if stream == STREAM_OUTPUT:
             put(sys.stdout, content)
         elif stream == STREAM_ERROR:
@@ -164,7 +166,8 @@ class Frames:
         elif stream == STREAM_FILES:
             self.files.append(content)
         elif stream == STREAM_VERDICT and len(content) >= VERDICT.size:
-            self.verdict = (*VERDICT.unpack_from(content), content[VERDICT.size:].decode("utf-8", "replace"))
+            verdict = (*VERDICT.unpack_from(content), content[VERDICT.size:].decode("utf-8", "replace"))
+            self.verdict = verdict if verdict[0] == 0 else self.verdict  # the others are servers
         else:
             self.log += content
 
@@ -222,7 +225,7 @@ def converse(process, frames, feeder, deadline):
     output = process.stdout.fileno()
     while True:
         wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-        readable, writable, _ = select.select([output, *feeder.reads()], feeder.writes(), [], wait)
+        readable, writable, _ = select.select([output, *feeder.reads()], feeder.writes() if frames.is_ready else [], [], wait)
         if deadline is not None and time.monotonic() >= deadline:
             return False
         if writable:

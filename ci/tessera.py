@@ -484,7 +484,6 @@ def command_line():
     command = add_command(commands, "run", command_run, "build and boot a demo in QEMU", RUN_EXAMPLES)
     command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="DEMO",
                          help=f"one of: {', '.join(demos())}; or SYSTEM.json, or a module app.wasm (default {DEFAULT_DEMO})")
-    command.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="module: after --, what the program gets")
     add_arch(command, "x86_64")
     command.add_argument("--boot", choices=("iso", "direct"), help="default iso")
     command.add_argument("--firmware", choices=("bios", "uefi"),
@@ -494,7 +493,7 @@ def command_line():
                               "(default), or the host's time")
     command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
     command.add_argument("--timeout", type=seconds, metavar="S", help="seconds, 0 for none (default 300; of a module: none)")
-    module = command.add_argument_group("options of a module")
+    module = command.add_argument_group("options of a module", "what follows -- are the program's arguments")
     module.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST][:ro]",
                         help="a folder for the program, as GUEST; what it changes there comes back when it ends, without :ro")
     module.add_argument("--env", action="append", default=[], metavar="KEY=VALUE")
@@ -538,7 +537,13 @@ def command_line():
 
 
 def main():
-    options = command_line().parse_args()
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    parser = command_line()
+    options = parser.parse_args(words[:end])
+    options.arguments = words[end + 1:]  # whatever they look like, they are the program's
+    if options.arguments and options.function is not command_run:
+        parser.error("arguments after -- are for `run app.wasm`")
     try:
         return options.function(options)
     except Failure as failure:

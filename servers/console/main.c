@@ -16,7 +16,7 @@
 
 struct writer {
     char name[CONSOLE_NAME_BYTES];
-    bool has_prefix;
+    bool has_prefix, is_system;
     uint32_t used[2];
     char line[2][LINE_BYTES]; /* of stdout and stderr: the unfinished ends */
 };
@@ -123,7 +123,7 @@ static void emit_frame(uint8_t stream, const char *bytes, size_t count)
 /* What the system writes is its log, or what only the system may send; a program has two streams. */
 static uint8_t frame_stream(const struct writer *writer, word stream)
 {
-    if (writer != &writers[NOBODY])
+    if (!writer->is_system)
         return stream == CONSOLE_STREAM_ERROR ? CONSOLE_STREAM_ERROR : CONSOLE_STREAM_OUTPUT;
     return stream == CONSOLE_STREAM_FILES || stream == CONSOLE_STREAM_VERDICT ? (uint8_t)stream : CONSOLE_STREAM_LOG;
 }
@@ -152,6 +152,7 @@ static void console_name(const struct message *m)
     struct writer *writer = &writers[index];
     memset(writer, 0, sizeof(*writer));
     writer->has_prefix = m->words[1] & CONSOLE_PREFIX;
+    writer->is_system = m->words[1] & CONSOLE_SYSTEM;
     if (m->words[1] & CONSOLE_TERMINAL)
         input.reader = index;
     message_get(m, 2, writer->name, CONSOLE_NAME_BYTES - 1);
@@ -297,6 +298,10 @@ int program_main(const struct start_page *start)
 {
     uart = (struct uart_region *)start->words[CONSOLE_WORD_REGION];
     is_framed = start->words[CONSOLE_WORD_FRAMED];
+    writers[NOBODY].is_system = true;
+    if (is_framed)
+        emit_frame(CONSOLE_STREAM_LOG, "", 0); /* the line is ready: what the host sent before might be lost */
+    publish();
     struct message m;
     word badge;
     (void)syscall_recv(CONSOLE_CAP_ENDPOINT, CONSOLE_CAP_REPLY, &m, &badge);

@@ -10,6 +10,7 @@ enum { THR = 0, IER = 1, FCR = 2, MCR = 4, LSR = 5 };
 #define IER_RECEIVED  0x01
 #define IER_THR_EMPTY 0x02
 #define FCR_ENABLE    0x01
+#define FCR_TRIGGER   0xc0 /* interrupt at 14 bytes, or when no further one comes for the time of four */
 #define MCR_OUT2      0x08 /* lets the interrupt out on PC machines */
 #define MCR_DTR_RTS   0x03
 #define LSR_RECEIVED  0x01
@@ -18,10 +19,11 @@ enum { THR = 0, IER = 1, FCR = 2, MCR = 4, LSR = 5 };
 #define FIFO_BYTES    16
 
 /* PL011: register offsets and bits */
-enum { DR = 0x00, FR = 0x18, IMSC = 0x38, ICR = 0x44 };
+enum { DR = 0x00, FR = 0x18, LCR_H = 0x2c, IMSC = 0x38, ICR = 0x44 };
 #define FR_TX_FULL   0x20
 #define FR_RX_EMPTY  0x10
 #define FR_BUSY      0x08
+#define LCR_H_FIFO   0x10
 #define INTERRUPT_TX 0x20
 #define INTERRUPT_RX 0x50 /* received, and received but not enough for that */
 
@@ -51,10 +53,11 @@ void uart_start(const struct uart *uart)
 {
     if (uart->kind == BOOT_UART_PL011) {
         write_register(uart, IMSC, 0);
+        write_register(uart, LCR_H, read_register(uart, LCR_H) | LCR_H_FIFO);
         write_register(uart, ICR, 0x7ff);
     } else {
         write_register(uart, IER, 0);
-        write_register(uart, FCR, FCR_ENABLE);
+        write_register(uart, FCR, FCR_ENABLE | FCR_TRIGGER);
         write_register(uart, MCR, MCR_DTR_RTS | MCR_OUT2);
     }
 }

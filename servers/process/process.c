@@ -493,7 +493,8 @@ static void console_introduce(const struct process *process)
 {
     struct message m = {message_info(CONSOLE_NAME, 0, 2 + CONSOLE_NAME_BYTES / 8),
                         {process->index, (process->description->flags & SYSTEM_PREFIX ? CONSOLE_PREFIX : 0) |
-                                             (process_has_terminal(process) ? CONSOLE_TERMINAL : 0)}};
+                                             (process_has_terminal(process) ? CONSOLE_TERMINAL : 0) |
+                                             (process->is_server ? CONSOLE_SYSTEM : 0)}};
     message_put(&m, 2, process->name, CONSOLE_NAME_BYTES);
     (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
 }

@@ -6,7 +6,7 @@
  *
  * Framed, where the system description says so (`./tessera run app.wasm`): what leaves is not lines but frames, each
  *   0xf5, enum console_stream, bytes as u16 (little endian), the bytes as the program wrote them,
- * and what arrives is frames of standard input, each its bytes as u16 and the bytes; none: the end of the file. Text that
+ * and what arrives, after the first frame that left, is frames of standard input, each its bytes as u16 and the bytes; none: the end of the file. Text that
  * the kernel or a failing root task writes has no frame, and no byte 0xf5, which is in no UTF-8.
  *
  * CONSOLE_READ gives what arrived to the one program that has the terminal. It never waits: who found nothing is told once
@@ -43,6 +43,7 @@ enum console_operation {
 enum console_writer_flags {
     CONSOLE_PREFIX = 1 << 0,   /* lines begin with its name */
     CONSOLE_TERMINAL = 1 << 1, /* it may read */
+    CONSOLE_SYSTEM = 1 << 2,   /* a server: what it says is the system's log, not a program's output */
 };
 #define CONSOLE_FRAME        0xf5u
 #define CONSOLE_FRAME_BYTES  4u /* of the head */
