@@ -16,10 +16,14 @@ GOOD = {
          "stdin": "data", "grant": {"channel": {"serve": ["c"]}, "clock": True, "spawn": ["second"]}, "memory": "4M",
          "cpu": "20%", "deadline_ms": 5000, "expect": {"trap": "out of bounds"}},
         {"name": "second", "image": "m.wasm", "manifest": "other.json", "start": False, "essential": False,
-         "grant": {"channel": {"connect": ["c"]}, "service": {"serve": ["s"]}, "spawn": 4}},
+         "stdin": {"terminal": True},
+         "grant": {"channel": {"connect": ["c"]}, "service": {"serve": ["s"]}, "spawn": 4, "fs": {"/": "r", "/d/e": "rw"}}},
         {"name": "third", "image": "native", "cpu": {"budget_us": 10, "period_us": 20}, "expect": {"fault": True}},
     ],
     "files": {"data": "data.txt"},
+    "mounts": {"/": {"archive": True}, "/d": {"memory": "1M"}, "/d/f": {"memory": "2M", "folder": "folder", "return": True},
+               "/r": {"folder": "folder"}},
+    "console": "framed",
 }
 
 # (what is changed, the place that the message must name)
@@ -48,7 +52,17 @@ MISTAKES = [
     (lambda d: d["programs"][0]["grant"].update(spawn=["nobody"]), "programs[0].grant.spawn"),
     (lambda d: d["programs"][0]["grant"]["channel"].update(serve=["a b"]), "programs[0].grant.channel.serve[0]"),
     (lambda d: d["programs"][1]["grant"].update(fs={"/data": "x"}), "programs[1].grant.fs./data"),
-    (lambda d: d["programs"][1]["grant"].update(fs={"/data": "r"}), "programs[1].grant.fs: cannot be granted"),
+    (lambda d: d["programs"][1]["grant"].update(fs={"data": "r"}), "programs[1].grant.fs.data"),
+    (lambda d: d["programs"][1]["grant"].update(fs={"/a/../b": "r"}), "programs[1].grant.fs./a/../b"),
+    (lambda d: d["programs"][1]["grant"].update(fs={"/a/": "r"}), "programs[1].grant.fs./a/"),
+    (lambda d: d["mounts"].pop("/"), "programs[1].grant: fs: \"/\" lies in no mount"),
+    (lambda d: d["mounts"].update({"x": {"memory": "1M"}}), "mounts.x"),
+    (lambda d: d["mounts"].update({"/x": {"memory": "lots"}}), "mounts./x.memory"),
+    (lambda d: d["mounts"].update({"/x": {}}), "mounts./x"),
+    (lambda d: d["mounts"].update({"/x": {"archive": True, "memory": "1M"}}), "mounts./x"),
+    (lambda d: d["mounts"].update({"/x": {"folder": "missing"}}), "mounts./x.folder"),
+    (lambda d: d.update(console="raw"), "console"),
+    (lambda d: d["programs"][1].update(stdin={"terminal": 1}), "programs[1].stdin.terminal"),
     (lambda d: d["programs"][1]["grant"].update(net={"listen": ["tcp:1"]}), "programs[1].grant.net: cannot be granted"),
     (lambda d: d["programs"][1]["grant"].update(device=["d"]), "programs[1].grant.device: cannot be granted"),
     (lambda d: d["programs"][2].update(grant={"channel": {"serve": ["c"]}}), "programs[2].grant"),
@@ -70,6 +84,7 @@ def main():
         def compile_text(text):
             return system_description.compile(write("system.json", text.encode()), "x86_64", os.path.join(folder, "host"))
 
+        os.mkdir(os.path.join(folder, "folder"))
         write("m.wasm", b"\0asm\1\0\0\0")
         write("native", b"\x7fELF\2\1" + bytes(60))
         write("data.txt", b"x")
@@ -80,7 +95,7 @@ def main():
         with open(sys.argv[1], "wb") as file:
             file.write(content)
         names = [item[0] for item in wanted]
-        if names != ["data", "program/m", "program/m-2", "program/native"]:
+        if names != ["data", "folder/0", "folder/1", "program/m", "program/m-2", "program/native"]:
             failures += 1
             print("members:", names)
         if (content, wanted) != compile_text(json.dumps(GOOD)):

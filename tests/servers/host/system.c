@@ -40,12 +40,27 @@ static void walk(const struct system_header *system)
     }
 }
 
+static void walk_mounts(const struct system_header *system)
+{
+    uint32_t number;
+    for (uint32_t i = 0; i < system->mount_count; i++) {
+        const struct system_mount *mount = system_mount_at(system, i);
+        const char *path = system_text(system, mount->path);
+        seen += strlen(path) + strlen(system_text(system, mount->server));
+        if (mount->source.length)
+            seen += strlen(system_text(system, mount->source));
+        seen += system_mount_find(system, path, &number) != NULL;
+    }
+}
+
 /* True when accepted. */
 static bool trial(const uint8_t *bytes, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
     memcpy(copy, bytes, size);
     bool is_accepted = system_check(copy, size) == NULL;
+    if (is_accepted)
+        walk_mounts((const struct system_header *)(void *)copy);
     if (is_accepted)
         walk((const struct system_header *)(void *)copy);
     free(copy);
