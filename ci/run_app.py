@@ -5,8 +5,11 @@ The console is framed (servers/proto/console.h): every byte that arrives says wh
 """
 import json
 import os
+import re
 import select
+import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -95,10 +98,16 @@ class App:
         self.input = options.stdin
         if self.input and not os.path.isfile(self.input):
             raise AppError(f"--stdin {self.input}: there is no such file")
+        if self.cpu and not re.fullmatch(r"([1-9][0-9]?|100)%", self.cpu):
+            raise AppError(f"--cpu {self.cpu}: must be a percentage from 1% to 100%")
         self.packed = {}
 
     def write(self, scratch):
         """system.json, and the manifest: the program asks for what the command line gives."""
+        if not self.input and sys.stdin and stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
+            self.input = os.path.join(scratch, "input")  # packed, as --stdin: faster than by the serial line
+            with open(self.input, "wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
         modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
         permissions = {"clock": True, "random": True, "fs": modes}
         manifest = {"name": "app", "version": "0", "memory": self.memory, "permissions": permissions}

@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""`./tessera run app.wasm`, as a user has it: streams, status, folders, errors.
+
+    run.py ARCH HOST_DIR BUILD_DIR              the test
+    run.py --run HOST_DIR BUILD_DIR WORD ...    the command `run` on these build folders, which are there already
+"""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci"))
+import tessera  # noqa: E402
+
+LIMIT = 60
+
+
+def as_command(host_dir, build_dir, words):
+    tessera.build_folder = lambda preset: host_dir if preset == "host" else build_dir
+    tessera.require_parts = lambda arch: None
+    sys.argv = ["./tessera", "run", *words]
+    return tessera.main()
+
+
+class Test:
+    def __init__(self, arch, host_dir, build_dir, scratch):
+        self.arch, self.host_dir, self.build_dir, self.scratch = arch, host_dir, build_dir, scratch
+        self.tool = os.path.join(host_dir, "wasm", "test-wasi-tool.wasm")
+        self.failures = 0
+
+    def command(self, words):
+        return [sys.executable, __file__, "--run", self.host_dir, self.build_dir, *words]
+
+    def run(self, *words, **options):
+        options = {"stdin": subprocess.DEVNULL} | options if "input" not in options else options
+        begin = time.monotonic()
+        result = subprocess.run(self.command([self.tool, "--arch", self.arch, *words]), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, timeout=LIMIT, **options)
+        print(f"{time.monotonic() - begin:5.2f} s  {' '.join(word.replace(self.scratch, '') for word in words)}")
+        return result
+
+    def check(self, what, expected, got):
+        if expected != got:
+            self.failures += 1
+            print(f"{what}: expected {expected!r}, got {got!r}")
+
+    def streams(self):
+        result = self.run("--env", "COLOUR=blue", "--mem", "8M", "--cpu", "90%", "--", "show", "--arch", "a b", "")
+        self.check("output", "[test-wasi-tool.wasm][show][--arch][a b][] blue\n", result.stdout.decode())
+        self.check("errors", "that was it\n", result.stderr.decode())
+        self.check("status", 42, result.returncode)
+        content = bytes(range(256)) * 40 + b"\xf5\1\4\0abcd"
+        result = self.run("--", "cat", input=content)
+        self.check("bytes through a pipe", (content, b"", 0), (result.stdout, result.stderr, result.returncode))
+        path = os.path.join(self.scratch, "input")
+        with open(path, "wb") as file:
+            file.write(content)
+        self.check("bytes from a file", content, self.run("--stdin", path, "--", "cat").stdout)
+        with open(path, "rb") as file:
+            self.check("bytes from a redirected file", content, self.run("--", "cat", stdin=file).stdout)
+        self.check("input by poll", b"3000 looks are few\n", self.run("--", "poll", input=bytes(3000)).stdout)
+
+    def ends(self):
+        result = self.run("--", "trap")
+        self.check("a trap", 134, result.returncode)
+        self.check("is said", True, b"wasm trap: unreachable" in result.stderr)
+        self.check("memory beyond the limit", 0, self.run("--mem", "8M", "--", "grow").returncode)
+        child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "loop"]), stdin=subprocess.DEVNULL)
+        time.sleep(3)
+        child.send_signal(signal.SIGINT)
+        self.check("control-C", 130, child.wait(timeout=LIMIT))
+
+    def folders(self):
+        folder = os.path.join(self.scratch, "folder")
+        os.makedirs(os.path.join(folder, "sub"))
+        for name in ("kept", "changed", "removed", "old name"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(name)
+        before = os.stat(os.path.join(folder, "kept"))
+        result = self.run("--dir", f"{folder}::/d:ro", "--", "put", "/d/new")
+        self.check("read-only", (4, b"/d/new: Capabilities insufficient\n"), (result.returncode, result.stderr))
+        result = self.run("--dir", f"{folder}::/d", "--", "folder")
+        self.check("changes", (0, b""), (result.returncode, result.stderr))
+        found = {os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names}
+        self.check("names", {"kept", "changed", "new", "sub/moved", "sub/link"}, found)
+        for name, text in (("new", "made here\n"), ("changed", "other\n"), ("sub/link", "old name"), ("kept", "kept")):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                self.check(name, text, file.read())
+        after = os.stat(os.path.join(folder, "kept"))
+        self.check("kept", (before.st_ino, before.st_mtime_ns), (after.st_ino, after.st_mtime_ns))
+
+    def refused(self):
+        text = os.path.join(self.scratch, "text.wasm")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write("(module)")
+        cut = os.path.join(self.scratch, "cut.wasm")
+        with open(self.tool, "rb") as file, open(cut, "wb") as out:
+            out.write(file.read()[:1000])
+        for words, said in ((["missing.wasm"], "missing.wasm: No such file"), ([text], "is not a WebAssembly module"),
+                            ([cut], "not translated"), ([self.tool, "--dir", "/no/such::/d"], "there is no folder"),
+                            ([self.tool, "--mem", "lots"], "--mem lots"), ([self.tool, "--env", "X"], "KEY=VALUE"),
+                            ([self.tool, "--stdin", "/no/such"], "--stdin"), ([self.tool, "--cpu", "200%"], "1%"),
+                            ([self.tool, "--boot", "iso"], "--boot"), ([self.tool, "--colour"], "--colour")):
+            result = subprocess.run(self.command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, timeout=LIMIT)
+            self.check(f"{words[1:]}: status", 122, result.returncode)
+            self.check(f"{words[1:]}: said", True, said in result.stderr.decode())
+            self.check(f"{words[1:]}: no output", b"", result.stdout)
+
+
+def main():
+    if sys.argv[1] == "--run":
+        return as_command(sys.argv[2], sys.argv[3], sys.argv[4:])
+    with tempfile.TemporaryDirectory(prefix="tessera-run-test-") as scratch:
+        test = Test(*sys.argv[1:4], scratch)
+        test.streams()
+        test.ends()
+        test.folders()
+        test.refused()
+    print(f"run: {test.failures} failures")
+    return test.failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+/* What tests/wasi/run.py runs by `tessera run`: a few tools in one program. The first argument says which. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int cat(void)
+{
+    char bytes[5000];
+    ssize_t count;
+    while ((count = read(0, bytes, sizeof(bytes))) > 0)
+        if (write(1, bytes, (size_t)count) != count)
+            return 2;
+    return count == 0 ? 0 : 3;
+}
+
+/* Input by poll: says how often it had to look, which must not be for ever. */
+static int poll_input(void)
+{
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    char bytes[64];
+    int looks = 0;
+    size_t total = 0;
+    for (;;) {
+        if (poll(&input, 1, 20000) != 1)
+            return 2;
+        ssize_t count = read(0, bytes, sizeof(bytes));
+        if (count <= 0)
+            break;
+        looks++;
+        total += (size_t)count;
+    }
+    printf("%zu %s\n", total, looks < 1000 ? "looks are few" : "spinning");
+    return 0;
+}
+
+static int show(int count, char **words)
+{
+    for (int i = 0; i < count; i++)
+        printf("[%s]", words[i]);
+    printf(" %s\n", getenv("COLOUR") ? getenv("COLOUR") : "-");
+    fflush(stdout);
+    fprintf(stderr, "that was it\n");
+    return 42;
+}
+
+static int put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        perror(path);
+        return 4;
+    }
+    fputs(text, file);
+    return fclose(file) ? 5 : 0;
+}
+
+static int grow(void)
+{
+    char *volatile bytes = malloc(32 << 20);
+    return bytes != NULL;
+}
+
+static int change_folder(void)
+{
+    return put("/d/new", "made here\n") || put("/d/changed", "other\n") || remove("/d/removed") ||
+           rename("/d/old name", "/d/sub/moved") || symlink("moved", "/d/sub/link");
+}
+
+int main(int count, char **words)
+{
+    const char *what = count > 1 ? words[1] : "";
+    if (strcmp(what, "cat") == 0)
+        return cat();
+    if (strcmp(what, "poll") == 0)
+        return poll_input();
+    if (strcmp(what, "put") == 0)
+        return put(words[2], "text");
+    if (strcmp(what, "folder") == 0)
+        return change_folder();
+    if (strcmp(what, "trap") == 0)
+        __builtin_trap();
+    if (strcmp(what, "grow") == 0)
+        return grow();
+    while (strcmp(what, "loop") == 0)
+        usleep(1000);
+    return show(count, words);
+}
