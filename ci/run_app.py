@@ -103,15 +103,15 @@ class App:
         self.packed = {}
 
     def write(self, scratch):
-        """system.json, and the manifest: the program asks for what the command line gives."""
+        """system.json. What the command line gives is what the program asks for: so its translation, which would hold a
+        manifest, is the same whatever the options are."""
         if not self.input and sys.stdin and stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
             self.input = os.path.join(scratch, "input")  # packed, as --stdin: faster than by the serial line
             with open(self.input, "wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
         permissions = {"clock": True, "random": True, "fs": modes}
-        manifest = {"name": "app", "version": "0", "memory": self.memory, "permissions": permissions}
-        program = {"name": "app", "image": self.module, "manifest": "app.json", "arguments": self.arguments,
+        program = {"name": "app", "image": self.module, "request": "granted", "arguments": self.arguments,
                    "environment": self.environment, "grant": permissions, "memory": self.memory,
                    "stdin": "input" if self.input else {"terminal": True}}
         if self.cpu:
@@ -124,10 +124,10 @@ class App:
                 self.packed[number] = {path for path, _ in folder.entries(host)}
         system = {"console": "framed", "programs": [program], "mounts": mounts,
                   "files": {"input": os.path.abspath(self.input)} if self.input else {}}
-        for name, content in (("app.json", manifest), ("system.json", system)):
-            with open(os.path.join(scratch, name), "w", encoding="utf-8") as file:
-                json.dump(content, file)
-        return os.path.join(scratch, "system.json")
+        path = os.path.join(scratch, "system.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(system, file)
+        return path
 
     def machine_memory(self):
         """MiB"""

@@ -228,7 +228,8 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
-                "deadline_ms", "start", "expect", "essential", "prefix", "server")
+                "deadline_ms", "start", "expect", "essential", "prefix", "server",
+                "request")
 
 
 class Program:
@@ -259,9 +260,16 @@ class Program:
         self.is_module, is_program = kind_of(self.image_path)
         self.manifest_path = self.find_manifest()
         self.request = b""
-        if not self.is_module:
+        if "request" in keys:
+            if keys["request"].text() != "granted" or "manifest" in keys:
+                keys["request"].fail("must be \"granted\", and stands in the place of a manifest")
+            self.manifest_path = None
+            self.request = manifest_bytes(self.name, self.grant, [], {}, self.memory, self.cpu)
+        elif not self.is_module:
             self.flags |= 0 if is_program else NATIVE
             self.request = self.native_request()
+        if "request" in keys and not self.is_module and not is_program:
+            self.flags |= NATIVE
         self.check_request()
 
     def texts(self, key):

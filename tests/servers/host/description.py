@@ -62,6 +62,8 @@ MISTAKES = [
     (lambda d: d["mounts"].update({"/x": {"archive": True, "memory": "1M"}}), "mounts./x"),
     (lambda d: d["mounts"].update({"/x": {"folder": "missing"}}), "mounts./x.folder"),
     (lambda d: d.update(console="raw"), "console"),
+    (lambda d: d["programs"][0].update(request="all"), "programs[0].request"),
+    (lambda d: d["programs"][1].update(request="granted"), "programs[1].request"),
     (lambda d: d["programs"][1].update(stdin={"terminal": 1}), "programs[1].stdin.terminal"),
     (lambda d: d["programs"][1]["grant"].update(net={"listen": ["tcp:1"]}), "programs[1].grant.net: cannot be granted"),
     (lambda d: d["programs"][1]["grant"].update(device=["d"]), "programs[1].grant.device: cannot be granted"),
