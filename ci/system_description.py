@@ -412,7 +412,8 @@ class Description:
         mounts = [Mount(path, item, self) for path, item in (place.object(place.value).items() if place else ())]
         if len(mounts) > MOUNTS:
             place.fail(f"at most {MOUNTS} mounts")
-        if any(mount.server == "fs" for mount in mounts):
+        is_there = any(program.flags & SERVER and program.name == "fs" for program in self.programs)
+        if not is_there and any(mount.server == "fs" for mount in mounts):
             self.programs.append(Program(Place(FILE_SERVER, "the file server"), self))
         return mounts
 

@@ -859,7 +859,8 @@ static void memory_account(void)
 }
 
 /* Servers put away what they have, and exit; one that takes too long is killed. */
-#define FINISH_NS 60000000000ul
+#define FINISH_NS       60000000000ul
+#define SERVER_RESTARTS 100
 
 static void server_finish(struct process *process)
 {
@@ -874,6 +875,18 @@ static void server_finish(struct process *process)
     process->deadline_ticks = clock_ticks() + clock_ticks_of(FINISH_NS, server.start->timer_hz);
     deadline_set(process->deadline_ticks);
     notification_signal(process->finish_signal);
+}
+
+/* At once: its clients, which are less urgent, find it there again when they run. */
+static void server_restart(uint32_t program)
+{
+    static uint32_t restarts;
+    struct process_options options = {.program = program};
+    struct process *process;
+    if (restarts++ == SERVER_RESTARTS || process_create(&options, &process) != 0)
+        server_give_up("server '%s' ends again and again",
+                       system_text(server.system, system_program_at(server.system, program)->name));
+    process_run(process);
 }
 
 /* The essential programs have ended: so do the servers, and then the system. */
@@ -914,10 +927,14 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
     memory_settle(process);
     if (process->is_top)
         root_tell(process, text);
+    uint32_t program = process->program;
+    bool is_server = process->is_server;
     if (process->is_top)
         process_forget(process);
     else
         child_ended(process);
+    if (is_server && !server.is_ending)
+        server_restart(program);
     channels_refuse_hopeless();
     services_refuse_hopeless();
     if (is_essential)

@@ -119,7 +119,9 @@ static void program_ended(const struct message *m)
     message_get(m, 5, ending->text, bytes);
     const struct console_verdict verdict = {index, (uint32_t)m->words[1], (uint32_t)m->words[2]};
     root_verdict(&root, &verdict, ending->text);
-    ending->is_expected = m->words[3] == 1 && (!ending->has_ended || ending->is_expected);
+    /* A server may fail and be started again: its last end counts. */
+    bool is_server = system_program_at(root.system, index)->flags & SYSTEM_SERVER;
+    ending->is_expected = m->words[3] == 1 && (!ending->has_ended || ending->is_expected || is_server);
     ending->has_ended = true;
 }
 

@@ -92,8 +92,8 @@ uint32_t node_call(const struct descriptor *descriptor, uint64_t operation, stru
     struct message again = *m;
     m->words[0] = descriptor->node.handle;
     uint32_t error = call(descriptor, operation, m);
-    if ((error != EBADF && error != EIO) || !is_stale(descriptor))
-        return error;
+    if (error != EBADF || !is_stale(descriptor))
+        return error; /* EIO: perhaps it was done; who wants to know looks */
     if (!descriptor->node.preopen)
         return EIO;
     struct descriptor *preopened = &descriptors[descriptor - descriptors];
