@@ -205,6 +205,9 @@ static uint32_t handle(struct process *process, const struct request *request, w
         error = thread_exit(process, request->words[0]);
         *is_answered = error != 0;
         return error;
+    case PROCESS_CPU_TIME:
+        *count = 1;
+        return thread_cpu_time(process, request->words[0], results);
     case PROCESS_REFUSED:
         log_permission(process, request->words[0]);
         return 0;
@@ -219,7 +222,7 @@ static uint32_t handle(struct process *process, const struct request *request, w
 static bool is_of_any_thread(word operation)
 {
     return operation == PROCESS_EXIT || operation == PROCESS_GROW || operation == PROCESS_THREAD_START ||
-           operation == PROCESS_THREAD_EXIT;
+           operation == PROCESS_THREAD_EXIT || operation == PROCESS_CPU_TIME;
 }
 
 static void request_copy(const struct message *m, struct request *request)

@@ -111,6 +111,7 @@ struct region {
 struct process_thread {
     cptr tcb, sched_context; /* 0: not made yet */
     uint64_t stack_mapped;
+    uint64_t cpu_ns; /* used by the thread that has it now */
     bool is_running, is_broken;
 };
 
@@ -137,7 +138,8 @@ struct process {
     cptr event_signal, finish_signal;
     bool is_server; /* SYSTEM_SERVER */
     cptr trap_tcb;                                  /* 0: it has no trap thread */
-    struct process_thread threads[PROCESS_THREADS]; /* 0 is not used */
+    struct process_thread threads[PROCESS_THREADS]; /* of 0, the first, only cpu_ns is used */
+    uint64_t cpu_past_ns;                           /* of threads that ended */
     uint32_t refusals;                              /* counted for the log */
     uint32_t restarts;                              /* faults answered by doing it again */
     uint16_t sessions[PROCESS_SESSIONS];            /* number -> session, 0 = none */
@@ -221,6 +223,8 @@ void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t
 /* ---- threads (thread.c); number 0 is the first ---- */
 uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument, word *number);
 uint32_t thread_exit(struct process *process, word number);
+/* CPU time in ns: 0 of all, else of thread `which` - 1. */
+uint32_t thread_cpu_time(struct process *process, word which, word *ns);
 /* None of the process's threads runs any more. */
 void threads_suspend(struct process *process);
 bool thread_stack_grow(struct process *process, uint64_t address);

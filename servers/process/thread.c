@@ -130,6 +130,28 @@ static void registers_set(struct user_registers *registers, uint64_t entry, uint
 #endif
 }
 
+/* The kernel tells what was used since it was last asked. */
+static void cpu_time_take(struct process *process, uint32_t number)
+{
+    word ns = 0;
+    cptr context = number ? process->threads[number].sched_context : process->task.sched_context;
+    if (context && sched_context_consumed(context, &ns) == ERROR_NONE)
+        process->threads[number].cpu_ns += ns;
+}
+
+uint32_t thread_cpu_time(struct process *process, word which, word *ns)
+{
+    if (which > PROCESS_THREADS)
+        return E_INVAL;
+    *ns = which ? 0 : process->cpu_past_ns;
+    for (uint32_t i = 0; i < PROCESS_THREADS; i++) {
+        cpu_time_take(process, i);
+        if (which == 0 || which == i + 1)
+            *ns += process->threads[i].cpu_ns;
+    }
+    return 0;
+}
+
 uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument, word *number)
 {
     struct user_registers registers;
@@ -155,6 +177,9 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
         thread->stack_mapped = DEFAULT_STACK;
     }
     registers_set(&registers, entry, argument, stack_top(index));
+    cpu_time_take(process, index);
+    process->cpu_past_ns += thread->cpu_ns; /* of the thread that had it before */
+    thread->cpu_ns = 0;
     thread->is_running = true;
     if (tcb_write_registers(thread->tcb, true, server_buffer(), &registers) != ERROR_NONE) {
         thread->is_running = false;

@@ -40,6 +40,7 @@ enum process_operation {
     PROCESS_FILES_GRANT,    /* w0 badge of a client (the server of files asks), w1 number of its preopened directory ->
                                w0 number of the mount, w1 enum fs_access, w2 bytes of the path below the mount, then the
                                path. EBADF: none, or not of this server; EINVAL: no such client */
+    PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
 };
 

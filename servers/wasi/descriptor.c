@@ -310,7 +310,7 @@ static uint32_t seek(uint32_t fd, uint64_t right, uint64_t by, uint32_t whence, 
         return EBADF;
     if (descriptor->kind != FD_FILE && descriptor->kind != FD_NODE)
         return ESPIPE;
-    if (!(descriptor->rights & right))
+    if (!(descriptor->rights & (right | RIGHT_FD_SEEK))) /* which implies the right to tell */
         return ENOTCAPABLE;
     if (!in_memory(result, 8))
         return EFAULT;

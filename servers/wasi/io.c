@@ -178,7 +178,7 @@ static uint32_t check(uint32_t fd, uint64_t right, uint32_t iovs, uint32_t count
     uint32_t error = node_open(*descriptor);
     if (error)
         return error;
-    if (!((*descriptor)->rights & right))
+    if (((*descriptor)->rights & right) != right)
         return ENOTCAPABLE;
     if (!in_memory(done, 4))
         return EFAULT;
@@ -255,7 +255,7 @@ uint32_t WASI(fd_pread)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t off
 {
     struct descriptor *descriptor;
     uint32_t total;
-    uint32_t error = check(fd, RIGHT_FD_READ, iovs, count, done, &descriptor, &total);
+    uint32_t error = check(fd, RIGHT_FD_READ | RIGHT_FD_SEEK, iovs, count, done, &descriptor, &total);
     if (error)
         return error;
     if (descriptor->kind == FD_FILE)
@@ -272,7 +272,7 @@ uint32_t WASI(fd_pwrite)(uint32_t fd, uint32_t iovs, uint32_t count, uint64_t of
     struct descriptor *descriptor;
     uint32_t total, moved = 0;
     uint64_t end;
-    uint32_t error = check(fd, RIGHT_FD_WRITE, iovs, count, done, &descriptor, &total);
+    uint32_t error = check(fd, RIGHT_FD_WRITE | RIGHT_FD_SEEK, iovs, count, done, &descriptor, &total);
     if (error)
         return error;
     if (descriptor->kind != FD_NODE)

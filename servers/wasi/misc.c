@@ -3,6 +3,7 @@
 #include "tessera/clock.h"
 #include "tessera/random.h"
 #include "tessera/text.h"
+#include "aot/runtime/thread.h"
 
 /* ---- arguments and environment ------------------------------------------------------------------------------- */
 
@@ -51,19 +52,26 @@ uint32_t WASI(environ_get)(uint32_t environ, uint32_t buffer)
 
 /* ---- clocks -------------------------------------------------------------------------------------------------- */
 
-enum { CLOCK_REALTIME_ID = 0, CLOCK_MONOTONIC_ID, CLOCK_COUNT = 4 };
+enum { CLOCK_REALTIME_ID = 0, CLOCK_MONOTONIC_ID, CLOCK_PROCESS_ID, CLOCK_THREAD_ID, CLOCK_COUNT };
 
 static uint32_t clock_check(uint32_t id)
 {
     if (id >= CLOCK_COUNT)
         return EINVAL;
-    if (id > CLOCK_MONOTONIC_ID)
-        return ENOTSUP; /* CPU time is the kernel's account, which a program holds no capability for */
     if (id == CLOCK_REALTIME_ID && !(start_page->flags & START_MAY_CLOCK))
         return refuse(PROCESS_PERMISSION_CLOCK);
     if (id == CLOCK_REALTIME_ID && start_page->realtime_ns == 0)
         return ENOSYS; /* the machine has no clock that we know */
     return ESUCCESS;
+}
+
+/* CPU time is the kernel's account, which the process server holds the capabilities for. */
+static uint32_t cpu_time(bool of_thread, uint64_t *ns)
+{
+    struct message m = {0, {of_thread ? wasm_platform_thread() + 1ul : 0}};
+    uint32_t error = process_call(PROCESS_CPU_TIME, &m, 1);
+    *ns = m.words[0];
+    return error;
 }
 
 uint32_t WASI(clock_res_get)(uint32_t id, uint32_t resolution)
@@ -88,6 +96,8 @@ uint32_t WASI(clock_time_get)(uint32_t id, uint64_t precision, uint32_t time)
     if (!in_memory(time, 8))
         return EFAULT;
     uint64_t ns = id == CLOCK_REALTIME_ID ? realtime_ns() : monotonic_ns();
+    if (id >= CLOCK_PROCESS_ID && (error = cpu_time(id == CLOCK_THREAD_ID, &ns)))
+        return error;
     memcpy(at(time), &ns, sizeof(ns));
     return ESUCCESS;
 }
@@ -108,6 +118,9 @@ uint32_t WASI(random_get)(uint32_t buffer, uint32_t length)
 
 /* ---- process ------------------------------------------------------------------------------------------------- */
 
+/* WASI snapshot-01, type signal. */
+enum { SIGNAL_NONE = 0, SIGNAL_CHILD = 16, SIGNAL_CONTINUE = 17, SIGNAL_URGENT = 22, SIGNAL_WINDOW = 27, SIGNAL_LAST = 30 };
+
 _Noreturn void WASI(proc_exit)(uint32_t status)
 {
     wasm_platform_exit((int)status);
@@ -115,7 +128,13 @@ _Noreturn void WASI(proc_exit)(uint32_t status)
 
 uint32_t WASI(proc_raise)(uint32_t signal)
 {
-    return signal > 30 ? EINVAL : ENOSYS;
+    static const uint32_t ignored = 1u << SIGNAL_NONE | 1u << SIGNAL_CHILD | 1u << SIGNAL_CONTINUE | 1u << SIGNAL_URGENT |
+                                    1u << SIGNAL_WINDOW;
+    if (signal > SIGNAL_LAST)
+        return EINVAL;
+    if (!(ignored >> signal & 1))
+        wasm_platform_exit((int)(128 + signal)); /* nobody handles signals: their default is to end the process */
+    return ESUCCESS;
 }
 
 uint32_t WASI(sched_yield)(void)

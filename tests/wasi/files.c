@@ -277,7 +277,7 @@ static void directories(void)
     check_u64(&check, "count", 5, count);
     check_u64(&check, "entries in small buffers", 4 + 8 + 16 + 3, listed(fd, 40, &count));
     check_u64(&check, "count", 5, count);
-    is("relative to it", 0, open_at((int)fd, "b", 0, __WASI_RIGHTS_FD_READ, &inner));
+    is("relative to it", 0, open_at((int)fd, "b", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK, &inner));
     has(inner, 0, "b");
     is("a file is no directory", __WASI_ERRNO_NOTDIR, __wasi_fd_readdir(inner, buffer, 64, 0, &used));
     close_fd(inner);
@@ -456,7 +456,7 @@ static void read_only(void)
     is("rename", __WASI_ERRNO_NOTCAPABLE, __wasi_path_rename(RO, "fixed.txt", WORK, "x"));
     is("fd_fdstat_get", 0, __wasi_fd_fdstat_get(RO, &stat));
     check_true(&check, "its rights say so", !(stat.fs_rights_base & __WASI_RIGHTS_PATH_UNLINK_FILE));
-    is("below", 0, open_at(RO, "folder/below.txt", 0, __WASI_RIGHTS_FD_READ, &fd));
+    is("below", 0, open_at(RO, "folder/below.txt", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK, &fd));
     has(fd, 0, "below\n");
     close_fd(fd);
 }
@@ -468,9 +468,14 @@ static void rights(void)
     __wasi_iovec_t get = {&byte, 1};
     __wasi_ciovec_t put = {&byte, 1};
     __wasi_fdstat_t stat;
+    __wasi_filesize_t at;
     __wasi_fd_t fd;
     check_group(&check, "rights");
     close_fd(make("rights", "r"));
+    is("to read, not to seek", 0, open_at(WORK, "rights", 0, __WASI_RIGHTS_FD_READ, &fd));
+    is("pread", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_pread(fd, &get, 1, 0, &done));
+    is("seek", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_seek(fd, 0, __WASI_WHENCE_SET, &at));
+    close_fd(fd);
     is("to write only", 0, open_at(WORK, "rights", 0, __WASI_RIGHTS_FD_WRITE, &fd));
     is("read", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_read(fd, &get, 1, &done));
     is("stat", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_filestat_set_times(fd, 0, 0, 0));

@@ -130,12 +130,39 @@ static void behaviour(struct check *check)
               __wasi_clock_time_get(__WASI_CLOCKID_REALTIME, 0, &where));
     check_u64(check, "clock that does not exist", __WASI_ERRNO_INVAL, __wasi_clock_time_get(9, 0, &where));
     check_u64(check, "poll of nothing", __WASI_ERRNO_INVAL, __wasi_poll_oneoff((void *)1024, (void *)1024, 0, &size));
-    check_u64(check, "proc_raise", __WASI_ERRNO_NOSYS, proc_raise(6));
+    check_u64(check, "proc_raise, a signal that is ignored", 0, proc_raise(__WASI_SIGNAL_CHLD));
+    check_u64(check, "proc_raise, no signal", __WASI_ERRNO_INVAL, proc_raise(31));
     check_u64(check, "sched_yield", 0, __wasi_sched_yield());
     check_u64(check, "fd_renumber", 0, __wasi_fd_renumber(0, 2));
     check_u64(check, "the old number is free", __WASI_ERRNO_BADF, __wasi_fd_tell(0, &where));
     check_u64(check, "the new one is the file", 0, __wasi_fd_tell(2, &where));
     check_u64(check, "at the same place", 26, where);
+}
+
+/* CPU time passes while we work, and not while we sleep. */
+static void cpu_time(struct check *check)
+{
+    __wasi_timestamp_t first, worked, slept, thread, begin, end;
+    __wasi_subscription_t sleep = {.u.tag = __WASI_EVENTTYPE_CLOCK};
+    __wasi_event_t event;
+    size_t count;
+    volatile uint64_t work = 0;
+    check_group(check, "CPU time");
+    check_u64(check, "process", 0, __wasi_clock_time_get(__WASI_CLOCKID_PROCESS_CPUTIME_ID, 0, &first));
+    for (int i = 0; i < 1000000; i++)
+        work += (uint64_t)i;
+    check_u64(check, "process", 0, __wasi_clock_time_get(__WASI_CLOCKID_PROCESS_CPUTIME_ID, 0, &worked));
+    check_true(check, "passes while we work", worked > first);
+    sleep.u.u.clock = (__wasi_subscription_clock_t){__WASI_CLOCKID_MONOTONIC, 50000000, 0, 0};
+    (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 0, &begin);
+    check_u64(check, "sleep", 0, __wasi_poll_oneoff(&sleep, &event, 1, &count));
+    (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 0, &end);
+    check_u64(check, "process", 0, __wasi_clock_time_get(__WASI_CLOCKID_PROCESS_CPUTIME_ID, 0, &slept));
+    check_true(check, "slept for as long as asked", end - begin >= 50000000);
+    check_true(check, "and used hardly any time for it", slept - worked < 25000000);
+    check_u64(check, "thread", 0, __wasi_clock_time_get(__WASI_CLOCKID_THREAD_CPUTIME_ID, 0, &thread));
+    check_true(check, "the only thread has used all of it", thread >= slept);
+    check_u64(check, "resolution", 0, __wasi_clock_res_get(__WASI_CLOCKID_THREAD_CPUTIME_ID, &first));
 }
 
 /* The limit of this program's manifest is 4 MiB for everything. */
@@ -162,6 +189,7 @@ int main(void)
     pointers(&check);
     descriptors(&check);
     behaviour(&check);
+    cpu_time(&check);
     memory(&check);
     return check_finish(&check, "wasi");
 }
