@@ -30,7 +30,7 @@ static bool is_framed;
 static struct {
     uint32_t reader; /* its number; NOBODY: what arrives waits */
     bool wants_signal, is_at_end;
-    uint32_t in_frame;  /* bytes of the frame that are to come */
+    uint32_t in_frame;   /* bytes of the frame that are to come */
     uint32_t head, tail; /* of the bytes */
     uint8_t bytes[UART_INPUT_BYTES];
 } input;

@@ -1,6 +1,6 @@
-/* What became of a host folder, for the host: a cpio archive (newc) of the mount as it is now, written to the console's stream
- * of files. Names begin with the mount's number. A file that nobody changed comes without data and with 1 as its device
- * (rdevmajor): the host has it. What does not come was removed.
+/* What became of a host folder, for the host: a cpio archive (newc) of the mount as it is now, written to the console's
+ * stream of files. Names begin with the mount's number. A file that nobody changed comes without data and with 1 as its
+ * device (rdevmajor): the host has it. What does not come was removed.
  */
 #include "fs.h"
 #include "proto/console.h"
@@ -48,9 +48,9 @@ static void header_send(const char *name, uint32_t mode, uint64_t time_ns, uint6
 {
     char header[HEADER_BYTES + 1];
     size_t name_bytes = text_length(name) + 1;
-    (void)text_format(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08lx%08x", 0u, mode, 0u,
-                      0u, 1u, (uint32_t)(time_ns / 1000000000u), (uint32_t)bytes, 0u, 0u, is_unchanged ? 1u : 0u, 0u,
-                      name_bytes, 0u);
+    (void)text_format(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08lx%08x", 0u, mode,
+                      0u, 0u, 1u, (uint32_t)(time_ns / 1000000000u), (uint32_t)bytes, 0u, 0u, is_unchanged ? 1u : 0u,
+                      0u, name_bytes, 0u);
     send(header, HEADER_BYTES);
     send(name, name_bytes);
     align();
@@ -84,7 +84,8 @@ static void node_send(const struct node *node, const char *name)
     }
 }
 
-/* Paths longer than this cannot have been packed, and are not made by anyone who names files by paths of FS_PATH_MAX. */
+/* Paths longer than this cannot have been packed, and are not made by anyone who names files by paths of FS_PATH_MAX.
+ */
 static char path[4 * FS_PATH_MAX];
 
 static void directory_send(const struct node *directory, size_t length)

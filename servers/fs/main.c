@@ -1,5 +1,5 @@
-/* The file server: the mounts of the system description that name the service "fs". It sees the boot archive read-only, where
- * files of its mounts lie; all else is memory of its own, by the quotas of its mounts.
+/* The file server: the mounts of the system description that name the service "fs". It sees the boot archive read-only,
+ * where files of its mounts lie; all else is memory of its own, by the quotas of its mounts.
  */
 #include "arch/platform/archive.h"
 #include "fs.h"

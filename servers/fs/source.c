@@ -1,5 +1,5 @@
-/* What a memory mount begins with: a folder as cpio's newc format has it ("070701", cpio(5)), which ci/folder.py writes and any
- * cpio lists. A directory comes before what is in it. File data and names stay where they are.
+/* What a memory mount begins with: a folder as cpio's newc format has it ("070701", cpio(5)), which ci/folder.py writes
+ * and any cpio lists. A directory comes before what is in it. File data and names stay where they are.
  */
 #include "fs.h"
 #include "tessera/text.h"

@@ -287,7 +287,8 @@ static uint32_t tree_read(inode file, uint64_t offset, void *bytes, uint32_t cou
     return FS_OK;
 }
 
-static uint32_t tree_write(inode file, uint64_t offset, const void *bytes, uint32_t count, uint32_t *done, uint64_t *end)
+static uint32_t tree_write(inode file, uint64_t offset, const void *bytes, uint32_t count, uint32_t *done,
+                           uint64_t *end)
 {
     struct node *node = node_of(file);
     const uint8_t *from = bytes;

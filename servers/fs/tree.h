@@ -1,5 +1,5 @@
-/* Files in memory: one tree of nodes for each mount. What a mount begins with may lie in the boot archive: such files are read
- * where they are and a page of one is copied when it is first written.
+/* Files in memory: one tree of nodes for each mount. What a mount begins with may lie in the boot archive: such files
+ * are read where they are and a page of one is copied when it is first written.
  *
  *   mount -> root node (directory)
  *              entries: in the order of their cookies, and in a hash table of (directory, name)

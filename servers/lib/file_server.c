@@ -15,8 +15,8 @@
 #define COOKIE_DOT    0
 #define COOKIE_PARENT 1
 
-/* w0 of a request names it by `number`: its slot, and above that a serial that never comes again, so that neither a closed
- * handle nor one of a server before this one is taken for another. */
+/* w0 of a request names it by `number`: its slot, and above that a serial that never comes again, so that neither a
+ * closed handle nor one of a server before this one is taken for another. */
 struct handle {
     inode file;
     uint64_t number; /* 0: free */
@@ -25,7 +25,7 @@ struct handle {
     uint16_t type;   /* enum fs_type */
     uint32_t next_free, unused;
 };
-_Static_assert(HANDLE_PAGES * PAGE_HANDLES <= 1u << SLOT_BITS, "a slot fits a number");
+_Static_assert(HANDLE_PAGES *PAGE_HANDLES <= 1u << SLOT_BITS, "a slot fits a number");
 
 struct session {
     uint64_t badge; /* 0: free */
@@ -98,8 +98,7 @@ static uint32_t handle_open(struct session *session, inode file, const struct ha
         return error;
     }
     *number = ++next_serial << SLOT_BITS | slot;
-    *handle_at(session, slot) =
-        (struct handle){file, *number, like->mount, (uint16_t)access, (uint16_t)type, 0, 0};
+    *handle_at(session, slot) = (struct handle){file, *number, like->mount, (uint16_t)access, (uint16_t)type, 0, 0};
     return FS_OK;
 }
 
@@ -317,7 +316,8 @@ static uint32_t file_read(const struct request *request)
     uint32_t done = 0, error = file_check(request, FS_MAY_READ);
     word bytes = request->words[2] < FS_WINDOW_BYTES ? request->words[2] : FS_WINDOW_BYTES;
     if (!error)
-        error = backend->read(request->handle->file, request->words[1], request->session->window, (uint32_t)bytes, &done);
+        error =
+            backend->read(request->handle->file, request->words[1], request->session->window, (uint32_t)bytes, &done);
     request->results[0] = done;
     return error;
 }
@@ -440,8 +440,8 @@ static uint32_t link_make(const struct request *request)
         return FS_ENOENT;
     if (paths[1][0] == '/')
         return FS_ENOTCAPABLE; /* nobody here could follow it, and the host, where files go back, should not */
-    return may_write(request->handle) ? backend->create(place.directory, place.name, place.bytes, FS_TYPE_LINK, paths[1],
-                                                        (uint32_t)target, &made)
+    return may_write(request->handle) ? backend->create(place.directory, place.name, place.bytes, FS_TYPE_LINK,
+                                                        paths[1], (uint32_t)target, &made)
                                       : FS_ENOTCAPABLE;
 }
 
@@ -538,9 +538,8 @@ static uint32_t path_times(const struct request *request)
     uint32_t error = walk(request, request->words[2] & FS_OPEN_FOLLOW, &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
-    return may_write(request->handle)
-               ? file_times(place.file, request->words[3], request->words[4], request->words[5])
-               : FS_ENOTCAPABLE;
+    return may_write(request->handle) ? file_times(place.file, request->words[3], request->words[4], request->words[5])
+                                      : FS_ENOTCAPABLE;
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------------------------ */
@@ -634,8 +633,8 @@ static void service_begin(const char *service, word caps[2])
     caps[1] = m.words[1];
 }
 
-_Noreturn void file_server_run(const struct start_page *start, const char *service, const struct file_backend *operations,
-                               void (*on_signal)(uint64_t bits))
+_Noreturn void file_server_run(const struct start_page *start, const char *service,
+                               const struct file_backend *operations, void (*on_signal)(uint64_t bits))
 {
     word caps[2], badge;
     struct message m;

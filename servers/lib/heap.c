@@ -6,7 +6,7 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define SMALLEST_BITS 5u
+#define SMALLEST_BITS  5u
 #define PAGE_SIZE_BITS 12u
 #define GROW_PAGES     4u /* of WebAssembly's, 64 KiB each */
 

@@ -1,7 +1,7 @@
 /* Directories that programs find open: which they are, and the way to the server that has them. docs/files.md.
  *
- * A program that is granted a directory is granted the mounts below it too, each as a directory of its own: no path ever leads from
- * one server to another.
+ * A program that is granted a directory is granted the mounts below it too, each as a directory of its own: no path
+ * ever leads from one server to another.
  */
 #include "proto/fs.h"
 #include "server.h"
@@ -55,7 +55,8 @@ uint32_t files_open(struct process *process, word n, word result[2])
     struct files_grant grant;
     if (n > UINT32_MAX || !files_grant(process, (uint32_t)n, &grant))
         return E_BADF;
-    return service_join(process, system_text(server.system, system_mount_at(server.system, grant.mount)->server), result);
+    return service_join(process, system_text(server.system, system_mount_at(server.system, grant.mount)->server),
+                        result);
 }
 
 uint32_t files_describe(const struct process *process, word badge, word n, word *results, unsigned *count)

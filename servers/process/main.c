@@ -109,8 +109,8 @@ static uint32_t handle_named(struct process *process, const struct request *requ
     case PROCESS_SERVICE_LISTEN:
         kind = AUTHORITY_SERVICE_SERVE;
         if (is_text)
-            error = service_listen(process, name, request->length > PROCESS_NAME_WORDS ? request->words[PROCESS_NAME_WORDS] : 0,
-                                   results);
+            error = service_listen(
+                process, name, request->length > PROCESS_NAME_WORDS ? request->words[PROCESS_NAME_WORDS] : 0, results);
         *count = 2;
         break;
     default:

@@ -241,9 +241,8 @@ static uint32_t authority_set(struct process *process, const struct process_opti
 
 static bool regions_map(struct process *process)
 {
-    if (process->is_server)
-        process->regions[process->region_count++] =
-            (struct region){.base = PROCESS_HEAP_BASE, .max_pages = UINT32_MAX / WASM_PAGE_BYTES};
+    process->regions[process->region_count++] =
+        (struct region){.base = PROCESS_HEAP_BASE, .max_pages = UINT32_MAX / WASM_PAGE_BYTES};
 
     const struct image *image = &process->image->image;
     for (uint32_t i = 0; image->program && i < image->program->memory_count; i++) {

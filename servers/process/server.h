@@ -25,7 +25,7 @@
 #define SERVICES         32
 #define BACKLOG          16
 #define IMAGES           96
-#define REGIONS          64
+#define REGIONS          65  /* memories, and the heap */
 #define PROCESS_SESSIONS 128 /* with one process */
 #define SERVICE_CLIENTS  32
 #define WINDOWS          256 /* of one process: sessions, streams, services */
@@ -136,7 +136,7 @@ struct process {
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal, finish_signal;
-    bool is_server; /* SYSTEM_SERVER */
+    bool is_server;                                 /* SYSTEM_SERVER */
     cptr trap_tcb;                                  /* 0: it has no trap thread */
     struct process_thread threads[PROCESS_THREADS]; /* of 0, the first, only cpu_ns is used */
     uint64_t cpu_past_ns;                           /* of threads that ended */

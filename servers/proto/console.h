@@ -6,14 +6,15 @@
  *
  * Framed, where the system description says so (`./tessera run app.wasm`): what leaves is not lines but frames, each
  *   0xf5, enum console_stream, bytes as u16 (little endian), the bytes as the program wrote them,
- * and what arrives, after the first frame that left, is frames of standard input, each its bytes as u16 and the bytes; none: the end of the file. Text that
- * the kernel or a failing root task writes has no frame, and no byte 0xf5, which is in no UTF-8.
+ * and what arrives, after the first frame that left, is frames of standard input, each its bytes as u16 and the bytes;
+ * none: the end of the file. Text that the kernel or a failing root task writes has no frame, and no byte 0xf5, which
+ * is in no UTF-8.
  *
- * CONSOLE_READ gives what arrived to the one program that has the terminal. It never waits: who found nothing is told once
- * there is something, by the process server, with PROCESS_SIGNAL_EVENT.
+ * CONSOLE_READ gives what arrived to the one program that has the terminal. It never waits: who found nothing is told
+ * once there is something, by the process server, with PROCESS_SIGNAL_EVENT.
  *
- * The UART driver and the console share one page-aligned region: a ring each way with the layout below, and notifications
- * each way. The driver's side never blocks the console: what does not fit waits in the console.
+ * The UART driver and the console share one page-aligned region: a ring each way with the layout below, and
+ * notifications each way. The driver's side never blocks the console: what does not fit waits in the console.
  */
 #ifndef PROTO_CONSOLE_H
 #define PROTO_CONSOLE_H
@@ -45,9 +46,9 @@ enum console_writer_flags {
     CONSOLE_TERMINAL = 1 << 1, /* it may read */
     CONSOLE_SYSTEM = 1 << 2,   /* a server: what it says is the system's log, not a program's output */
 };
-#define CONSOLE_FRAME        0xf5u
-#define CONSOLE_FRAME_BYTES  4u /* of the head */
-#define CONSOLE_READ_BYTES   ((MESSAGE_WORDS - 2) * 8u)
+#define CONSOLE_FRAME       0xf5u
+#define CONSOLE_FRAME_BYTES 4u /* of the head */
+#define CONSOLE_READ_BYTES  ((MESSAGE_WORDS - 2) * 8u)
 
 /* What CONSOLE_STREAM_VERDICT holds, then the text of how it ended. */
 struct console_verdict {
@@ -82,7 +83,12 @@ enum uart_capability { UART_CAP_IRQ = 8, UART_CAP_PORT, UART_CAP_CONSOLE_SIGNAL,
 
 /* Start page words and capabilities of the console server. */
 enum console_word { CONSOLE_WORD_REGION = 0, CONSOLE_WORD_FRAMED };
-enum console_capability { CONSOLE_CAP_ENDPOINT = 8, CONSOLE_CAP_REPLY, CONSOLE_CAP_UART_SIGNAL, CONSOLE_CAP_INPUT_SIGNAL };
+enum console_capability {
+    CONSOLE_CAP_ENDPOINT = 8,
+    CONSOLE_CAP_REPLY,
+    CONSOLE_CAP_UART_SIGNAL,
+    CONSOLE_CAP_INPUT_SIGNAL
+};
 /* Its notification is bound, so its bits must be no process's number. */
 #define CONSOLE_SIGNAL_UART  (1ul << 32)
 #define CONSOLE_SIGNAL_INPUT (1ul << 33)

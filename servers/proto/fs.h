@@ -1,9 +1,9 @@
 /* The file protocol: calls of a program (its WASI library) on a server of files. docs/files.md explains it.
  *
  * A session joins one process and one server: a Call capability badged with who calls, and a window of FS_WINDOW_BYTES
- * that both map. The process server makes it when the program first asks (PROCESS_FILES_OPEN) and tells the server, which
- * asks (PROCESS_FILES_CLIENT, PROCESS_FILES_GRANT), what the client was granted. Every server of files answers the same calls:
- * `servers/fs` (memory, archive), the store.
+ * that both map. The process server makes it when the program first asks (PROCESS_FILES_OPEN) and tells the server,
+ * which asks (PROCESS_FILES_CLIENT, PROCESS_FILES_GRANT), what the client was granted. Every server of files answers
+ * the same calls: `servers/fs` (memory, archive), the store.
  *
  * Request: label = enum fs_operation, w0 = a handle, other words as stated. Answer: label = errno of WASI's numbering,
  * words as stated. Names, paths, data and directory entries travel in the window from its beginning: paths are in the
@@ -39,15 +39,15 @@ enum fs_operation {
     FS_TIMES,      /* w1 accessed, w2 modified (ns), w3 enum fs_times */
     FS_TIMES_PATH, /* w1 path, w2 enum fs_open (FS_OPEN_FOLLOW only), w3 accessed, w4 modified, w5 enum fs_times */
     FS_SYNC,       /* w1 1 = data only: answered when it would survive a power cut, where the storage can */
-    FS_LIST,       /* w1 cookie (0: from the beginning), w2 bytes -> w0 bytes, w1 1 = that was the end. In the window: for each
-                      entry struct fs_entry and its name, whole entries only. EINVAL: not one fits */
+    FS_LIST, /* w1 cookie (0: from the beginning), w2 bytes -> w0 bytes, w1 1 = that was the end. In the window: for
+                each entry struct fs_entry and its name, whole entries only. EINVAL: not one fits */
     FS_MAKE_DIRECTORY,   /* w1 path */
     FS_REMOVE_DIRECTORY, /* w1 path */
     FS_UNLINK,           /* w1 path */
     FS_RENAME,           /* w1 path, w2 handle of the other directory, w3 its path */
-    FS_LINK,             /* w1 path, w2 handle of the new name's directory, w3 its path, w4 enum fs_open (FS_OPEN_FOLLOW only) */
-    FS_SYMLINK,          /* w1 path of the new link, w2 bytes of its target, behind the path */
-    FS_READLINK,         /* w1 path -> w0 bytes, in the window */
+    FS_LINK,    /* w1 path, w2 handle of the new name's directory, w3 its path, w4 enum fs_open (FS_OPEN_FOLLOW only) */
+    FS_SYMLINK, /* w1 path of the new link, w2 bytes of its target, behind the path */
+    FS_READLINK, /* w1 path -> w0 bytes, in the window */
 };
 
 enum fs_open {

@@ -19,6 +19,7 @@
  *   0x4bffe1000     start page and what its offsets point to, read-only
  *   0x4bffff000     IPC buffer
  *   0x4c0200000     windows: session regions, stream rings, service windows, read-only files
+ *   0xa000000000    heap: of native servers, and of the WASI library where a program has many descriptors
  *   0x10000000000   further memories of a Wasm program; the process server's and the root task's view of memory
  */
 #define PROCESS_STACK_FLOOR 0x480000000ul
@@ -34,7 +35,7 @@
 #define PROCESS_WINDOW_BASE 0x4c0200000ul
 #define PROCESS_WINDOW_END  0x8c0000000ul
 #define PROCESS_VIEW_BASE   0x10000000000ul /* + physical address: memory as its owners see it */
-#define PROCESS_HEAP_BASE   0x10000000000ul /* of a server that the process server runs: PROCESS_GROW adds to it */
+#define PROCESS_HEAP_BASE   0xa000000000ul  /* the process's own: empty at first, PROCESS_GROW adds to it */
 
 /* ---- first capabilities -------------------------------------------------------------------------------------- */
 
@@ -75,11 +76,11 @@ enum start_flags {
 
 enum start_descriptor_kind {
     START_DESCRIPTOR_NONE = 0,
-    START_DESCRIPTOR_CONSOLE, /* output, line by line to the console: `stream` 1 or 2 */
-    START_DESCRIPTOR_NULL,    /* reads end of file, takes and drops what is written */
-    START_DESCRIPTOR_FILE,    /* read-only bytes in a window */
+    START_DESCRIPTOR_CONSOLE,  /* output, line by line to the console: `stream` 1 or 2 */
+    START_DESCRIPTOR_NULL,     /* reads end of file, takes and drops what is written */
+    START_DESCRIPTOR_FILE,     /* read-only bytes in a window */
     START_DESCRIPTOR_TERMINAL, /* input from the console */
-    START_DESCRIPTOR_STREAM,  /* one stream of a session (proto/stream.h) */
+    START_DESCRIPTOR_STREAM,   /* one stream of a session (proto/stream.h) */
 };
 
 struct start_descriptor {

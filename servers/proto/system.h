@@ -40,7 +40,8 @@ enum system_program_flags {
     SYSTEM_START = 1 << 1,  /* else only for proc_spawn */
     SYSTEM_PREFIX = 1 << 2, /* its lines on the console begin with its name */
     SYSTEM_NATIVE = 1 << 3, /* an image without notes: entered without WebAssembly */
-    SYSTEM_SERVER = 1 << 4, /* serves others: sees the archive, is told of clients' deaths, ends when the programs have */
+    SYSTEM_SERVER =
+        1 << 4, /* serves others: sees the archive, is told of clients' deaths, ends when the programs have */
     SYSTEM_TERMINAL = 1 << 5, /* what arrives on the console is its standard input */
     SYSTEM_FLAGS_ALL = (1 << 6) - 1,
 };

@@ -29,8 +29,8 @@ uint32_t TESSERA(channel_listen)(uint32_t name, uint32_t length, uint32_t to)
         (void)process_call(PROCESS_UNLISTEN, &m, 1);
         return error;
     }
-    descriptors[fd].kind = FD_LISTENER;
-    descriptors[fd].listener = listener;
+    descriptor_at(fd)->kind = FD_LISTENER;
+    descriptor_at(fd)->listener = listener;
     return fd_store(ESUCCESS, fd, to);
 }
 
@@ -75,7 +75,7 @@ uint32_t WASI(sock_accept)(uint32_t listener, uint32_t flags, uint32_t accepted)
     }
     uint32_t error = stream_descriptor(&stream, &fd);
     if (error == ESUCCESS)
-        descriptors[fd].flags = (uint16_t)flags;
+        descriptor_at(fd)->flags = (uint16_t)flags;
     return fd_store(error, fd, accepted);
 }
 

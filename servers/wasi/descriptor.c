@@ -3,28 +3,57 @@
 #include "proto/fs.h"
 #include "tessera/text.h"
 
-struct descriptor descriptors[DESCRIPTORS];
+/* The first ones are the program's from the start; more lie in the process's heap, which grows by 64 KiB. */
+static struct descriptor descriptors[DESCRIPTORS];
+static uint32_t descriptor_count = DESCRIPTORS, heap_pages;
+static uint32_t first_free; /* none is free below */
+
+struct descriptor *descriptor_at(uint32_t fd)
+{
+    return fd < DESCRIPTORS ? &descriptors[fd] : (struct descriptor *)PROCESS_HEAP_BASE + (fd - DESCRIPTORS);
+}
 
 struct descriptor *descriptor_get(uint32_t fd)
 {
-    return fd < DESCRIPTORS && descriptors[fd].kind != FD_FREE ? &descriptors[fd] : NULL;
+    return fd < descriptor_count && descriptor_at(fd)->kind != FD_FREE ? descriptor_at(fd) : NULL;
+}
+
+static bool descriptors_grow(void)
+{
+    struct message m = {0, {PROCESS_HEAP_BASE, heap_pages, 1}};
+    if (descriptor_count >= DESCRIPTORS_MAX || process_call(PROCESS_GROW, &m, 3) != ESUCCESS)
+        return false;
+    heap_pages++;
+    descriptor_count = DESCRIPTORS + (uint32_t)(heap_pages * 65536ul / sizeof(struct descriptor));
+    if (descriptor_count > DESCRIPTORS_MAX)
+        descriptor_count = DESCRIPTORS_MAX;
+    return true;
 }
 
 uint32_t descriptor_take(uint32_t *fd)
 {
-    for (uint32_t i = 0; i < DESCRIPTORS; i++) {
-        if (descriptors[i].kind == FD_FREE) {
-            memset(&descriptors[i], 0, sizeof(descriptors[i]));
-            descriptors[i].rights = RIGHTS_ALL;
-            *fd = i;
-            return ESUCCESS;
-        }
-    }
-    return EMFILE;
+    uint32_t i = first_free;
+    while (i < descriptor_count && descriptor_at(i)->kind != FD_FREE)
+        i++;
+    first_free = i;
+    if (i == descriptor_count && !descriptors_grow())
+        return EMFILE;
+    memset(descriptor_at(i), 0, sizeof(struct descriptor));
+    descriptor_at(i)->rights = RIGHTS_ALL;
+    *fd = i;
+    return ESUCCESS;
 }
 
-void descriptor_open_stream(struct descriptor *descriptor, const struct process_stream *stream)
+static void descriptor_free(uint32_t fd)
 {
+    descriptor_at(fd)->kind = FD_FREE;
+    if (fd < first_free)
+        first_free = fd;
+}
+
+void descriptor_open_stream(uint32_t fd, const struct process_stream *stream)
+{
+    struct descriptor *descriptor = descriptor_at(fd);
     struct session_control *control = (struct session_control *)stream->session_address;
     uint32_t side = stream->side_generation & 1;
     descriptor->kind = FD_STREAM;
@@ -32,18 +61,20 @@ void descriptor_open_stream(struct descriptor *descriptor, const struct process_
     descriptor->signal_cap = (uint32_t)stream->signal_cap;
     stream_open(&descriptor->ends, control, (uint32_t)stream->stream, side, (void *)stream->ring_address,
                 (uint32_t)stream->ring_bytes);
-    session_note(descriptor->session, (uint32_t)stream->stream, control, side, (uint32_t)(descriptor - descriptors));
+    session_note(descriptor->session, (uint32_t)stream->stream, control, side, fd);
 }
 
 uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd)
 {
     uint32_t error = descriptor_take(fd);
+    if (!error && *fd >= DESCRIPTORS_STREAM)
+        error = EMFILE;
     if (error) {
         struct message m = {0, {stream->session, stream->stream}};
         (void)process_call(PROCESS_STREAM_CLOSE, &m, 2);
         return error;
     }
-    descriptor_open_stream(&descriptors[*fd], stream);
+    descriptor_open_stream(*fd, stream);
     return ESUCCESS;
 }
 
@@ -74,7 +105,7 @@ void descriptors_init(void)
                 .ring_bytes = start->bytes,
                 .signal_cap = start->signal_cap,
             };
-            descriptor_open_stream(descriptor, &stream);
+            descriptor_open_stream(i, &stream);
         }
     }
     preopens_init();
@@ -82,7 +113,7 @@ void descriptors_init(void)
 
 void descriptor_close(uint32_t fd)
 {
-    struct descriptor *descriptor = &descriptors[fd];
+    struct descriptor *descriptor = descriptor_at(fd);
     if (descriptor->kind == FD_STREAM) {
         struct message m = {0, {descriptor->session, descriptor->ends.index}};
         stream_close(&descriptor->ends, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
@@ -95,7 +126,7 @@ void descriptor_close(uint32_t fd)
     } else if (descriptor->kind == FD_NODE) {
         node_close(descriptor);
     }
-    descriptor->kind = FD_FREE;
+    descriptor_free(fd);
 }
 
 uint32_t WASI(fd_close)(uint32_t fd)
@@ -112,13 +143,14 @@ uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
         return EBADF;
     if (from == to)
         return ESUCCESS;
+    bool is_stream = descriptor_at(from)->kind == FD_STREAM;
+    if (is_stream && to >= DESCRIPTORS_STREAM)
+        return EMFILE;
     descriptor_close(to);
-    descriptors[to] = descriptors[from];
-    descriptors[from].kind = FD_FREE;
-    if (descriptors[to].kind == FD_STREAM) {
-        const struct stream *stream = &descriptors[to].ends;
-        session_rename(descriptors[to].session, stream->index, to);
-    }
+    *descriptor_at(to) = *descriptor_at(from);
+    descriptor_free(from);
+    if (is_stream)
+        session_rename(descriptor_at(to)->session, descriptor_at(to)->ends.index, to);
     return ESUCCESS;
 }
 
@@ -240,8 +272,8 @@ uint32_t WASI(fd_advise)(uint32_t fd, uint64_t offset, uint64_t length, uint32_t
     return advice > 5 || __builtin_add_overflow(offset, length, &end) || end > INT64_MAX ? EINVAL : ESUCCESS;
 }
 
-/* Asks the server of a node; what else there is cannot be changed in size or time: files of the archive are read-only, the
- * rest has neither. */
+/* Asks the server of a node; what else there is cannot be changed in size or time: files of the archive are read-only,
+ * the rest has neither. */
 static uint32_t change(uint32_t fd, uint64_t right, uint64_t operation, uint64_t first, uint64_t second, uint64_t third)
 {
     struct descriptor *descriptor = descriptor_get(fd);

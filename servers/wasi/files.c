@@ -1,4 +1,5 @@
-/* Descriptors of servers of files (proto/fs.h): sessions, preopened directories, and data by way of the session's window.
+/* Descriptors of servers of files (proto/fs.h): sessions, preopened directories, and data by way of the session's
+ * window.
  *
  * A server that died is there again soon, without the handles of before. What a program had opened then answers EIO; a
  * preopened directory is opened anew, since who may have it is the system's word, not the server's.
@@ -20,11 +21,12 @@ void preopens_init(void)
 {
     uint32_t fd = FIRST_PREOPEN;
     for (uint32_t n = 0; n < start_page->preopens.count && fd < DESCRIPTORS; n++, fd++) {
-        descriptors[fd].kind = FD_NODE;
-        descriptors[fd].rights = RIGHTS_DIRECTORY; /* until it is opened */
-        descriptors[fd].node.inheriting = RIGHTS_DIRECTORY | RIGHTS_FILE;
-        descriptors[fd].node.type = FILETYPE_DIRECTORY;
-        descriptors[fd].node.preopen = (uint8_t)(n + 1);
+        struct descriptor *descriptor = descriptor_at(fd);
+        descriptor->kind = FD_NODE;
+        descriptor->rights = RIGHTS_DIRECTORY; /* until it is opened */
+        descriptor->node.inheriting = RIGHTS_DIRECTORY | RIGHTS_FILE;
+        descriptor->node.type = FILETYPE_DIRECTORY;
+        descriptor->node.preopen = (uint8_t)(n + 1);
     }
 }
 
@@ -87,7 +89,7 @@ uint32_t node_open(struct descriptor *descriptor)
     return root_open(descriptor);
 }
 
-uint32_t node_call(const struct descriptor *descriptor, uint64_t operation, struct message *m)
+uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m)
 {
     struct message again = *m;
     m->words[0] = descriptor->node.handle;
@@ -96,12 +98,11 @@ uint32_t node_call(const struct descriptor *descriptor, uint64_t operation, stru
         return error; /* EIO: perhaps it was done; who wants to know looks */
     if (!descriptor->node.preopen)
         return EIO;
-    struct descriptor *preopened = &descriptors[descriptor - descriptors];
-    error = root_open(preopened);
+    error = root_open(descriptor);
     if (error)
         return error;
     *m = again;
-    m->words[0] = preopened->node.handle;
+    m->words[0] = descriptor->node.handle;
     return call(descriptor, operation, m);
 }
 
@@ -125,7 +126,7 @@ void node_close(const struct descriptor *descriptor)
         (void)call(descriptor, FS_CLOSE, &m);
 }
 
-uint32_t node_size(const struct descriptor *descriptor, uint64_t *bytes)
+uint32_t node_size(struct descriptor *descriptor, uint64_t *bytes)
 {
     struct message m = {0};
     struct fs_stat stat;

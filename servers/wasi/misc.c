@@ -119,7 +119,14 @@ uint32_t WASI(random_get)(uint32_t buffer, uint32_t length)
 /* ---- process ------------------------------------------------------------------------------------------------- */
 
 /* WASI snapshot-01, type signal. */
-enum { SIGNAL_NONE = 0, SIGNAL_CHILD = 16, SIGNAL_CONTINUE = 17, SIGNAL_URGENT = 22, SIGNAL_WINDOW = 27, SIGNAL_LAST = 30 };
+enum {
+    SIGNAL_NONE = 0,
+    SIGNAL_CHILD = 16,
+    SIGNAL_CONTINUE = 17,
+    SIGNAL_URGENT = 22,
+    SIGNAL_WINDOW = 27,
+    SIGNAL_LAST = 30
+};
 
 _Noreturn void WASI(proc_exit)(uint32_t status)
 {
@@ -128,8 +135,8 @@ _Noreturn void WASI(proc_exit)(uint32_t status)
 
 uint32_t WASI(proc_raise)(uint32_t signal)
 {
-    static const uint32_t ignored = 1u << SIGNAL_NONE | 1u << SIGNAL_CHILD | 1u << SIGNAL_CONTINUE | 1u << SIGNAL_URGENT |
-                                    1u << SIGNAL_WINDOW;
+    static const uint32_t ignored =
+        1u << SIGNAL_NONE | 1u << SIGNAL_CHILD | 1u << SIGNAL_CONTINUE | 1u << SIGNAL_URGENT | 1u << SIGNAL_WINDOW;
     if (signal > SIGNAL_LAST)
         return EINVAL;
     if (!(ignored >> signal & 1))

@@ -45,8 +45,9 @@ static uint32_t path_call(uint32_t fd, uint64_t right, uint32_t path, uint32_t l
 }
 
 /* Two paths, in directories of one server. */
-static uint32_t two_paths_call(uint32_t from, uint64_t right, uint32_t path, uint32_t length, uint32_t to, uint64_t to_right,
-                               uint32_t to_path, uint32_t to_length, uint64_t operation, struct message *m)
+static uint32_t two_paths_call(uint32_t from, uint64_t right, uint32_t path, uint32_t length, uint32_t to,
+                               uint64_t to_right, uint32_t to_path, uint32_t to_length, uint64_t operation,
+                               struct message *m)
 {
     struct descriptor *source, *target;
     uint32_t error = directory_get(from, right, &source);
@@ -133,7 +134,7 @@ uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t len
     if (error)
         return error;
     bool is_directory = m.words[1] == FS_TYPE_DIRECTORY;
-    struct descriptor *made = &descriptors[new_fd];
+    struct descriptor *made = descriptor_at(new_fd);
     made->kind = FD_NODE;
     made->flags = (uint16_t)flags;
     made->rights = base & (is_directory ? RIGHTS_DIRECTORY : RIGHTS_FILE);

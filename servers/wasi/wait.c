@@ -50,7 +50,7 @@ static void session_drain(struct session *session)
         for (uint64_t bits = words[first / 64]; bits; bits &= bits - 1) {
             uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
             if (stream < SESSION_STREAMS && session->descriptors[stream])
-                descriptors[session->descriptors[stream] - 1].is_ready = true;
+                descriptor_at(session->descriptors[stream] - 1u)->is_ready = true;
         }
 }
 

@@ -51,8 +51,10 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS 128
-#define SESSIONS    128
+#define DESCRIPTORS        128   /* that every program has room for */
+#define DESCRIPTORS_MAX    16384 /* with memory that it pays for when it has so many */
+#define DESCRIPTORS_STREAM 255   /* numbers of streams are below */
+#define SESSIONS           128
 
 /* WASI snapshot-01, types fdflags and rights. */
 enum { FDFLAG_APPEND = 1, FDFLAG_DSYNC = 2, FDFLAG_NONBLOCK = 4, FDFLAG_RSYNC = 8, FDFLAG_SYNC = 16, FDFLAGS_ALL = 31 };
@@ -87,12 +89,13 @@ enum {
     RIGHT_POLL = 1 << 27,
     RIGHTS_ALL = (1 << 30) - 1,
     /* Of what a server of files has: */
-    RIGHTS_READ_FILE = RIGHT_FD_READ | RIGHT_FD_SEEK | RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC | RIGHT_FD_TELL |
-                       RIGHT_FD_ADVISE | RIGHT_FD_STAT | RIGHT_POLL,
+    RIGHTS_READ_FILE = RIGHT_FD_READ | RIGHT_FD_SEEK | RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC |
+                       RIGHT_FD_TELL | RIGHT_FD_ADVISE | RIGHT_FD_STAT | RIGHT_POLL,
     RIGHTS_WRITE_FILE = RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE | RIGHT_FD_SET_SIZE | RIGHT_FD_SET_TIMES,
     RIGHTS_FILE = RIGHTS_READ_FILE | RIGHTS_WRITE_FILE,
-    RIGHTS_READ_DIRECTORY = RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC | RIGHT_LINK_SOURCE | RIGHT_PATH_OPEN |
-                            RIGHT_READDIR | RIGHT_READLINK | RIGHT_PATH_STAT | RIGHT_FD_STAT | RIGHT_POLL,
+    RIGHTS_READ_DIRECTORY = RIGHT_FD_SET_FLAGS | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC | RIGHT_LINK_SOURCE |
+                            RIGHT_PATH_OPEN | RIGHT_READDIR | RIGHT_READLINK | RIGHT_PATH_STAT | RIGHT_FD_STAT |
+                            RIGHT_POLL,
     RIGHTS_WRITE_DIRECTORY = RIGHT_CREATE_DIRECTORY | RIGHT_CREATE_FILE | RIGHT_LINK_TARGET | RIGHT_RENAME_SOURCE |
                              RIGHT_RENAME_TARGET | RIGHT_PATH_SET_SIZE | RIGHT_PATH_SET_TIMES | RIGHT_FD_SET_TIMES |
                              RIGHT_SYMLINK | RIGHT_REMOVE_DIRECTORY | RIGHT_UNLINK,
@@ -138,7 +141,6 @@ struct descriptor {
 };
 
 extern const struct start_page *start_page;
-extern struct descriptor descriptors[DESCRIPTORS];
 
 /* True when [address, address + bytes) lies in memory 0. */
 static inline bool in_memory(uint32_t address, uint64_t bytes)
@@ -169,10 +171,12 @@ uint32_t refuse(enum process_permission permission);
 
 /* descriptor.c */
 struct descriptor *descriptor_get(uint32_t fd);
+/* The one of a number that is below what descriptor_take gave so far; it may be free. */
+struct descriptor *descriptor_at(uint32_t fd);
 /* A free one, EMFILE when there is none. */
 uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
-void descriptor_open_stream(struct descriptor *descriptor, const struct process_stream *stream);
+void descriptor_open_stream(uint32_t fd, const struct process_stream *stream);
 void descriptor_close(uint32_t fd);
 uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd);
 
@@ -190,19 +194,19 @@ void stream_wait(struct descriptor *descriptor, bool space);
 /* files.c: what servers of files have. */
 void preopens_init(void);
 void node_close(const struct descriptor *descriptor);
-/* The descriptor, when it is a node, of that right, and its server can be reached. E: EBADF, `otherwise` for other kinds,
- * ENOTCAPABLE, EIO. */
+/* The descriptor, when it is a node, of that right, and its server can be reached. E: EBADF, `otherwise` for other
+ * kinds, ENOTCAPABLE, EIO. */
 uint32_t node_get(uint32_t fd, uint64_t right, uint32_t otherwise, struct descriptor **descriptor);
 /* A preopened directory is opened when first used. */
 uint32_t node_open(struct descriptor *descriptor);
 /* Calls its server with the words from w1 on; the errno, EIO when the server is gone. */
-uint32_t node_call(const struct descriptor *descriptor, uint64_t operation, struct message *m);
+uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m);
 uint8_t *node_window(const struct descriptor *descriptor);
 uint32_t node_read(struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count, uint32_t *done);
 /* At the end, where the descriptor appends; *end: behind what was written. */
 uint32_t node_write(struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count, uint32_t *done,
                     uint64_t *end);
-uint32_t node_size(const struct descriptor *descriptor, uint64_t *bytes);
+uint32_t node_size(struct descriptor *descriptor, uint64_t *bytes);
 
 /* io.c */
 /* Bytes of the console's input that wait, or its end; with neither, a signal comes when that changes. */

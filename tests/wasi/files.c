@@ -1,8 +1,8 @@
-/* Files and directories by WASI's own functions: every call, the errno values of the specification, and that no path leads out of a
- * directory. Preopened: 3 "/work" (to write, empty), 4 "/ro" (to read: fixed.txt, folder/below.txt).
+/* Files and directories by WASI's own functions: every call, the errno values of the specification, and that no path
+ * leads out of a directory. Preopened: 3 "/work" (to write, empty), 4 "/ro" (to read: fixed.txt, folder/below.txt).
  *
- * It runs on any runtime of WASI preview 1 with these two directories; where the specification leaves a choice, what is expected is
- * what Tessera's docs/files.md says.
+ * It runs on any runtime of WASI preview 1 with these two directories; where the specification leaves a choice, what is
+ * expected is what Tessera's docs/files.md says.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -223,7 +223,8 @@ static void times(void)
     check_u64(&check, "modified", 2000000000, stat.mtim);
     is("both ways", __WASI_ERRNO_INVAL,
        __wasi_fd_filestat_set_times(fd, 0, 0, __WASI_FSTFLAGS_ATIM | __WASI_FSTFLAGS_ATIM_NOW));
-    is("path_filestat_set_times", 0, __wasi_path_filestat_set_times(WORK, 0, "times", 0, 3000000000, __WASI_FSTFLAGS_MTIM));
+    is("path_filestat_set_times", 0,
+       __wasi_path_filestat_set_times(WORK, 0, "times", 0, 3000000000, __WASI_FSTFLAGS_MTIM));
     is("path_filestat_get", 0, __wasi_path_filestat_get(WORK, 0, "times", &stat));
     check_u64(&check, "accessed, as before", 1000000000, stat.atim);
     check_u64(&check, "modified", 3000000000, stat.mtim);
@@ -271,8 +272,9 @@ static void directories(void)
     is("with a slash", 0, __wasi_path_create_directory(WORK, "d/a/"));
     close_fd(make("d/b", "b"));
     close_fd(make("d/c", "c"));
-    is("open", 0, __wasi_path_open(WORK, 0, "d", __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_FD_READDIR | __WASI_RIGHTS_PATH_OPEN,
-                                   FILE_RIGHTS, 0, &fd));
+    is("open", 0,
+       __wasi_path_open(WORK, 0, "d", __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_FD_READDIR | __WASI_RIGHTS_PATH_OPEN,
+                        FILE_RIGHTS, 0, &fd));
     check_u64(&check, "entries at once", 4 + 8 + 16 + 3, listed(fd, 256, &count));
     check_u64(&check, "count", 5, count);
     check_u64(&check, "entries in small buffers", 4 + 8 + 16 + 3, listed(fd, 40, &count));
@@ -289,7 +291,8 @@ static void directories(void)
     is("unlink", 0, __wasi_path_unlink_file(WORK, "d/c"));
     is("remove", 0, __wasi_path_remove_directory(WORK, "d/a"));
     is("remove", 0, __wasi_path_remove_directory(WORK, "d"));
-    is("in a removed directory", __WASI_ERRNO_NOTCAPABLE, open_at((int)fd, "new", __WASI_OFLAGS_CREAT, FILE_RIGHTS, &inner));
+    is("in a removed directory", __WASI_ERRNO_NOTCAPABLE,
+       open_at((int)fd, "new", __WASI_OFLAGS_CREAT, FILE_RIGHTS, &inner));
     is("nothing is in it", 0, __wasi_fd_readdir(fd, buffer, 64, 2, &used));
     check_u64(&check, "bytes", 0, used);
     close_fd(fd);
@@ -426,8 +429,8 @@ static void confined(void)
     is("a link that stays inside", 0, __wasi_path_symlink("../file", WORK, "in/deep/ok"));
     is("followed", 0, open_at(WORK, "in/deep/ok", 0, FILE_RIGHTS, &fd));
     close_fd(fd);
-    is("a directory of its own", 0, __wasi_path_open(WORK, 0, "in/deep", __WASI_OFLAGS_DIRECTORY,
-                                                    __WASI_RIGHTS_PATH_OPEN, FILE_RIGHTS, 0, &inner));
+    is("a directory of its own", 0,
+       __wasi_path_open(WORK, 0, "in/deep", __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_PATH_OPEN, FILE_RIGHTS, 0, &inner));
     is("is the end of the world", __WASI_ERRNO_NOTCAPABLE, open_at((int)inner, "../file", 0, FILE_RIGHTS, &fd));
     is("for links too", __WASI_ERRNO_NOTCAPABLE, open_at((int)inner, "ok", 0, FILE_RIGHTS, &fd));
     close_fd(inner);
@@ -443,7 +446,8 @@ static void read_only(void)
     __wasi_ciovec_t put = {(const uint8_t *)"x", 1};
     __wasi_fdstat_t stat;
     check_group(&check, "read-only");
-    is("open", 0, open_at(RO, "fixed.txt", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_FILESTAT_GET, &fd));
+    is("open", 0,
+       open_at(RO, "fixed.txt", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_FILESTAT_GET, &fd));
     has(fd, 0, "twenty bytes of text");
     check_u64(&check, "size", 20, size_of(fd));
     is("write", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_write(fd, &put, 1, &done));

@@ -1,5 +1,5 @@
-/* Files at their limits: long names and paths, very many open files, a full file system. Each is one clear error, and all is
- * well again afterwards. Preopened: 3 "/small" (256 KiB), 4 "/boot" (the boot archive).
+/* Files at their limits: long names and paths, very many open files, a full file system. Each is one clear error, and
+ * all is well again afterwards. Preopened: 3 "/small" (256 KiB), 4 "/boot" (the boot archive).
  */
 #include <fcntl.h>
 #include <dirent.h>
@@ -81,7 +81,7 @@ static void many_open(void)
     }
     check_u64(&check, "no other error than EMFILE", 0, (uint64_t)other);
     check_u64(&check, "all or refused", OPENS, (uint64_t)(count + refused));
-    check_true(&check, "at least a hundred", count >= 100);
+    check_u64(&check, "as many as its memory has room for", OPENS, (uint64_t)count);
     for (int i = 0; i < OPENS; i++)
         if (files[i] >= 0 && close(files[i]) != 0)
             other++;
@@ -167,7 +167,12 @@ static void boot_archive(void)
     char magic[4] = {0};
     check_group(&check, "the boot archive");
     int fd = open("/boot/root", O_RDONLY);
-    check_true(&check, "a member is read in place", fd >= 0 && read(fd, magic, 4) == 4 && !memcmp(magic, "\x7f" "ELF", 4));
+    check_true(&check, "a member is read in place",
+               fd >= 0 && read(fd, magic, 4) == 4 &&
+                   !memcmp(magic,
+                           "\x7f"
+                           "ELF",
+                           4));
     check_true(&check, "its size is known", fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 4096);
     check_true(&check, "no member", open("/boot/none", O_RDONLY) < 0 && errno == ENOENT);
     check_true(&check, "nothing is written", open("/boot/new", O_CREAT | O_WRONLY, 0600) < 0);

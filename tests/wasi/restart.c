@@ -1,5 +1,5 @@
-/* The file server dies, again and again: a file that was open answers EIO from then on and nothing else, a preopened directory
- * works again. Preopened: 3 "/work". The description gives the server a deadline, after which it is killed.
+/* The file server dies, again and again: a file that was open answers EIO from then on and nothing else, a preopened
+ * directory works again. Preopened: 3 "/work". The description gives the server a deadline, after which it is killed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,11 @@
 /* What every server of files is built on: sessions, handles, confined paths and the calls of proto/fs.h. A server gives
  * a backend, which knows files by inode number and names only within one directory, and calls file_server_run.
  *
- * The front guarantees to the backend: a name is 1 to FS_NAME_MAX bytes of UTF-8 without '/' or NUL and is neither "." nor
- * ".."; a directory argument names a directory that exists; an inode that a handle holds was opened (`open`) and not yet closed;
- * data pointers are good for the bytes stated; nothing is called that the handle's access forbids. Everything returns 0 or
- * an errno of WASI's numbering.
+ * The front guarantees to the backend: a name is 1 to FS_NAME_MAX bytes of UTF-8 without '/' or NUL and is neither "."
+ * nor
+ * ".."; a directory argument names a directory that exists; an inode that a handle holds was opened (`open`) and not
+ * yet closed; data pointers are good for the bytes stated; nothing is called that the handle's access forbids.
+ * Everything returns 0 or an errno of WASI's numbering.
  */
 #ifndef TESSERA_FILE_SERVER_H
 #define TESSERA_FILE_SERVER_H
@@ -65,11 +66,13 @@ struct file_backend {
     void (*close)(inode file);
 
     uint32_t (*read)(inode file, uint64_t offset, void *bytes, uint32_t count, uint32_t *done);
-    /* offset FS_AT_END: append; *end: behind what was written. Less than `count` only when at least one byte was written. */
+    /* offset FS_AT_END: append; *end: behind what was written. Less than `count` only when at least one byte was
+     * written. */
     uint32_t (*write)(inode file, uint64_t offset, const void *bytes, uint32_t count, uint32_t *done, uint64_t *end);
     uint32_t (*resize)(inode file, uint64_t bytes);
     uint32_t (*allocate)(inode file, uint64_t offset, uint64_t bytes);
-    uint32_t (*times)(inode file, uint64_t accessed_ns, uint64_t modified_ns, uint32_t which); /* no _NOW: already put in */
+    uint32_t (*times)(inode file, uint64_t accessed_ns, uint64_t modified_ns,
+                      uint32_t which); /* no _NOW: already put in */
     uint32_t (*sync)(inode file, bool data_only);
 
     /* The first entry at or behind the cookie; E: ENOENT none. "." and ".." are the front's. */
@@ -82,14 +85,15 @@ struct file_backend {
     uint32_t (*unlink)(inode directory, const char *name, uint32_t bytes);
     /* The entry is a directory. E: ENOTEMPTY. */
     uint32_t (*remove_directory)(inode directory, const char *name, uint32_t bytes);
-    /* Both directories are of one mount. Replaces what has the new name, atomically; the front has checked that types fit
-     * and that no directory goes below itself. E: ENOTEMPTY. */
-    uint32_t (*rename)(inode from, const char *name, uint32_t bytes, inode to, const char *new_name, uint32_t new_bytes);
+    /* Both directories are of one mount. Replaces what has the new name, atomically; the front has checked that types
+     * fit and that no directory goes below itself. E: ENOTEMPTY. */
+    uint32_t (*rename)(inode from, const char *name, uint32_t bytes, inode to, const char *new_name,
+                       uint32_t new_bytes);
     uint32_t (*readlink)(inode link, char *target, uint32_t size, uint32_t *bytes);
 };
 
-/* Serves `service` (the mounts' "server" in the system description) for good. `on_signal`, where not NULL, is called with the
- * bits of the process's notification that are not the front's own. */
+/* Serves `service` (the mounts' "server" in the system description) for good. `on_signal`, where not NULL, is called
+ * with the bits of the process's notification that are not the front's own. */
 _Noreturn void file_server_run(const struct start_page *start, const char *service, const struct file_backend *backend,
                                void (*on_signal)(uint64_t bits));
 /* Wall time in ns, 0 where the machine has no clock. */

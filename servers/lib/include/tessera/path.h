@@ -1,5 +1,5 @@
-/* Paths of the file protocol, confined to a directory. One call resolves a whole path, and a server handles one request at
- * a time: nothing can change between a check and its use. */
+/* Paths of the file protocol, confined to a directory. One call resolves a whole path, and a server handles one request
+ * at a time: nothing can change between a check and its use. */
 #ifndef TESSERA_PATH_H
 #define TESSERA_PATH_H
 
@@ -19,8 +19,8 @@ struct place {
 /* What a path is made of. E: EINVAL a NUL, EILSEQ not UTF-8. */
 uint32_t path_check(const char *path, uint32_t bytes);
 
-/* `follow`: the last component too, when it is a symbolic link. E: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOTCAPABLE when it
- * is absolute or leads out of the directory, and what the backend says. */
+/* `follow`: the last component too, when it is a symbolic link. E: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOTCAPABLE
+ * when it is absolute or leads out of the directory, and what the backend says. */
 uint32_t path_walk(const struct file_backend *backend, inode directory, const char *path, uint32_t bytes, bool follow,
                    struct place *place);
 
