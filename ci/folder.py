@@ -60,9 +60,9 @@ def pack(folder):
     return b"".join(parts) + member(TRAILER, 0, 0, b"")
 
 
-def read(data):
-    """[(name, type, mtime, is unchanged, content)] of one or more archives, one after another."""
-    at, found = 0, []
+def read(data, archives=1):
+    """[(name, type, mtime, is unchanged, content)] of so many whole archives, one after another."""
+    at, found, ended = 0, [], 0
     while at + HEADER_BYTES <= len(data):
         if data[at:at + 6] != b"070701":
             raise FolderError("what came back is damaged: no header")
@@ -77,8 +77,12 @@ def read(data):
             raise FolderError("what came back is cut short")
         at = begin + fields[6]
         at += -at % 4
-        if name != TRAILER:
-            found.append((name, stat.S_IFMT(fields[1]), fields[5], fields[9] == 1, data[begin:begin + fields[6]]))
+        if name == TRAILER:
+            ended += 1
+            continue
+        found.append((name, stat.S_IFMT(fields[1]), fields[5], fields[9] == 1, data[begin:begin + fields[6]]))
+    if ended != archives:
+        raise FolderError("what came back is cut short")
     return found
 
 
@@ -120,7 +124,7 @@ def unpack(data, folders, packed):
     pack() put in, of which those that are gone are removed."""
     present = {number: set() for number in folders}
     try:
-        for name, kind, mtime, is_unchanged, content in read(data):
+        for name, kind, mtime, is_unchanged, content in read(data, len(folders)):
             number, _, path = name.partition("/")
             if not number.isdigit() or int(number) not in folders or not is_safe(path):
                 raise FolderError(f"what came back names {name!r}, which is not there")

@@ -77,7 +77,7 @@ struct file_backend {
 
     /* The first entry at or behind the cookie; E: ENOENT none. "." and ".." are the front's. */
     uint32_t (*list)(inode directory, uint64_t cookie, struct file_entry *entry);
-    /* type FILE, DIRECTORY or LINK (with its target). E: EEXIST, ENOSPC, EROFS. */
+    /* type FILE, DIRECTORY or LINK (with its target, not empty). E: EEXIST, ENOSPC, EROFS. */
     uint32_t (*create)(inode directory, const char *name, uint32_t bytes, enum fs_type type, const char *target,
                        uint32_t target_bytes, inode *made);
     uint32_t (*link)(inode file, inode directory, const char *name, uint32_t bytes);
