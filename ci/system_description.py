@@ -22,7 +22,7 @@ MANIFEST_HEAD = struct.Struct("<IIQIIII")
 MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
 ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL = 1, 2, 4, 8, 16, 32
-FRAMED = 1
+FRAMED, SYSTEM_DISK = 1, 2
 MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
 MOUNTS = 64
@@ -146,7 +146,9 @@ def pair_of(place, first, second):
     return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
 
 
-NOT_OFFERED = ("net", "device")  # a manifest may ask for them; no server offers them yet
+DEVICES = {"disk": ("pci", "blk-virtio")}  # what may be granted, and the drivers that it takes
+DRIVERS = {driver for drivers in DEVICES.values() for driver in drivers}
+NOT_OFFERED = ("net",)  # a manifest may ask for them; no server offers them yet
 
 
 def check_path(path, place):
@@ -161,12 +163,17 @@ class Mount:
 
     def __init__(self, path, place, description):
         check_path(path, place)
-        keys = place.object(("archive", "memory", "folder", "return"))
+        keys = place.object(("archive", "memory", "folder", "return", "store"))
         self.path, self.server, self.source, self.flags, self.bytes = path, "fs", "", 0, 0
         if "archive" in keys:
             if len(keys) != 1 or keys["archive"].value is not True:
                 place.fail("\"archive\" stands alone and must be true")
             self.kind, self.flags = MOUNT_ARCHIVE, MOUNT_READ_ONLY
+            return
+        if "store" in keys:
+            if len(keys) != 1 or keys["store"].value is not True:
+                place.fail("\"store\" stands alone and must be true")
+            self.kind, self.server = MOUNT_STORE, "store"
             return
         self.kind = MOUNT_MEMORY
         if "memory" in keys:
@@ -174,7 +181,7 @@ class Mount:
         elif "folder" in keys:
             self.flags |= MOUNT_READ_ONLY
         else:
-            place.fail("must have \"archive\", \"memory\" or \"folder\"")
+            place.fail("must have \"archive\", \"memory\", \"folder\" or \"store\"")
         if "return" in keys and keys["return"].boolean():
             self.flags |= MOUNT_RETURNED
         if "folder" in keys:
@@ -241,6 +248,9 @@ class Program:
         for key in NOT_OFFERED:
             if key in self.grant.keys:
                 self.grant.keys[key].fail("cannot be granted: no server offers it yet")
+        for name in self.grant.device:
+            if name not in DEVICES:
+                self.grant.keys["device"].fail(f"there is no device \"{name}\"; there are {', '.join(DEVICES)}")
         self.arguments = self.texts("arguments")
         self.environment = self.pairs()
         self.memory = keys["memory"].size() if "memory" in keys else 0
@@ -389,10 +399,14 @@ def unique_keys(pairs):
 FILE_SERVER = {"name": "fs", "image": "fs", "server": True, "essential": False, "memory": "4G", "prefix": False,
                "grant": {"service": {"serve": ["fs"]}, "clock": True}}
 
+STORE = {"name": "store", "image": "store", "server": True, "essential": False, "memory": "128M", "prefix": False,
+         "grant": {"service": {"serve": ["store"]}, "device": ["disk"], "clock": True}}
+
 
 class Description:
-    def __init__(self, file, arch, host_dir):
+    def __init__(self, file, arch, host_dir, build_dir=None):
         self.file, self.arch, self.host_dir = file, arch, host_dir
+        self.build_dir = build_dir or os.path.join(os.path.dirname(os.path.abspath(host_dir)), arch)
         self.members = {}  # (image, manifest) -> member name
         keys = load(file).object(("programs", "files", "mounts", "console"), ("programs",))
         self.files = self.read_files(keys.get("files"))
@@ -415,11 +429,13 @@ class Description:
         is_there = any(program.flags & SERVER and program.name == "fs" for program in self.programs)
         if not is_there and any(mount.server == "fs" for mount in mounts):
             self.programs.append(Program(Place(FILE_SERVER, "the file server"), self))
+        if any(mount.server == "store" for mount in mounts):
+            self.programs.append(Program(Place(STORE, "the store"), self))
         return mounts
 
     def find_image(self, place):
         name = place.text()
-        build = os.path.join(os.path.dirname(os.path.abspath(self.host_dir)), self.arch)
+        build = self.build_dir
         tried = [os.path.join(os.path.dirname(self.file), name), os.path.join(self.host_dir, "wasm", name),
                  os.path.join(build, "images", name), os.path.join(build, "programs", name)]
         for path in tried:
@@ -494,11 +510,22 @@ class Description:
         offset = out.add(b"".join(records), 8)
         mounts_offset = out.add(b"".join(mounts), 8)
         out.data += bytes(-len(out.data) % 8)
-        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, len(mounts), mounts_offset, self.flags)
+        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, len(mounts), mounts_offset, self.flags | self.device_flags())
         return bytes(out.data)
 
+    def devices(self):
+        return {name for program in self.programs for name in program.grant.device}
+
+    def device_flags(self):
+        return SYSTEM_DISK if "disk" in self.devices() else 0
+
+    def drivers(self):
+        """Archive members: native programs of the build."""
+        names = sorted({driver for device in self.devices() for driver in DEVICES[device]})
+        return [(name, os.path.join(self.build_dir, "programs", name)) for name in names]
+
     def wanted(self):
-        members = list(self.files.items()) + self.folders
+        members = list(self.files.items()) + self.folders + self.drivers()
         for program in self.programs:
             program.member()
         for (image, manifest), name in self.members.items():
@@ -507,10 +534,10 @@ class Description:
         return members
 
 
-def compile(path, arch, host_build_dir):
+def compile(path, arch, host_build_dir, build_dir=None):
     """(the binary description, [(archive member, host file or folder[, translator options])]). Modules are to be
     translated, folders packed (ci/folder.py)."""
-    description = Description(path, arch, host_build_dir)
+    description = Description(path, arch, host_build_dir, build_dir)
     return description.encode(), description.wanted()
 
 

@@ -79,7 +79,7 @@ class Packer:
     def described(self, description):
         """The compiled description and what it names, as archive members."""
         self.inputs.append(os.path.abspath(description))
-        compiled, wanted = system_description.compile(description, self.arch, self.host_dir)
+        compiled, wanted = system_description.compile(description, self.arch, self.host_dir, self.build_dir)
         members = [("system", compiled)]
         for name, path, *options in wanted:
             if os.path.isdir(path):
@@ -88,6 +88,8 @@ class Packer:
             content = self.read(path)
             if content.startswith(WASM_MAGIC):
                 content = self.translate(path, content, options[0] if options else [])
+            elif name in system_description.DRIVERS:
+                content = archive.without_debug_data(content)
             members.append((name, content))
         return members
 

@@ -154,11 +154,17 @@ bool task_map(struct task *task, cptr frame, uint64_t first, uint64_t bytes, uin
            tables_ensure(task, address, is_large ? 2 : 1) && map_range(task, *slot, first, bytes, address, rights, 0);
 }
 
-bool task_map_device(struct task *task, cptr frame, uint64_t address, cptr *slot)
+bool task_map_device_range(struct task *task, cptr frame, uint64_t first, uint64_t bytes, uint64_t address,
+                           uint32_t rights, cptr *slot)
 {
     cptr self = task->pool->cnode;
     return task_slot(task, slot) && cnode_copy(self, *slot, self, frame, RIGHT_ALL) == ERROR_NONE &&
-           map_range(task, *slot, 0, PAGE_BYTES, address, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
+           map_range(task, *slot, first, bytes, address, rights, ATTRIBUTE_UNCACHED);
+}
+
+bool task_map_device(struct task *task, cptr frame, uint64_t address, cptr *slot)
+{
+    return task_map_device_range(task, frame, 0, PAGE_BYTES, address, RIGHT_READ | RIGHT_WRITE, slot);
 }
 
 bool task_memory_reserve(struct task *task, uint64_t bytes, uint64_t address, struct memory *memory)

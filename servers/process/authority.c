@@ -13,13 +13,15 @@ static struct image_list list_of(const struct image_manifest *manifest, enum aut
         return manifest->service_serve;
     case AUTHORITY_SERVICE_CONNECT:
         return manifest->service_connect;
+    case AUTHORITY_DEVICE:
+        return manifest->device;
     }
     return (struct image_list){0};
 }
 
 const char *authority_word(enum authority_kind kind)
 {
-    static const char *const words[] = {"channel.serve", "channel.connect", "service.serve", "service.connect"};
+    static const char *const words[] = {"channel.serve", "channel.connect", "service.serve", "service.connect", "device"};
     return words[kind];
 }
 
@@ -116,8 +118,8 @@ static size_t paths_missing(const struct authority *authority, char *text, size_
 /* What no server offers yet, and so nobody is granted. */
 static size_t never_granted(const struct image_manifest *request, char *text, size_t size, size_t length)
 {
-    static const char *const words[] = {"net.listen", "net.connect", "device"};
-    const struct image_list lists[] = {request->net_listen, request->net_connect, request->device};
+    static const char *const words[] = {"net.listen", "net.connect"};
+    const struct image_list lists[] = {request->net_listen, request->net_connect};
     for (size_t kind = 0; kind < sizeof(words) / sizeof(words[0]); kind++)
         for (uint32_t i = 0; i < lists[kind].count; i++)
             length += text_format(text + length, size - length, "%s%s '%s'", length ? ", " : "", words[kind],
@@ -138,7 +140,7 @@ size_t authority_missing(const struct authority *authority, char *text, size_t s
             length += text_format(text + length, size - length, "%s%s", length ? ", " : "", permissions[i].word);
     if (request && request->spawn_children > 0 && authority_children(authority) == 0)
         length += text_format(text + length, size - length, "%sspawn", length ? ", " : "");
-    for (unsigned kind = AUTHORITY_SERVE; request && kind <= AUTHORITY_SERVICE_CONNECT; kind++) {
+    for (unsigned kind = AUTHORITY_SERVE; request && kind <= AUTHORITY_DEVICE; kind++) {
         struct image_list list = list_of(request, (enum authority_kind)kind);
         for (uint32_t i = 0; i < list.count; i++) {
             const char *name = image_string_text(request, image_list_string(request, list, i));
@@ -168,7 +170,7 @@ bool authority_covers(const struct authority *holder, const struct image_manifes
         if (wanted.mode & ~mode)
             return false;
     }
-    for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_SERVICE_CONNECT; kind++) {
+    for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_DEVICE; kind++) {
         struct image_list list = list_of(request, (enum authority_kind)kind);
         for (uint32_t i = 0; i < list.count; i++)
             if (!authority_allows(holder, (enum authority_kind)kind,

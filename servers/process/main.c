@@ -113,6 +113,12 @@ static uint32_t handle_named(struct process *process, const struct request *requ
                 process, name, request->length > PROCESS_NAME_WORDS ? request->words[PROCESS_NAME_WORDS] : 0, results);
         *count = 2;
         break;
+    case PROCESS_DEVICE_OPEN:
+        kind = AUTHORITY_DEVICE;
+        if (is_text)
+            error = device_open(process, name, (struct process_disk *)(void *)results);
+        *count = sizeof(struct process_disk) / sizeof(word);
+        break;
     default:
         kind = AUTHORITY_SERVICE_CONNECT;
         if (is_text)
@@ -169,6 +175,7 @@ static uint32_t handle(struct process *process, const struct request *request, w
     case PROCESS_CONNECT:
     case PROCESS_SERVICE_LISTEN:
     case PROCESS_SERVICE_OPEN:
+    case PROCESS_DEVICE_OPEN:
         error = handle_named(process, request, results, count);
         break;
     case PROCESS_UNLISTEN:

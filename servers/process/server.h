@@ -40,12 +40,14 @@
 enum wasi_errno {
     E_AGAIN = 6,
     E_BADF = 8,
+    E_BUSY = 10,
     E_CONNABORTED = 13,
     E_CHILD = 12,
     E_CONNREFUSED = 14,
     E_FAULT = 21,
     E_INVAL = 28,
     E_MFILE = 33,
+    E_NODEV = 43,
     E_NOENT = 44,
     E_NOMEM = 48,
     E_NOSYS = 52,
@@ -81,7 +83,13 @@ struct authority {
     const struct image_manifest *request; /* the program's own manifest */
     const struct image_manifest *grant;   /* NULL: everything requested was found granted */
 };
-enum authority_kind { AUTHORITY_SERVE, AUTHORITY_CONNECT, AUTHORITY_SERVICE_SERVE, AUTHORITY_SERVICE_CONNECT };
+enum authority_kind {
+    AUTHORITY_SERVE,
+    AUTHORITY_CONNECT,
+    AUTHORITY_SERVICE_SERVE,
+    AUTHORITY_SERVICE_CONNECT,
+    AUTHORITY_DEVICE
+};
 bool authority_allows(const struct authority *authority, enum authority_kind kind, const char *name);
 bool authority_permits(const struct authority *authority, uint32_t permission); /* enum image_permission */
 /* Children at a time; 0: it may not spawn. */
@@ -298,6 +306,10 @@ struct files_grant {
 bool files_grant(const struct process *process, uint32_t n, struct files_grant *grant);
 uint32_t files_open(struct process *process, word n, word result[2]);
 uint32_t files_describe(const struct process *process, word badge, word n, word *results, unsigned *count);
+
+/* ---- devices (device.c) -------------------------------------------------------------------------------------- */
+
+uint32_t device_open(struct process *process, const char *name, struct process_disk *disk);
 
 /* ---- children (child.c) -------------------------------------------------------------------------------------- */
 

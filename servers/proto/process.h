@@ -42,6 +42,7 @@ enum process_operation {
                                path. EBADF: none, or not of this server; EINVAL: no such client */
     PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
+    PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
 };
 
 /* How a process ended. */
@@ -75,6 +76,14 @@ struct process_stream {
     uint64_t ring_address;
     uint64_t ring_bytes; /* of one ring */
     uint64_t signal_cap; /* signals the peer */
+};
+
+/* The persistent store's disks (proto/block.h): the database and its log. */
+#define PROCESS_DISKS 2
+struct process_disk {
+    uint64_t wait_cap; /* a notification that both drivers signal: nobody else does */
+    uint64_t region[PROCESS_DISKS];
+    uint64_t signal_cap[PROCESS_DISKS];
 };
 
 /* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. */

@@ -28,6 +28,9 @@ enum process_server_capability {
     SERVER_CAP_REPLY,
     SERVER_CAP_NOTIFICATION, /* its own, bound: to mint from */
     SERVER_CAP_SCHED_CONTEXT,
+    SERVER_CAP_DISK_WAIT,   /* with SERVER_WORD_DISKS: what struct process_disk describes */
+    SERVER_CAP_DISK_REGION, /* PROCESS_DISKS frames of BLOCK_REGION_BYTES */
+    SERVER_CAP_DISK_SIGNAL = SERVER_CAP_DISK_REGION + 2,
     SERVER_CAP_UNTYPEDS = 32, /* first of the untypeds; archive frames follow */
 };
 /* Bits of its notification, which no badge of a process has: always the first, and what happened. */
@@ -41,6 +44,7 @@ enum process_server_word {
     SERVER_WORD_UNTYPEDS,        /* number of untypeds */
     SERVER_WORD_ARCHIVE_FRAMES,  /* number of archive frames */
     SERVER_WORD_EMPTY,           /* first free slot */
+    SERVER_WORD_DISKS,           /* 1: there are disks */
     SERVER_WORD_TABLE,           /* address of struct server_memory[untypeds + archive frames] */
 };
 

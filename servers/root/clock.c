@@ -61,7 +61,7 @@ static uint64_t rtc_seconds(struct root *root)
 {
     if (!root->boot->rtc_address)
         return 0;
-    cptr frame = root_device_frame(root, root->boot->rtc_address), slot;
+    cptr frame = root_device_frame(root, root->boot->rtc_address & ~(PAGE_BYTES - 1), PAGE_BITS), slot;
     static struct task self;
     self.pool = &root->pool;
     self.vspace = ROOT_VSPACE;

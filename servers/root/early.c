@@ -25,7 +25,7 @@ void early_start(struct root *root)
                                   uart.port_cap) != ERROR_NONE)
             uart.kind = BOOT_UART_NONE;
     } else if (boot->uart_kind != BOOT_UART_NONE) {
-        uart_frame = root_device_frame(root, boot->uart_address);
+        uart_frame = root_device_frame(root, boot->uart_address & ~(PAGE_BYTES - 1), PAGE_BITS);
         static struct task self;
         cptr slot;
         self.pool = &root->pool;

@@ -150,12 +150,13 @@ _Noreturn static void all_ended(void)
 
 static void server_failed(const struct message *m, word badge)
 {
-    static const char *const names[SERVER_COUNT] = {"uart", "console", "tracer", "process"};
     word server = (badge & 0xff) - 1;
+    if (disk_restart(&root, (enum server)server))
+        return;
     if (server == SERVER_UART || server == SERVER_CONSOLE || server == SERVER_PROCESS)
         root.has_console = false;
     root_fail(&root, "root: server '%s' failed: fault %lu at 0x%lx, address 0x%lx, detail 0x%lx 0x%lx\n",
-              server < SERVER_COUNT ? names[server] : "?", message_info_label(m->info), m->words[0], m->words[2],
+              server_name((enum server)server), message_info_label(m->info), m->words[0], m->words[2],
               m->words[3], m->words[4]);
 }
 
@@ -166,8 +167,11 @@ _Noreturn static void serve(void)
     char text[256] = {0};
     (void)syscall_recv(root.endpoint, root.reply, &m, &badge);
     for (;;) {
-        if (badge & BADGE_FAULT)
+        if (badge & BADGE_FAULT) {
             server_failed(&m, badge);
+            (void)syscall_recv(root.endpoint, root.reply, &m, &badge);
+            continue; /* the thread that faulted is gone, and nobody is answered */
+        }
         switch (badge == BADGE_SERVER(SERVER_PROCESS) ? message_info_label(m.info) : 0) {
         case ROOT_PROGRAM_ENDED:
             program_ended(&m);

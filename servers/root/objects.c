@@ -30,28 +30,68 @@ cptr root_object(struct root *root, enum object_type type, uint32_t size_bits)
     root_fail(root, "root: out of memory for the system's own objects\n");
 }
 
-/* Cuts the device untyped in halves towards the page. The other halves stay where they are made: unused for now. */
-cptr root_device_frame(struct root *root, uint64_t address)
+/* ---- device memory ------------------------------------------------------------------------------------------- */
+
+/* Binary trees over the device untypeds: a piece is whole, cut in two, or a frame that somebody has. */
+#define DEVICE_PIECES 1024
+
+static struct device_piece {
+    uint64_t address;
+    uint32_t bits;
+    cptr slot;
+    uint32_t low; /* of the two halves, which are neighbours; 0: not cut */
+    bool is_frame;
+} pieces[DEVICE_PIECES];
+static uint32_t piece_count;
+
+static void pieces_collect(struct root *root)
 {
     const struct boot_info *boot = root->boot;
-    address &= ~(PAGE_BYTES - 1);
-    for (uint32_t i = 0; i < boot->untyped_count; i++) {
-        const struct boot_untyped *untyped = &boot->untypeds[i];
-        if (untyped->kind != BOOT_UNTYPED_DEVICE || address - untyped->address >= 1ul << untyped->size_bits)
-            continue;
-        cptr slot = boot->untyped_first + i;
-        uint64_t base = untyped->address;
-        for (uint32_t bits = untyped->size_bits; bits > PAGE_BITS; bits--) {
-            cptr low = root_slot(root), high = root_slot(root);
-            if (untyped_retype_all(slot, OBJECT_UNTYPED, bits - 1, ROOT_CNODE, low, 1) != ERROR_NONE ||
-                untyped_retype_all(slot, OBJECT_UNTYPED, bits - 1, ROOT_CNODE, high, 1) != ERROR_NONE)
-                return 0;
-            bool is_high = address - base >= 1ul << (bits - 1);
-            base += is_high ? 1ul << (bits - 1) : 0;
-            slot = is_high ? high : low;
-        }
-        cptr frame = root_slot(root);
-        return untyped_retype_all(slot, OBJECT_FRAME, PAGE_BITS, ROOT_CNODE, frame, 1) == ERROR_NONE ? frame : 0;
+    piece_count = 1; /* piece 0 means none */
+    for (uint32_t i = 0; i < boot->untyped_count; i++)
+        if (boot->untypeds[i].kind == BOOT_UNTYPED_DEVICE)
+            pieces[piece_count++] = (struct device_piece){
+                .address = boot->untypeds[i].address,
+                .bits = boot->untypeds[i].size_bits,
+                .slot = boot->untyped_first + i,
+            };
+}
+
+static bool piece_cut(struct root *root, struct device_piece *piece)
+{
+    if (piece->is_frame || piece_count + 2 > DEVICE_PIECES)
+        return false;
+    for (uint32_t half = 0; half < 2; half++) {
+        cptr slot = root_slot(root);
+        if (untyped_retype_all(piece->slot, OBJECT_UNTYPED, piece->bits - 1, ROOT_CNODE, slot, 1) != ERROR_NONE)
+            return false;
+        pieces[piece_count + half] = (struct device_piece){
+            .address = piece->address + ((uint64_t)half << (piece->bits - 1)), .bits = piece->bits - 1, .slot = slot};
     }
-    return 0;
+    piece->low = piece_count;
+    piece_count += 2;
+    return true;
+}
+
+cptr root_device_frame(struct root *root, uint64_t address, uint32_t bits)
+{
+    struct device_piece *piece = NULL;
+    if (piece_count == 0)
+        pieces_collect(root);
+    for (uint32_t i = 1; i < piece_count && !piece; i++)
+        if (address - pieces[i].address < 1ul << pieces[i].bits)
+            piece = &pieces[i]; /* the untypeds come first */
+    if (!piece || piece->bits < bits || address % (1ul << bits) != 0)
+        return 0;
+    while (piece->bits > bits) {
+        if (!piece->low && !piece_cut(root, piece))
+            return 0;
+        piece = &pieces[piece->low + (address >> (piece->bits - 1) & 1)];
+    }
+    cptr frame = root_slot(root);
+    if (piece->is_frame || piece->low ||
+        untyped_retype_all(piece->slot, OBJECT_FRAME, bits, ROOT_CNODE, frame, 1) != ERROR_NONE)
+        return 0;
+    piece->is_frame = true;
+    return frame;
 }

@@ -12,7 +12,16 @@
 #include "tessera/pool.h"
 #include "tessera/task.h"
 
-enum server { SERVER_UART, SERVER_CONSOLE, SERVER_TRACER, SERVER_PROCESS, SERVER_COUNT };
+enum server {
+    SERVER_UART,
+    SERVER_CONSOLE,
+    SERVER_TRACER,
+    SERVER_PROCESS,
+    SERVER_PCI,
+    SERVER_DISK_DATA,
+    SERVER_DISK_LOG,
+    SERVER_COUNT
+};
 
 struct root {
     const struct boot_info *boot;
@@ -47,11 +56,25 @@ uint64_t clock_realtime_base(struct root *root);
 /* objects.c: kernel objects and device memory of the root task. */
 cptr root_slot(struct root *root);
 cptr root_object(struct root *root, enum object_type type, uint32_t size_bits);
-/* A frame capability of the device page at a physical address; 0 when no device untyped covers it. */
-cptr root_device_frame(struct root *root, uint64_t address);
+/* A frame capability of 2^bits bytes of device memory at that multiple of them; 0 when no device untyped covers it, or
+ * somebody has part of it. */
+cptr root_device_frame(struct root *root, uint64_t address, uint32_t bits);
 
 /* start.c: the servers, in their order. */
 void servers_start(struct root *root);
+/* The steps of a start. Each ends the boot when it fails. */
+struct task *server_make(struct root *root, enum server which, uint64_t stack_bytes);
+struct start_page *server_start_page(struct root *root, enum server which);
+void server_grant(struct root *root, enum server which, cptr index, cptr slot, uint32_t rights, uint64_t badge);
+void server_run(struct root *root, enum server which);
+const char *server_name(enum server which);
+
+/* disk.c: the PCI server and the drivers of the persistent store's disks, where the description asks for them. */
+void disks_start(struct root *root, cptr console_endpoint);
+/* Their regions and signals become the process server's. */
+void disks_grant(struct root *root);
+/* A driver has failed: it is started again. False when that was no driver, or it fails over and over. */
+bool disk_restart(struct root *root, enum server which);
 
 #define BADGE_SERVER(n) (1u + (n))
 #define BADGE_FAULT     0x100u

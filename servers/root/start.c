@@ -24,11 +24,24 @@ static const struct {
     [SERVER_CONSOLE] = {"console", 240},
     [SERVER_TRACER] = {"tracer", 220},
     [SERVER_PROCESS] = {"process", 230},
+    [SERVER_PCI] = {"pci", 235},
+    [SERVER_DISK_DATA] = {"blk-virtio", 245},
+    [SERVER_DISK_LOG] = {"blk-virtio", 245},
 };
+
+const char *server_name(enum server which)
+{
+    return which < SERVER_COUNT ? plan[which].member : "?";
+}
 
 static struct start_page *start_of(struct task *task)
 {
     return (struct start_page *)(void *)task->pages.view;
+}
+
+struct start_page *server_start_page(struct root *root, enum server which)
+{
+    return start_of(&root->tasks[which]);
 }
 
 static void start_page_fill(struct root *root, enum server which)
@@ -53,7 +66,7 @@ static void member_find(struct root *root, const char *name, struct archive_memb
 }
 
 /* Everything of a server but the capabilities of its own. */
-static struct task *server_make(struct root *root, enum server which, uint64_t stack_bytes)
+struct task *server_make(struct root *root, enum server which, uint64_t stack_bytes)
 {
     const char *name = plan[which].member;
     struct task *task = &root->tasks[which];
@@ -91,7 +104,7 @@ static struct task *server_make(struct root *root, enum server which, uint64_t s
     return task;
 }
 
-static void grant(struct root *root, enum server which, cptr index, cptr slot, uint32_t rights, uint64_t badge)
+void server_grant(struct root *root, enum server which, cptr index, cptr slot, uint32_t rights, uint64_t badge)
 {
     if (!task_grant(&root->tasks[which], index, slot, rights, badge))
         root_fail(root, "root: server '%s': cannot grant capability %u\n", plan[which].member, index);
@@ -100,11 +113,11 @@ static void grant(struct root *root, enum server which, cptr index, cptr slot, u
 /* What every server has: its notification, and the root task to call. */
 static void grant_common(struct root *root, enum server which)
 {
-    grant(root, which, PROCESS_CAP_SERVER, root->endpoint, RIGHT_CALL, BADGE_SERVER(which));
-    grant(root, which, PROCESS_CAP_NOTIFICATION, root->tasks[which].notification, RIGHT_RECV, 0);
+    server_grant(root, which, PROCESS_CAP_SERVER, root->endpoint, RIGHT_CALL, BADGE_SERVER(which));
+    server_grant(root, which, PROCESS_CAP_NOTIFICATION, root->tasks[which].notification, RIGHT_RECV, 0);
 }
 
-static void server_run(struct root *root, enum server which)
+void server_run(struct root *root, enum server which)
 {
     if (!task_start(&root->tasks[which]))
         root_fail(root, "root: server '%s' does not start\n", plan[which].member);
@@ -123,7 +136,7 @@ static void uart_grant_device(struct root *root, struct start_page *start)
         if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE,
                                   ports) != ERROR_NONE)
             root_fail(root, "root: no ports for the UART driver\n");
-        grant(root, SERVER_UART, UART_CAP_PORT, ports, RIGHT_ALL, 0);
+        server_grant(root, SERVER_UART, UART_CAP_PORT, ports, RIGHT_ALL, 0);
     } else if (boot->uart_kind != BOOT_UART_NONE) {
         cptr frame = early_uart_frame(), slot;
         if (!task_map_device(&root->tasks[SERVER_UART], frame, DEVICE_ADDRESS, &slot))
@@ -136,7 +149,7 @@ static void uart_grant_device(struct root *root, struct start_page *start)
             ERROR_NONE ||
         irq_handler_set_notification(irq, signal) != ERROR_NONE)
         root_fail(root, "root: no interrupt for the UART driver\n");
-    grant(root, SERVER_UART, UART_CAP_IRQ, irq, RIGHT_ALL, 0);
+    server_grant(root, SERVER_UART, UART_CAP_IRQ, irq, RIGHT_ALL, 0);
 }
 
 static void console_start(struct root *root, cptr console_endpoint)
@@ -156,11 +169,11 @@ static void console_start(struct root *root, cptr console_endpoint)
     grant_common(root, SERVER_UART);
     grant_common(root, SERVER_CONSOLE);
     uart_grant_device(root, start_of(uart));
-    grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_UART);
-    grant(root, SERVER_UART, UART_CAP_CONSOLE_INPUT, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_INPUT);
-    grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, uart->notification, RIGHT_SEND, UART_SIGNAL_CONSOLE);
-    grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, console_endpoint, RIGHT_RECV, 0);
-    grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_UART);
+    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_INPUT, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_INPUT);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, uart->notification, RIGHT_SEND, UART_SIGNAL_CONSOLE);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, console_endpoint, RIGHT_RECV, 0);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
     server_run(root, SERVER_UART);
     server_run(root, SERVER_CONSOLE);
     console_use(root, console_endpoint);
@@ -176,9 +189,9 @@ static void tracer_start(struct root *root, cptr endpoint, cptr console_endpoint
     start_of(tracer)->words[TRACER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
     start_of(tracer)->words[TRACER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
     grant_common(root, SERVER_TRACER);
-    grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
-    grant(root, SERVER_TRACER, TRACER_CAP_ENDPOINT, endpoint, RIGHT_RECV, 0);
-    grant(root, SERVER_TRACER, TRACER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_TRACER, TRACER_CAP_ENDPOINT, endpoint, RIGHT_RECV, 0);
+    server_grant(root, SERVER_TRACER, TRACER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
     server_run(root, SERVER_TRACER);
 }
 
@@ -202,13 +215,13 @@ static void process_grant_memory(struct root *root, struct task *task, struct se
     uint64_t address;
     uint32_t bits;
     while (count < capacity - frames && pool_largest_take(&root->pool, &slot, &address, &bits)) {
-        grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, slot, RIGHT_ALL, 0);
+        server_grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, slot, RIGHT_ALL, 0);
         table[count++] = (struct server_memory){address, bits};
     }
     start_of(task)->words[SERVER_WORD_UNTYPEDS] = count;
     for (uint32_t i = 0; i < frames; i++) {
         const struct archive_frame *frame = &root->archive_map.frames[i];
-        grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, frame->frame, RIGHT_ALL, 0);
+        server_grant(root, SERVER_PROCESS, SERVER_CAP_UNTYPEDS + count, frame->frame, RIGHT_ALL, 0);
         table[count++] = (struct server_memory){frame->address, frame->bits};
     }
     start_of(task)->words[SERVER_WORD_ARCHIVE_FRAMES] = frames;
@@ -235,21 +248,22 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     start->flags = any ? START_SEED_VALID : 0;
 
     grant_common(root, SERVER_PROCESS);
-    grant(root, SERVER_PROCESS, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_CONSOLE_MINT, console_endpoint, RIGHT_CALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_CNODE, task->cnode, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_TCB, task->tcb, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_VSPACE, task->vspace, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTROL, ROOT_SCHED_CONTROL, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_NOTIFICATION, task->notification, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTEXT, task->sched_context, RIGHT_ALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_ENDPOINT, root_object(root, OBJECT_ENDPOINT, 0), RIGHT_ALL, 0);
-    grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, task->notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
-    grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, tracer_endpoint, RIGHT_CALL, 0);
-    grant(root, SERVER_PROCESS, SERVER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_CONSOLE_MINT, console_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_CNODE, task->cnode, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_TCB, task->tcb, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_VSPACE, task->vspace, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTROL, ROOT_SCHED_CONTROL, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_NOTIFICATION, task->notification, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTEXT, task->sched_context, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_ENDPOINT, root_object(root, OBJECT_ENDPOINT, 0), RIGHT_ALL, 0);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, task->notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, tracer_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
     if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,
                              task->sched_context) != ERROR_NONE)
         root_fail(root, "root: no priorities for the process server\n");
+    disks_grant(root);
     process_grant_memory(root, task, (struct server_memory *)(void *)table.view,
                          2 * PAGE_BYTES / sizeof(struct server_memory));
     server_run(root, SERVER_PROCESS);
@@ -261,5 +275,6 @@ void servers_start(struct root *root)
     cptr tracer_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
     console_start(root, console_endpoint);
     tracer_start(root, tracer_endpoint, console_endpoint);
+    disks_start(root, console_endpoint);
     process_start(root, tracer_endpoint, console_endpoint);
 }

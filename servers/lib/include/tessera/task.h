@@ -90,6 +90,9 @@ bool task_table(struct task *task, uint64_t address, uint32_t level);
 /* Maps a device page (uncached) that `frame` names itself. Also for this server's own VSpace, with a task that has
  * nothing but pool and vspace: there, tables may exist that the task does not know of. */
 bool task_map_device(struct task *task, cptr frame, uint64_t address, cptr *slot);
+/* The same for bytes [first, first + bytes) of a device frame. */
+bool task_map_device_range(struct task *task, cptr frame, uint64_t first, uint64_t bytes, uint64_t address,
+                           uint32_t rights, cptr *slot);
 /* New zeroed memory of the task, mapped at `address`; `bytes` is a power of two. */
 bool task_memory(struct task *task, uint64_t bytes, uint64_t address, uint32_t rights, struct memory *memory);
 /* The same without mapping anything yet; `address` is where task_view finds it. */
