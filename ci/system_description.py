@@ -21,7 +21,7 @@ PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIII8x")
 MANIFEST_HEAD = struct.Struct("<IIQIIII")
 MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
-ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL = 1, 2, 4, 8, 16, 32
+ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL, FLOAT = 1, 2, 4, 8, 16, 32, 64
 FRAMED, SYSTEM_DISK = 1, 2
 MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
@@ -146,7 +146,7 @@ def pair_of(place, first, second):
     return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
 
 
-DEVICES = {"disk": ("pci", "blk-virtio")}  # what may be granted, and the drivers that it takes
+DEVICES = {"disk": ("pci", "blk-virtio", "store")}  # what may be granted, and the programs that it takes
 DRIVERS = {driver for drivers in DEVICES.values() for driver in drivers}
 NOT_OFFERED = ("net",)  # a manifest may ask for them; no server offers them yet
 
@@ -235,8 +235,7 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
-                "deadline_ms", "start", "expect", "essential", "prefix", "server",
-                "request")
+                "deadline_ms", "start", "expect", "essential", "prefix", "server", "float", "request")
 
 
 class Program:
@@ -260,6 +259,7 @@ class Program:
         self.flags = sum(flag for key, flag in (("essential", ESSENTIAL), ("start", START), ("prefix", PREFIX))
                          if key not in keys or keys[key].boolean())
         self.flags |= (TERMINAL if is_terminal else 0) | (SERVER if "server" in keys and keys["server"].boolean() else 0)
+        self.flags |= FLOAT if "float" in keys and keys["float"].boolean() else 0
         self.expect, self.expect_status, self.expect_text = self.expectation()
         if self.flags & SERVER: # the archive always has its image; it requests what it is granted
             self.flags |= NATIVE
@@ -399,7 +399,7 @@ def unique_keys(pairs):
 FILE_SERVER = {"name": "fs", "image": "fs", "server": True, "essential": False, "memory": "4G", "prefix": False,
                "grant": {"service": {"serve": ["fs"]}, "clock": True}}
 
-STORE = {"name": "store", "image": "store", "server": True, "essential": False, "memory": "128M", "prefix": False,
+STORE = {"name": "store", "image": "store", "server": True, "float": True, "essential": False, "memory": "128M", "prefix": False,
          "grant": {"service": {"serve": ["store"]}, "device": ["disk"], "clock": True}}
 
 

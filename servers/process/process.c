@@ -471,7 +471,7 @@ static uint32_t thread_make(struct process *process, const struct process_option
         .authority = SERVER_CAP_TCB,
         .sched_control = SERVER_CAP_SCHED_CONTROL,
         .priority = process->is_server ? PRIORITY_SERVER : PRIORITY_PROGRAM,
-        .has_fp = !process->is_server,
+        .has_fp = !process->is_server || (process->description->flags & SYSTEM_FLOAT),
         .is_bound = process->is_server,
     };
     process_budget(process, &task_options.budget_ns, &task_options.period_ns);

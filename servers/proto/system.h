@@ -44,7 +44,8 @@ enum system_program_flags {
     SYSTEM_SERVER =
         1 << 4, /* serves others: sees the archive, is told of clients' deaths, ends when the programs have */
     SYSTEM_TERMINAL = 1 << 5, /* what arrives on the console is its standard input */
-    SYSTEM_FLAGS_ALL = (1 << 6) - 1,
+    SYSTEM_FLOAT = 1 << 6,    /* a server that computes with FP registers, as every other program may */
+    SYSTEM_FLAGS_ALL = (1 << 7) - 1,
 };
 
 /* The name space: which server has the files below a path. The longest path that fits decides. */

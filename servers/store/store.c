@@ -31,6 +31,7 @@ static uint64_t transaction_bytes; /* at most what it has made dirty */
 static int64_t pages_max, pages_free;
 static uint64_t log_frames;
 static uint64_t (*wall_time)(void);
+void (*store_on_change)(void);
 static uint8_t chunk_buffer[STORE_CHUNK_BYTES];
 
 static struct open_file {
@@ -93,6 +94,8 @@ static uint32_t change_begin(uint64_t bytes)
             return transaction_abandon(result);
         in_transaction = true;
         transaction_bytes = 0;
+        if (store_on_change)
+            store_on_change();
     }
     transaction_bytes += bytes;
     return FS_OK;

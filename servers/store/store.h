@@ -15,6 +15,8 @@
 const char *store_open(uint64_t random, uint64_t (*now_ns)(void));
 /* What was done so far survives a power cut. E: EIO; what was done since the last commit may then be undone. */
 uint32_t store_commit(void);
+/* Called when something begins to be dirty; NULL: nobody wants to know. */
+extern void (*store_on_change)(void);
 /* There is something that the last commit did not cover. */
 bool store_is_dirty(void);
 /* Files that are open; the backend's `open` and `close` count. */

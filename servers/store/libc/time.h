@@ -1,0 +1,1 @@
+/* SQLite includes it and, as we build it, uses nothing of it. */
