@@ -26,6 +26,12 @@ static uint64_t now_ns(void)
     return clock_ns(clock_ticks(), page->timer_multiplier, page->timer_shift) + page->realtime_ns;
 }
 
+static void say(void *context, int code, const char *text)
+{
+    (void)context;
+    log_text("store: SQLite error %d: %s\n", code, text);
+}
+
 static void settle_later(void)
 {
     if (is_timer_set)
@@ -77,7 +83,7 @@ int program_main(const struct start_page *start)
     page = start;
     const char *problem = devices_open();
     if (!problem) {
-        store_memory_start();
+        store_memory_start(say);
         problem = store_open(start->start_ticks, now_ns);
     }
     if (problem) {

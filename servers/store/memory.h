@@ -2,6 +2,7 @@
 #ifndef STORE_MEMORY_H
 #define STORE_MEMORY_H
 
-void store_memory_start(void);
+/* `say` is told of every error that SQLite meets: code and text. */
+void store_memory_start(void (*say)(void *context, int code, const char *text));
 
 #endif

@@ -57,6 +57,13 @@ _Noreturn static void fail(const char *what)
     exit(1);
 }
 
+static void say(void *context, int code, const char *text)
+{
+    (void)context;
+    if (code != 283) /* SQLITE_NOTICE_RECOVER_WAL: what a power cut is followed by */
+        fprintf(stderr, "SQLite: %d: %s\n", code, text);
+}
+
 /* ---- what the name space looks like -------------------------------------------------------------------------- */
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
@@ -186,7 +193,7 @@ static void machine(uint64_t seed, uint64_t cut_after)
     random_state = seed * 0x2545f4914f6cdd1dull | 1;
     clock_ns = seed << 32;
     model_disk_start(&medium, seed, cut_after, power_gone);
-    store_memory_start();
+    store_memory_start(say);
     const char *problem = store_open(seed, wall_clock);
     if (problem)
         fail(problem);
@@ -225,7 +232,7 @@ static bool integrity_is_good(void)
 static void inspection(uint64_t seed, uint64_t cut_after)
 {
     model_disk_start(&medium, seed, cut_after, power_gone); /* it may be cut off while it empties the log */
-    store_memory_start();
+    store_memory_start(say);
     const char *problem = store_open(seed, wall_clock);
     if (problem)
         fail(problem);
