@@ -31,6 +31,8 @@ import sys
 import tempfile
 import time
 
+import disk
+
 USAGE, NOT_STARTED, TIMEOUT, NO_VERDICT, UNEXPECTED, INTERRUPTED = 122, 123, 124, 125, 126, 130
 VERDICT_BASE = 16
 VERDICT_LAST = 100
@@ -165,7 +167,18 @@ def command_line(options, scratch):
         command += ["-accel", "tcg", "-icount", f"shift=0,sleep={options.icount}", "-rtc", "base=2026-01-01,clock=vm"]
     if options.gdb:
         command += ["-s", "-S"]
+    if options.disk:
+        command += disk_options(options.disk)
     return command + boot_options(options, scratch) + options.qemu
+
+
+def disk_options(image):
+    """The store's two disks (docs/store.md), in this order."""
+    options = []
+    for name, path in (("data", image), ("log", disk.log_path(image))):
+        options += ["-drive", f"if=none,id={name},format=raw,file={qemu_path(path)}",
+                    "-device", f"virtio-blk-pci,drive={name},serial=tessera-{name}"]
+    return options
 
 
 def die_with_parent():
@@ -322,6 +335,7 @@ def parser():
     add("--status", type=expected_status, help="test: the guest's status must be this; 'fail': any of 1 to 100")
     add("--expect", action="append", default=[], metavar="REGEX", help="test: a console line matches; in this order")
     add("--forbid", action="append", default=[], metavar="REGEX", help="test: no console line matches")
+    add("--disk", metavar="IMAGE", help="attach a disk of ours: IMAGE and IMAGE-wal ('./tessera disk create' makes them)")
     add("--qemu", action="append", default=[], metavar="OPTION", help="a further QEMU argument; write --qemu=-device")
     return result
 
@@ -347,10 +361,12 @@ def main(arguments):
     log = None
     try:
         complete(options)
+        if options.disk:
+            disk.prepare(options.disk)
         log = open(options.log, "w", encoding="utf-8") if options.log else None
         console = Console(sys.stdout, sys.stdout.isatty(), log)
         status = run(options, console)
-    except (UsageError, OSError) as error:
+    except (UsageError, OSError, disk.DiskError) as error:
         say(str(error))
         return USAGE
     finally:

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""The store on target: every function on files with a disk below it, what a second boot and the host find there, and a full disk.
+
+    target.py --arch ARCH --kernel FILE --first ARCHIVE --again ARCHIVE
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "ci"))
+import disk
+
+
+def boot(options, archive, image, *expect):
+    command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--kernel", options.kernel,
+               "--archive", archive, "--disk", image, "--timeout", "60", "--status", "0"]
+    for text in (*expect, "process: all memory returned", "tessera: all as expected"):
+        command += ["--expect", text]
+    subprocess.run(command, check=True)
+
+
+def content(image, path):
+    with disk.Disk(image) as opened:
+        file, _, size = opened.find(path)
+        return b"".join(opened.read(file, size))
+
+
+def require(condition, what):
+    if not condition:
+        raise SystemExit(f"target.py: {what}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("arch", "kernel", "first", "again"):
+        parser.add_argument(f"--{name}", required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        image = os.path.join(folder, "data.img")
+        disk.create(image, 32 << 20, 24 << 20)
+        boot(options, options.first, image, "boot number 1", "files: .* checks passed, 0 failed: PASS")
+        require(not disk.problems(image), "the disk is not sound after the first boot")
+        require(content(image, "log") == b"endin end", "a file of the guest's is missing")
+        require(content(image, "count") == b"1", "the count is wrong after the first boot")
+        boot(options, options.again, image, "boot number 2", "full after [0-9]+ MiB, and usable again")
+        require(not disk.problems(image), "the disk is not sound after it was full")
+        require(len(content(image, "after")) == 30000, "what was written after the disk was full is missing")
+
+
+if __name__ == "__main__":
+    main()

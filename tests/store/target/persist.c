@@ -1,0 +1,125 @@
+/* A program that changes files until the machine is cut off, and one that counts how often the disk was booted.
+ *
+ *     persist count              /data/count holds a number: one more, synced
+ *     persist work SEED          for ever: files below /data, "synced N" on standard output when step N survives
+ *     persist fill               counts, writes until the disk is full, removes it, and writes again
+ *
+ * tests/store/kill.py knows which step writes what (step_of there is this file's).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILES 12
+#define MOST  30000u
+
+static uint8_t data[MOST];
+
+static void fail(const char *what)
+{
+    printf("persist: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdull;
+    x ^= x >> 33;
+    x *= 0xc4ceb9fe1a85ec53ull;
+    return x ^ x >> 33;
+}
+
+static void write_whole(const char *path, const void *bytes, size_t count, int sync)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (file < 0 || write(file, bytes, count) != (ssize_t)count || (sync && fsync(file) != 0) || close(file) != 0)
+        fail(path);
+}
+
+/* ---- count --------------------------------------------------------------------------------------------------- */
+
+static int count_up(void)
+{
+    char text[32] = "0";
+    int file = open("/data/count", O_RDONLY);
+    if (file >= 0 && read(file, text, sizeof(text) - 1) < 0)
+        fail("read");
+    if (file >= 0)
+        close(file);
+    int length = snprintf(text, sizeof(text), "%d", atoi(text) + 1);
+    write_whole("/data/count", text, (size_t)length, 1);
+    printf("persist: boot number %s\n", text);
+    return 0;
+}
+
+/* ---- work ---------------------------------------------------------------------------------------------------- */
+
+static void step(uint64_t seed, uint64_t n)
+{
+    uint64_t r = mix(seed * 1000003 + n);
+    char name[32];
+    snprintf(name, sizeof(name), "/data/f%u", (unsigned)(r % FILES));
+    if (r >> 8 & 7) {
+        uint32_t count = 8 + (uint32_t)(r >> 16) % (MOST - 8);
+        memset(data, (int)(n & 255), count);
+        memcpy(data, &n, 8);
+        write_whole("/data/t", data, count, 0);
+        if (rename("/data/t", name) != 0)
+            fail("rename");
+    } else if (unlink(name) != 0 && errno != ENOENT) {
+        fail("unlink");
+    }
+}
+
+static int work(uint64_t seed)
+{
+    int directory = open("/data", O_RDONLY | O_DIRECTORY);
+    if (directory < 0)
+        fail("/data");
+    for (uint64_t n = 1;; n++) {
+        step(seed, n);
+        if (mix(seed ^ n << 32) % 5 != 0)
+            continue;
+        if (fsync(directory) != 0)
+            fail("fsync");
+        printf("synced %llu\n", (unsigned long long)n);
+        fflush(stdout);
+    }
+}
+
+/* ---- fill ---------------------------------------------------------------------------------------------------- */
+
+static int fill(void)
+{
+    uint64_t written = 0;
+    int file = open("/data/large", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    ssize_t done;
+    if (file < 0)
+        fail("/data/large");
+    (void)count_up();
+    while ((done = write(file, data, sizeof(data))) > 0)
+        written += (uint64_t)done;
+    if (errno != ENOSPC)
+        fail("a full disk");
+    if (fsync(file) != 0 || close(file) != 0 || unlink("/data/large") != 0)
+        fail("/data/large");
+    write_whole("/data/after", data, sizeof(data), 1);
+    printf("persist: full after %llu MiB, and usable again\n", (unsigned long long)(written >> 20));
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 2 && strcmp(arguments[1], "count") == 0)
+        return count_up();
+    if (count == 2 && strcmp(arguments[1], "fill") == 0)
+        return fill();
+    if (count == 3 && strcmp(arguments[1], "work") == 0)
+        return work(strtoull(arguments[2], NULL, 10));
+    return 2;
+}
