@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import disk
 import folder
 import qemu
 
@@ -28,6 +29,7 @@ INPUT_CHUNK = 1024
 MACHINE_MEMORY = 512 << 20
 SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
 LARGEST_MEMORY = 3 << 30
+DISK_PATH = "/data"  # where a program finds --disk
 
 
 class AppError(Exception):
@@ -62,6 +64,18 @@ def parse_folder(text):
     return host, "/" + path.lstrip("/"), is_read_only
 
 
+def parse_disk(text):
+    """IMAGE[::GUEST] -> (image, guest path)"""
+    image, _, guest = text.partition("::")
+    if ".." in guest.split("/"):
+        raise AppError(f"--disk {text}: the program's path must not hold '..'")
+    try:
+        disk.prepare(image)
+    except (disk.DiskError, OSError) as error:
+        raise AppError(f"--disk {text}: {error}") from None
+    return image, "/" + os.path.normpath("/" + (guest or DISK_PATH)).lstrip("/")
+
+
 def parse_variable(text):
     key, separator, value = text.partition("=")
     if not separator or not key:
@@ -92,9 +106,10 @@ class App:
         self.cpu = options.cpu
         self.environment = dict(parse_variable(text) for text in options.env)
         self.folders = [parse_folder(text) for text in options.dir]
-        guests = [guest for _, guest, _ in self.folders]
+        self.disk = parse_disk(options.disk) if options.disk else None
+        guests = [guest for _, guest, _ in self.folders] + ([self.disk[1]] if self.disk else [])
         if len(set(guests)) != len(guests):
-            raise AppError("--dir: two folders have the same path for the program")
+            raise AppError("--dir, --disk: two of them have the same path for the program")
         self.input = options.stdin
         if self.input and not os.path.isfile(self.input):
             raise AppError(f"--stdin {self.input}: there is no such file")
@@ -110,6 +125,8 @@ class App:
             with open(self.input, "wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
+        if self.disk:
+            modes[self.disk[1]] = "rw"
         permissions = {"clock": True, "random": True, "fs": modes}
         program = {"name": "app", "image": self.module, "request": "granted", "arguments": self.arguments,
                    "environment": self.environment, "grant": permissions, "memory": self.memory,
@@ -122,6 +139,8 @@ class App:
             if not is_read_only:
                 mounts[guest] |= {"memory": "1G", "return": True}
                 self.packed[number] = {path for path, _ in folder.entries(host)}
+        if self.disk:
+            mounts[self.disk[1]] = {"store": True}
         system = {"console": "framed", "programs": [program], "mounts": mounts,
                   "files": {"input": os.path.abspath(self.input)} if self.input else {}}
         path = os.path.join(scratch, "system.json")
@@ -248,8 +267,9 @@ def converse(process, frames, feeder, deadline):
             feeder.take()
 
 
-def machine(arch, kernel, archive, memory):
-    options = qemu.parser().parse_args(["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(memory)])
+def machine(app, arch, kernel, archive):
+    words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory())]
+    options = qemu.parser().parse_args(words + (["--disk", app.disk[0]] if app.disk else []))
     qemu.complete(options)
     command = qemu.command_line(options, None)
     # No signals through QEMU's own terminal handling: ours is the terminal.
@@ -266,7 +286,7 @@ def status_of(verdict):
 
 def run(app, arch, kernel, archive, timeout):
     """The program's exit status."""
-    command = machine(arch, kernel, archive, app.machine_memory())
+    command = machine(app, arch, kernel, archive)
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import debian
+import disk
 import folder
 import parts
 import system_image
@@ -286,6 +287,8 @@ def command_run(options):
     step(f"Running {options.demo} on {options.arch} ({where})")
     command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--boot", options.boot,
                "--timeout", str(options.timeout), "--symbols", os.path.join(build_folder(options.arch), "kernel", "tessera.elf")]
+    if options.disk:
+        command += ["--disk", options.disk]
     command += ["--iso", iso] if options.boot == "iso" else ["--kernel", kernel_file(options.arch), "--archive", archive]
     if options.firmware:
         command += ["--firmware", options.firmware]
@@ -413,6 +416,7 @@ examples:
     ./tessera run security --boot direct       kernel and archive without firmware, the quickest way
     ./tessera run my/system.json               a system description of your own
     ./tessera run hello --boot direct --gdb    wait for a debugger
+    ./tessera run app.wasm --disk data.img     its files in /data are on a disk that stays
     ./tessera run app.wasm --dir data::/data -- --verbose file
                                                any program for wasm32-wasi, as if it ran here: its standard streams
                                                and its exit status are the command's
@@ -493,6 +497,8 @@ def command_line():
                               "(default), or the host's time")
     command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
     command.add_argument("--timeout", type=seconds, metavar="S", help="seconds, 0 for none (default 300; of a module: none)")
+    command.add_argument("--disk", metavar="IMAGE[::GUEST]",
+                         help="a disk of ours, which './tessera disk create' makes; a module finds it as GUEST (default /data)")
     module = command.add_argument_group("options of a module", "what follows -- are the program's arguments")
     module.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST][:ro]",
                         help="a folder for the program, as GUEST; what it changes there comes back when it ends, without :ro")
@@ -500,6 +506,12 @@ def command_line():
     module.add_argument("--mem", metavar="SIZE", help="limit of all memory that the program uses (default 256M)")
     module.add_argument("--cpu", metavar="N%%", help="limit of its CPU time, of one core")
     module.add_argument("--stdin", metavar="FILE", help="standard input from a file (default: this command's)")
+
+    command = add_command(commands, "disk", disk.run, "make a disk, and see and change what is on it",
+                          "examples:\n    ./tessera disk create data.img --size 1G\n    ./tessera disk put data.img music /music\n"
+                          "    ./tessera disk ls data.img /music\n    ./tessera disk get data.img /log.txt -\n\n"
+                          "An image is an SQLite database: docs/store.md has its schema.")
+    disk.add_commands(command)
 
     command = add_command(commands, "test", command_test, "build and test everything",
                           "examples:\n    ./tessera test\n    ./tessera test --arch arm64\n"

@@ -7,7 +7,16 @@
 
 /* Configuration space (PCI Local Bus 3.0, 6.7) and virtio's capability in it (4.1.4) */
 enum { PCI_STATUS = 0x06, PCI_CAPABILITIES = 0x34 };
-enum { CAP_ID = 0, CAP_NEXT = 1, CAP_BYTES = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_NOTIFY = 16 };
+enum {
+    CAP_ID = 0,
+    CAP_NEXT = 1,
+    CAP_BYTES = 2,
+    CAP_TYPE = 3,
+    CAP_BAR = 4,
+    CAP_OFFSET = 8,
+    CAP_LENGTH = 12,
+    CAP_NOTIFY = 16
+};
 #define CAP_VENDOR 0x09u
 enum structure { STRUCTURE_COMMON = 1, STRUCTURE_NOTIFY, STRUCTURE_ISR, STRUCTURE_DEVICE };
 

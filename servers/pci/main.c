@@ -22,19 +22,19 @@ enum {
     CAPABILITIES = 0x34,
     INTERRUPT_PIN = 0x3d
 };
-#define COMMAND_MEMORY          0x0002u
-#define COMMAND_MASTER          0x0004u
-#define COMMAND_INTERRUPT_OFF   0x0400u
-#define STATUS_CAPABILITIES     0x0010u
-#define HEADER_MULTI            0x80u
-#define HEADER_BRIDGE           1u
-#define BAR_IO                  0x1u
-#define BAR_64                  0x4u
-#define CAPABILITY_MSIX         0x11u
-#define MSIX_ENABLE             0x8000u
-#define MSIX_ENTRY_MASKED       1u
-#define CAPABILITIES_FIRST      0x40u
-#define CAPABILITIES_END        0x100u
+#define COMMAND_MEMORY        0x0002u
+#define COMMAND_MASTER        0x0004u
+#define COMMAND_INTERRUPT_OFF 0x0400u
+#define STATUS_CAPABILITIES   0x0010u
+#define HEADER_MULTI          0x80u
+#define HEADER_BRIDGE         1u
+#define BAR_IO                0x1u
+#define BAR_64                0x4u
+#define CAPABILITY_MSIX       0x11u
+#define MSIX_ENABLE           0x8000u
+#define MSIX_ENTRY_MASKED     1u
+#define CAPABILITIES_FIRST    0x40u
+#define CAPABILITIES_END      0x100u
 
 struct function {
     uint32_t number;
@@ -101,7 +101,8 @@ static uint32_t capability_find(uint32_t function, uint32_t wanted)
 
 /* ---- BARs ---------------------------------------------------------------------------------------------------- */
 
-static bool is_inside(uint64_t address, uint64_t bytes, uint32_t first, uint32_t bytes_word, const struct start_page *start)
+static bool is_inside(uint64_t address, uint64_t bytes, uint32_t first, uint32_t bytes_word,
+                      const struct start_page *start)
 {
     uint64_t base = start->words[first], length = start->words[bytes_word];
     return address >= base && bytes <= length && address - base <= length - bytes;
@@ -141,7 +142,8 @@ static void bars_read(struct function *f, const struct start_page *start)
         if (is_placed && is_inside(bar->address, bar->bytes, PCI_WORD_WINDOW, PCI_WORD_WINDOW_BYTES, start)) {
             if (bar->address + bar->bytes > window32.next)
                 window32.next = bar->address + bar->bytes;
-        } else if (is_placed && is_inside(bar->address, bar->bytes, PCI_WORD_WINDOW64, PCI_WORD_WINDOW64_BYTES, start)) {
+        } else if (is_placed &&
+                   is_inside(bar->address, bar->bytes, PCI_WORD_WINDOW64, PCI_WORD_WINDOW64_BYTES, start)) {
             if (bar->address + bar->bytes > window64.next)
                 window64.next = bar->address + bar->bytes;
         } else {

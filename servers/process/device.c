@@ -1,5 +1,5 @@
-/* Devices that a program may be granted by name. There is one: "disk", the pair of virtio disks of the persistent store,
- * whose drivers the root task runs (proto/block.h). One process has it at a time.
+/* Devices that a program may be granted by name. There is one: "disk", the pair of virtio disks of the persistent
+ * store, whose drivers the root task runs (proto/block.h). One process has it at a time.
  */
 #include "proto/block.h"
 #include "server.h"
@@ -31,8 +31,7 @@ static uint32_t disks_open(struct process *process, struct process_disk *disk)
         return E_BUSY;
     holder.index = process->index;
     holder.generation = process->generation;
-    if (!process_cap_take(process, &wait) ||
-        !task_grant(&process->task, wait, SERVER_CAP_DISK_WAIT, RIGHT_RECV, 0))
+    if (!process_cap_take(process, &wait) || !task_grant(&process->task, wait, SERVER_CAP_DISK_WAIT, RIGHT_RECV, 0))
         return E_NOMEM;
     disk->wait_cap = wait;
     for (uint32_t n = 0; n < PROCESS_DISKS; n++)

@@ -7,16 +7,17 @@
  *
  * The client writes requests and its head index, then signals the driver (DRIVER_SIGNAL_CLIENT); the driver writes
  * answers and its head index, then signals the client. At most BLOCK_IN_FLIGHT requests are unanswered at a
- * time, so neither ring overflows. Requests in flight have no order among themselves: who needs one waits for the answer.
- * Both sides keep their own indices privately and read each field of the other once. A request's data may not change
- * until it is answered, or the device may see either.
+ * time, so neither ring overflows. Requests in flight have no order among themselves: who needs one waits for the
+ * answer. Both sides keep their own indices privately and read each field of the other once. A request's data may not
+ * change until it is answered, or the device may see either.
  *
  * Generations. A driver that starts, again or for the first time, drops what it finds, counts `generation` up and
  * signals. Requests carry the generation that the client knew; others are dropped unanswered. So a client that sees a
  * new generation submits everything unanswered again: block requests may be repeated.
  *
- * A client that starts goes on at the indices that it finds and submits BLOCK_ATTACH alone; nothing is answered, but when
- * nothing of an earlier client's is with the device any more, the driver counts the generation up: the data is free.
+ * A client that starts goes on at the indices that it finds and submits BLOCK_ATTACH alone; nothing is answered, but
+ * when nothing of an earlier client's is with the device any more, the driver counts the generation up: the data is
+ * free.
  */
 #ifndef PROTO_BLOCK_H
 #define PROTO_BLOCK_H
@@ -40,7 +41,8 @@ enum block_operation {
 enum block_status {
     BLOCK_OK = 0,
     BLOCK_IO_ERROR,    /* the device said so, or it misbehaved; what was transferred is unknown */
-    BLOCK_BAD_REQUEST, /* beyond the disk or the region, not whole sectors, unknown operation, write to a read-only disk */
+    BLOCK_BAD_REQUEST, /* beyond the disk or the region, not whole sectors, unknown operation, write to a read-only disk
+                        */
 };
 
 enum block_flags {

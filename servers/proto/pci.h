@@ -15,8 +15,8 @@ enum pci_operation {
     PCI_FIND = 1, /* w0 vendor, w1 device, w2 another device number that is as good, w3 n -> w0 the n-th such function
                      in the order of their addresses; ERROR_FAILED_LOOKUP: there is none */
     PCI_DESCRIBE, /* w0 function -> struct pci_description */
-    PCI_ENABLE,   /* w0 function, w1 MSI-X address (0: wired interrupt), w2 MSI-X data: decodes memory, masters the bus */
-    PCI_DISABLE,  /* w0 function: may neither interrupt nor reach memory any more */
+    PCI_ENABLE, /* w0 function, w1 MSI-X address (0: wired interrupt), w2 MSI-X data: decodes memory, masters the bus */
+    PCI_DISABLE, /* w0 function: may neither interrupt nor reach memory any more */
 };
 
 /* A function's number is its place in configuration space: bus << 8 | device << 3 | function. */
@@ -51,15 +51,15 @@ enum pci_capability { PCI_CAP_ENDPOINT = 8, PCI_CAP_REPLY };
 /* Its own function's configuration space is mapped read-only: it finds its capabilities itself and changes nothing. */
 enum driver_word {
     DRIVER_WORD_CONFIGURATION = 0,
-    DRIVER_WORD_BARS,            /* six words: where each BAR is mapped, 0 = not */
-    DRIVER_WORD_BAR_BYTES = 7,   /* six words */
-    DRIVER_WORD_DMA = 13,        /* the pool that only driver and device see ... */
-    DRIVER_WORD_DMA_PHYSICAL,    /* ... and where the device finds it */
+    DRIVER_WORD_BARS,          /* six words: where each BAR is mapped, 0 = not */
+    DRIVER_WORD_BAR_BYTES = 7, /* six words */
+    DRIVER_WORD_DMA = 13,      /* the pool that only driver and device see ... */
+    DRIVER_WORD_DMA_PHYSICAL,  /* ... and where the device finds it */
     DRIVER_WORD_DMA_BYTES,
-    DRIVER_WORD_SHARED,          /* the region shared with the client, which the device reaches too */
+    DRIVER_WORD_SHARED, /* the region shared with the client, which the device reaches too */
     DRIVER_WORD_SHARED_PHYSICAL,
     DRIVER_WORD_SHARED_BYTES,
-    DRIVER_WORD_HAS_MSIX,        /* vector 0 is the interrupt; else the wired one */
+    DRIVER_WORD_HAS_MSIX, /* vector 0 is the interrupt; else the wired one */
 };
 enum driver_capability { DRIVER_CAP_IRQ = 8, DRIVER_CAP_CLIENT_SIGNAL };
 #define DRIVER_SIGNAL_IRQ    (1ul << 0)

@@ -139,9 +139,8 @@ static bool interrupt_take(struct root *root, struct disk *disk)
 {
     const struct pci_description *description = &disk->description;
     disk->irq = root_slot(root);
-    if (description->msix_count > 0 &&
-        irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, disk->irq, &disk->msix_address, &disk->msix_data) ==
-            ERROR_NONE) {
+    if (description->msix_count > 0 && irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, disk->irq, &disk->msix_address,
+                                                           &disk->msix_data) == ERROR_NONE) {
         disk->msix_page = root_device_frame(root, description->msix_page, PAGE_BITS);
         return disk->msix_page != 0;
     }
@@ -179,8 +178,7 @@ static bool disk_take(struct root *root, struct disk *disk, word n)
     disk->dma = frame_make(root, DMA_BITS);
     disk->region = frame_make(root, REGION_BITS);
     disk->notification = root_object(root, OBJECT_NOTIFICATION, 0);
-    if (irq_handler_set_notification(disk->irq, signal_mint(root, disk->notification, DRIVER_SIGNAL_IRQ)) !=
-        ERROR_NONE)
+    if (irq_handler_set_notification(disk->irq, signal_mint(root, disk->notification, DRIVER_SIGNAL_IRQ)) != ERROR_NONE)
         root_fail(root, "root: PCI function %lx: its interrupt cannot be had\n", disk->function);
     return true;
 }
@@ -201,8 +199,8 @@ static void function_enable(struct root *root, const struct disk *disk)
     if (shown)
         task_slot_return(&root->tasks[SERVER_PCI], shown);
     shown = 0;
-    if (disk->msix_page && !task_map_device_range(&root->tasks[SERVER_PCI], disk->msix_page, 0, PAGE_BYTES, MSIX_ADDRESS,
-                                                  RIGHT_READ | RIGHT_WRITE, &shown))
+    if (disk->msix_page && !task_map_device_range(&root->tasks[SERVER_PCI], disk->msix_page, 0, PAGE_BYTES,
+                                                  MSIX_ADDRESS, RIGHT_READ | RIGHT_WRITE, &shown))
         root_fail(root, "root: PCI function %lx: its MSI-X table cannot be shown\n", disk->function);
     if (pci_call(&m, PCI_ENABLE, 3) != ERROR_NONE)
         root_fail(root, "root: PCI function %lx cannot be switched on\n", disk->function);

@@ -156,8 +156,8 @@ static void server_failed(const struct message *m, word badge)
     if (server == SERVER_UART || server == SERVER_CONSOLE || server == SERVER_PROCESS)
         root.has_console = false;
     root_fail(&root, "root: server '%s' failed: fault %lu at 0x%lx, address 0x%lx, detail 0x%lx 0x%lx\n",
-              server_name((enum server)server), message_info_label(m->info), m->words[0], m->words[2],
-              m->words[3], m->words[4]);
+              server_name((enum server)server), message_info_label(m->info), m->words[0], m->words[2], m->words[3],
+              m->words[4]);
 }
 
 _Noreturn static void serve(void)

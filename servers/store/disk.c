@@ -13,8 +13,8 @@
 #include "tessera/syscall.h"
 #include "tessera/text.h"
 
-#define PIECES     (BLOCK_REGION_BYTES / DISK_PIECE_BYTES - 1) /* the first holds the region's head */
-#define TAG_SHIFT  8
+#define PIECES    (BLOCK_REGION_BYTES / DISK_PIECE_BYTES - 1) /* the first holds the region's head */
+#define TAG_SHIFT 8
 
 struct piece {
     bool is_busy, is_done;

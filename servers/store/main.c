@@ -36,7 +36,8 @@ static void settle_later(void)
 {
     if (is_timer_set)
         return;
-    is_timer_set = timer_set(PROCESS_CAP_TIMER, clock_ticks() + clock_ticks_of(SETTLE_NS, page->timer_hz)) == ERROR_NONE;
+    is_timer_set =
+        timer_set(PROCESS_CAP_TIMER, clock_ticks() + clock_ticks_of(SETTLE_NS, page->timer_hz)) == ERROR_NONE;
 }
 
 static void settle(void)

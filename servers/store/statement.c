@@ -17,8 +17,9 @@ static const char *const texts[STATEMENT_COUNT] = {
     [SQL_LIST] = "SELECT entry, name, e.inode, type FROM entry AS e JOIN inode AS i ON i.inode = e.inode"
                  " WHERE directory = ?1 AND entry >= ?2 ORDER BY entry LIMIT 1",
     [SQL_TARGET] = "SELECT target FROM inode WHERE inode = ?1",
-    [SQL_INODE_ADD] = "INSERT INTO inode (type, links, bytes, accessed_ns, modified_ns, changed_ns, parent, quota, target)"
-                      " VALUES (?1, 1, ?2, ?3, ?3, ?3, ?4, ?5, ?6)",
+    [SQL_INODE_ADD] =
+        "INSERT INTO inode (type, links, bytes, accessed_ns, modified_ns, changed_ns, parent, quota, target)"
+        " VALUES (?1, 1, ?2, ?3, ?3, ?3, ?4, ?5, ?6)",
     [SQL_ENTRY_ADD] = "INSERT INTO entry (directory, inode, name) VALUES (?1, ?2, ?3)",
     [SQL_ENTRY_REMOVE] = "DELETE FROM entry WHERE directory = ?1 AND name = ?2",
     [SQL_ENTRY_MOVE] = "UPDATE entry SET directory = ?1, name = ?4 WHERE directory = ?2 AND name = ?3",
@@ -40,11 +41,8 @@ static sqlite3_stmt *statements[STATEMENT_COUNT];
 
 /* 16 MiB of cache: more than a transaction may grow, so that none is written before it is committed. */
 static const char *const settings[] = {
-    "PRAGMA locking_mode = EXCLUSIVE",
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA cache_size = -12288",
-    "PRAGMA wal_autocheckpoint = 0",
-    "PRAGMA journal_mode = WAL",
+    "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -12288",
+    "PRAGMA wal_autocheckpoint = 0",   "PRAGMA journal_mode = WAL",
 };
 
 const char *statements_prepare(sqlite3 **database)

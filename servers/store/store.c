@@ -10,7 +10,7 @@
 #include "vfs.h"
 
 #define PAGE_SIZE         16384u
-#define SPARE_PAGES       64       /* of the database, so that removing always works */
+#define SPARE_PAGES       64 /* of the database, so that removing always works */
 #define TRANSACTION_BYTES (8u << 20)
 #define SIZE_MAX_BYTES    ((uint64_t)STORE_CHUNK_BYTES << 32)
 #define CUT_CHUNKS        256 /* removed in one transaction */
@@ -586,8 +586,8 @@ static uint32_t directory_check(inode directory, struct node *node)
     return error ? error : node->links == 0 ? FS_ENOENT : FS_OK;
 }
 
-static uint32_t backend_create(inode directory, const char *name, uint32_t bytes, enum fs_type type,
-                               const char *target, uint32_t target_bytes, inode *made)
+static uint32_t backend_create(inode directory, const char *name, uint32_t bytes, enum fs_type type, const char *target,
+                               uint32_t target_bytes, inode *made)
 {
     struct node parent;
     uint32_t error = directory_check(directory, &parent);
@@ -597,8 +597,8 @@ static uint32_t backend_create(inode directory, const char *name, uint32_t bytes
         error = change_begin(6 * PAGE_SIZE);
     if (error)
         return error;
-    sqlite3_stmt *row = BIND(SQL_INODE_ADD, type, target_bytes, now(), type == FS_TYPE_DIRECTORY ? (int64_t)directory : 0,
-                             parent.quota);
+    sqlite3_stmt *row = BIND(SQL_INODE_ADD, type, target_bytes, now(),
+                             type == FS_TYPE_DIRECTORY ? (int64_t)directory : 0, parent.quota);
     if (type == FS_TYPE_LINK)
         (void)sqlite3_bind_blob(row, 6, target, (int)target_bytes, SQLITE_STATIC);
     int result = statement_run(SQL_INODE_ADD, 0, NULL);

@@ -23,8 +23,8 @@ struct file {
 static struct run {
     uint64_t offset; /* of the gathered bytes */
     uint32_t used;
-    uint64_t high;   /* the log: nothing at or behind it counts */
-    uint64_t last;   /* sector that `sector` is a copy of, NO_SECTOR: none */
+    uint64_t high; /* the log: nothing at or behind it counts */
+    uint64_t last; /* sector that `sector` is a copy of, NO_SECTOR: none */
     uint8_t sector[DISK_SECTOR_BYTES];
     uint8_t bytes[DISK_PIECE_BYTES - DISK_SECTOR_BYTES];
 } runs[DISKS];

@@ -32,9 +32,9 @@
 
 static struct journal {
     uint64_t states[STATES];
-    uint64_t operations[STATES]; /* what was done, for the message */
+    uint64_t operations[STATES];           /* what was done, for the message */
     volatile uint32_t count, acknowledged; /* states from `acknowledged` on may be found */
-} *journal;
+} * journal;
 static struct model_medium medium;
 static uint64_t random_state, clock_ns;
 
@@ -292,7 +292,8 @@ int main(int count, char **arguments)
     uint64_t state = seed * 0x9e3779b97f4a7c15ull | 1, twice = 0;
     for (unsigned long i = 0; i < cuts; i++) {
         random_state = state;
-        uint64_t cut_after = 1 + random_next() % (random_next() % 4 ? 60 : 600), second = random_next() % 3 ? 0 : 1 + random_next() % 4;
+        uint64_t cut_after = 1 + random_next() % (random_next() % 4 ? 60 : 600),
+                 second = random_next() % 3 ? 0 : 1 + random_next() % 4;
         state = random_state;
         if (in_child(machine, seed * 1000003 + i, cut_after) != STATUS_CUT)
             fail("the machine ended by itself");

@@ -19,10 +19,10 @@
 #define VIRTIO_FEATURE_INDIRECT (1ul << 28)
 #define VIRTIO_FEATURE_VERSION  (1ul << 32)
 
-#define VIRTIO_QUEUE_MAX  64u
-#define VIRTQ_NEXT        1u
-#define VIRTQ_WRITE       2u /* the device writes it */
-#define VIRTQ_INDIRECT    4u
+#define VIRTIO_QUEUE_MAX 64u
+#define VIRTQ_NEXT       1u
+#define VIRTQ_WRITE      2u /* the device writes it */
+#define VIRTQ_INDIRECT   4u
 
 struct virtq_descriptor {
     uint64_t address; /* physical */
