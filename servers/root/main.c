@@ -151,8 +151,11 @@ _Noreturn static void all_ended(void)
 static void server_failed(const struct message *m, word badge)
 {
     word server = (badge & 0xff) - 1;
-    if (disk_restart(&root, (enum server)server))
+    if (disk_restart(&root, (enum server)server)) {
+        root_say(&root, "root: server '%s' failed: fault %lu at 0x%lx, and was started again\n",
+                 server_name((enum server)server), message_info_label(m->info), m->words[0]);
         return;
+    }
     if (server == SERVER_UART || server == SERVER_CONSOLE || server == SERVER_PROCESS)
         root.has_console = false;
     root_fail(&root, "root: server '%s' failed: fault %lu at 0x%lx, address 0x%lx, detail 0x%lx 0x%lx\n",
