@@ -14,6 +14,6 @@ void store_memory_start(void (*say)(void *context, int code, const char *text))
     static uint8_t heap[HEAP_BYTES] __attribute__((aligned(64)));
     (void)sqlite3_shutdown();
     (void)sqlite3_config(SQLITE_CONFIG_HEAP, heap, (int)sizeof(heap), SMALLEST);
-    (void)sqlite3_config(SQLITE_CONFIG_LOG, say, NULL);
+    (void)sqlite3_config(SQLITE_CONFIG_LOG, say, (void *)NULL);
     (void)sqlite3_initialize();
 }

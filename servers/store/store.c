@@ -615,7 +615,7 @@ static uint32_t backend_create(inode directory, const char *name, uint32_t bytes
 
 static uint32_t backend_link(inode file, inode directory, const char *name, uint32_t bytes)
 {
-    struct node parent, node;
+    struct node parent = {0}, node = {0};
     uint32_t error = directory_check(directory, &parent);
     if (!error)
         error = node_read(file, &node);
@@ -714,8 +714,8 @@ static uint32_t name_move(inode from, const char *name, uint32_t bytes, inode to
 static uint32_t backend_rename(inode from, const char *name, uint32_t bytes, inode to, const char *new_name,
                                uint32_t new_bytes)
 {
-    struct node node, source, destination;
-    inode file, replaced;
+    struct node node = {0}, source = {0}, destination = {0};
+    inode file, replaced = 0;
     uint32_t error = backend_lookup(from, name, bytes, &file);
     if (!error)
         error = node_read(file, &node);

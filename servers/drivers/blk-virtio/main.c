@@ -261,10 +261,11 @@ static const char *id_read(struct driver *driver)
     while ((taken = virtq_take(&driver->queue, 1, &descriptor, &bytes)) == 0)
         if (notification_wait(PROCESS_CAP_NOTIFICATION) & DRIVER_SIGNAL_IRQ)
             interrupt_take(driver);
-    if (taken < 0 || !answer_take(driver, descriptor, bytes, &n))
-        return "it answers what was not asked";
-    driver->slots[n].is_busy = false;
+    bool is_asked = taken > 0 && answer_take(driver, descriptor, bytes, &n);
+    driver->slots[0].is_busy = false; /* the first: the client is told nothing of it */
     driver->busy_count--;
+    if (!is_asked)
+        return "it answers what was not asked";
     if (driver->pool->requests[n].status == STATUS_OK) /* else it has none */
         memcpy(driver->region->id, driver->pool->id, BLOCK_ID_BYTES);
     return NULL;
