@@ -7,6 +7,7 @@
 #include "device.h"
 #include "memory.h"
 #include "proto/process.h"
+#include "sqlite3.h"
 #include "store.h"
 #include "tessera/clock.h"
 #include "tessera/invoke.h"
@@ -29,7 +30,10 @@ static uint64_t now_ns(void)
 static void say(void *context, int code, const char *text)
 {
     (void)context;
-    log_text("store: SQLite error %d: %s\n", code, text);
+    if ((code & 0xff) == SQLITE_NOTICE) /* the log of a machine that was cut off is read */
+        log_text("store: %s\n", text);
+    else
+        log_text("store: SQLite error %d: %s\n", code, text);
 }
 
 static void settle_later(void)

@@ -270,6 +270,20 @@ static int chunk_write(inode file, uint64_t number, uint32_t from, const void *b
     return chunk_put(file, number, chunk_buffer, chunk_length(have, from + count));
 }
 
+/* Where the last CUT_CHUNKS that are there of chunks [first, end) begin; `first` when there are no more. Holes may be
+ * as long as they like. */
+static uint64_t piece_begin(inode file, uint64_t first, uint64_t end)
+{
+    if (end <= first)
+        return first;
+    uint64_t from = first;
+    sqlite3_stmt *row = BIND(SQL_CHUNKS_LAST, chunk_key(file, first), chunk_key(file, end - 1), CUT_CHUNKS);
+    if (statement_step(SQL_CHUNKS_LAST) == SQLITE_ROW && sqlite3_column_int64(row, 1) == CUT_CHUNKS)
+        from = (uint64_t)sqlite3_column_int64(row, 0) & UINT32_MAX;
+    statement_reset(SQL_CHUNKS_LAST);
+    return from;
+}
+
 /* Makes a file shorter, from its end in pieces that fit a transaction each: after a power cut in the middle it has some
  * size in between. `is_removal`: it has no name any more, and its size does not matter. */
 static uint32_t file_cut(inode file, const struct node *node, uint64_t bytes, bool is_removal)
@@ -278,9 +292,9 @@ static uint32_t file_cut(inode file, const struct node *node, uint64_t bytes, bo
     uint64_t end = (size + STORE_CHUNK_BYTES - 1) / STORE_CHUNK_BYTES;
     uint32_t tail = bytes % STORE_CHUNK_BYTES, have;
     do {
-        uint64_t from = end - first > CUT_CHUNKS ? end - CUT_CHUNKS : first;
+        uint64_t from = piece_begin(file, first, end);
         uint64_t left = from == first ? bytes : from * STORE_CHUNK_BYTES;
-        uint32_t error = change_begin((end - from + 4) * PAGE_SIZE);
+        uint32_t error = change_begin(((end - first < CUT_CHUNKS ? end - first : CUT_CHUNKS) + 4) * PAGE_SIZE);
         if (error)
             return error;
         int result = end > from ? RUN(SQL_CHUNKS_REMOVE, chunk_key(file, from), chunk_key(file, end - 1)) : SQLITE_OK;

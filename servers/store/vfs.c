@@ -162,7 +162,8 @@ static int file_sync(sqlite3_file *file, int flags)
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *bytes)
 {
-    *bytes = (sqlite3_int64)(disk_sectors(((struct file *)file)->disk) * DISK_SECTOR_BYTES);
+    uint64_t size = disk_sectors(((struct file *)file)->disk) * DISK_SECTOR_BYTES;
+    *bytes = (sqlite3_int64)size;
     return SQLITE_OK;
 }
 
@@ -287,7 +288,7 @@ static int vfs_sleep(sqlite3_vfs *vfs, int microseconds)
 static int vfs_time(sqlite3_vfs *vfs, sqlite3_int64 *ms)
 {
     (void)vfs;
-    *ms = 210866760000000ll + (sqlite3_int64)(wall_time() / 1000000);
+    *ms = 210866760000000LL + (sqlite3_int64)(wall_time() / 1000000);
     return SQLITE_OK;
 }
 
