@@ -70,9 +70,9 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
 {
     const uint8_t *at = bytes;
     for (; count >= 8; count -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        hash = (hash ^ word) * 0x9fb21c651e98df25ull;
+        uint64_t piece;
+        memcpy(&piece, at, 8);
+        hash = (hash ^ piece) * 0x9fb21c651e98df25ull;
         hash ^= hash >> 28;
     }
     for (; count > 0; count--)
@@ -147,8 +147,8 @@ static void some_write(inode file)
     uint64_t offset = random_next() % 3 ? random_next() % (FILE_BYTES - DATA_BYTES) : FS_AT_END, end;
     struct fs_stat stat;
     for (uint32_t i = 0; i + 8 <= DATA_BYTES; i += 8) {
-        uint64_t word = random_next();
-        memcpy(data + i, &word, 8);
+        uint64_t piece = random_next();
+        memcpy(data + i, &piece, 8);
     }
     if (offset == FS_AT_END && (store_backend.stat(file, &stat) || stat.bytes > FILE_BYTES))
         offset = 0;
