@@ -8,12 +8,10 @@
  * from the last acknowledged sync on. Then the next round begins on the same disks. At the end the images are written
  * back, so that the host's tools can look at them.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -265,29 +263,14 @@ static int in_child(void (*what)(uint64_t seed, uint64_t cut_after), uint64_t se
     return WEXITSTATUS(status);
 }
 
-static uint8_t *map_image(const char *path, size_t *size)
-{
-    struct stat stat;
-    int file = open(path, O_RDWR);
-    if (file < 0 || fstat(file, &stat) != 0)
-        fail("the image cannot be opened");
-    *size = (size_t)stat.st_size;
-    uint8_t *bytes = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    if (bytes == MAP_FAILED)
-        fail("the image cannot be mapped");
-    return bytes;
-}
-
 int main(int count, char **arguments)
 {
     if (count < 2)
         fail("give an image");
     unsigned long cuts = count > 2 ? strtoul(arguments[2], NULL, 10) : 100;
     uint64_t seed = count > 3 ? strtoul(arguments[3], NULL, 10) : 1;
-    char log[4096];
-    snprintf(log, sizeof(log), "%s-wal", arguments[1]);
-    medium.bytes[0] = map_image(arguments[1], &medium.size[0]);
-    medium.bytes[1] = map_image(log, &medium.size[1]);
+    if (!model_medium_open(&medium, arguments[1]))
+        fail("the image cannot be opened");
     journal = mmap(NULL, sizeof(*journal), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint64_t state = seed * 0x9e3779b97f4a7c15ull | 1, twice = 0;
     for (unsigned long i = 0; i < cuts; i++) {

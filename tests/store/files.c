@@ -4,12 +4,9 @@
  *
  * The image has a directory "quota" that may hold 100,000 bytes (tests/store/files.py makes it).
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "model_disk.h"
 #include "servers/store/memory.h"
@@ -204,28 +201,16 @@ static void orphan(bool is_second)
     IS(FS_OK, store_commit());
 }
 
-static uint8_t *map_image(const char *path, size_t *size)
-{
-    struct stat stat;
-    int file = open(path, O_RDWR);
-    if (file < 0 || fstat(file, &stat) != 0)
-        exit(2);
-    *size = (size_t)stat.st_size;
-    return mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-}
-
 static void cut_none(void) {}
 
 int main(int count, char **arguments)
 {
     static struct model_medium medium;
-    char log[4096];
     if (count != 3)
         return 2;
     bool is_second = strcmp(arguments[2], "second") == 0;
-    snprintf(log, sizeof(log), "%s-wal", arguments[1]);
-    medium.bytes[0] = map_image(arguments[1], &medium.size[0]);
-    medium.bytes[1] = map_image(log, &medium.size[1]);
+    if (!model_medium_open(&medium, arguments[1]))
+        return 2;
     for (size_t i = 0; i < sizeof(block); i++)
         block[i] = (uint8_t)(i * 7 + i / 251 + 1);
     model_disk_start(&medium, 1, 0, cut_none);

@@ -1,9 +1,12 @@
 /* See model_disk.h. */
 #include "model_disk.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "servers/store/disk.h"
 
@@ -27,6 +30,23 @@ static uint64_t random_next(void)
     return random_state;
 }
 
+bool model_medium_open(struct model_medium *at, const char *image)
+{
+    char log[4096];
+    snprintf(log, sizeof(log), "%s-wal", image);
+    for (int i = 0; i < DISKS; i++) {
+        struct stat stat;
+        at->file[i] = open(i == DISK_DATA ? image : log, O_RDWR);
+        if (at->file[i] < 0 || fstat(at->file[i], &stat) != 0)
+            return false;
+        at->size[i] = (size_t)stat.st_size;
+        at->bytes[i] = mmap(NULL, at->size[i], PROT_READ | PROT_WRITE, MAP_SHARED, at->file[i], 0);
+        if (at->bytes[i] == MAP_FAILED)
+            return false;
+    }
+    return true;
+}
+
 void model_disk_start(struct model_medium *at, uint64_t seed, uint64_t cut_after, void (*cut)(void))
 {
     medium = at;
@@ -35,9 +55,10 @@ void model_disk_start(struct model_medium *at, uint64_t seed, uint64_t cut_after
     cut_at = cut_after;
     cut_function = cut;
     for (int i = 0; i < DISKS; i++) {
-        free(seen[i]);
-        seen[i] = malloc(medium->size[i]);
-        memcpy(seen[i], medium->bytes[i], medium->size[i]);
+        /* Pages that are not written yet are the medium's: what reaches the medium was written here before. */
+        seen[i] = mmap(NULL, medium->size[i], PROT_READ | PROT_WRITE, MAP_PRIVATE, medium->file[i], 0);
+        if (seen[i] == MAP_FAILED)
+            abort();
         version_count[i] = 0;
     }
 }

@@ -7,13 +7,18 @@
 #ifndef TESTS_STORE_MODEL_DISK_H
 #define TESTS_STORE_MODEL_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct model_medium {
     uint8_t *bytes[2]; /* shared with the process that goes on after the cut */
     size_t size[2];
+    int file[2]; /* that they are mapped from */
 };
+
+/* IMAGE and IMAGE-wal. False: they cannot be had. */
+bool model_medium_open(struct model_medium *medium, const char *image);
 
 /* The machine starts: what is seen is what is on the medium. Power is cut within the `cut_after`-th write or flush from
  * here (0: never): `cut` is called and must not return. */
