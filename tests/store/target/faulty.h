@@ -1,5 +1,5 @@
-/* Put before the block driver's source (-include): it ends in a trap again and again, before or after it has told the device of
- * requests, until it was started often enough. */
+/* Put before the block driver's source (-include): it ends in a trap again and again, before or after it has told the
+ * device of requests, until it was started often enough. */
 #ifndef TESTS_STORE_FAULTY_H
 #define TESTS_STORE_FAULTY_H
 

@@ -3,11 +3,13 @@
  *     persist count              /data/count holds a number: one more, synced
  *     persist work SEED          for ever: files below /data, "synced N" on standard output when step N survives
  *     persist fill               counts, writes until the disk is full, removes it, and writes again
+ *     persist survive            synced files while the store dies: each error is met by doing the step again
  *
  * tests/store/kill.py knows which step writes what (step_of there is this file's).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,12 +115,60 @@ static int fill(void)
     return 0;
 }
 
+/* ---- survive ------------------------------------------------------------------------------------------------- */
+
+#define SURVIVORS 150
+
+/* A whole file, synced; false: do it again. */
+static bool try_write(const char *path, const void *bytes, size_t count)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (file < 0)
+        return false;
+    bool is_good = write(file, bytes, count) == (ssize_t)count && fsync(file) == 0;
+    return close(file) == 0 && is_good;
+}
+
+static bool is_there(const char *path, uint64_t n, size_t count)
+{
+    uint64_t found = 0;
+    int file = open(path, O_RDONLY);
+    if (file < 0)
+        return false;
+    bool is_good = read(file, data, sizeof(data)) == (ssize_t)count;
+    memcpy(&found, data, 8);
+    return close(file) == 0 && is_good && found == n;
+}
+
+static int survive(void)
+{
+    char path[32];
+    unsigned errors = 0;
+    for (uint64_t n = 0; n < SURVIVORS; n++) {
+        snprintf(path, sizeof(path), "/data/s%u", (unsigned)n);
+        memset(data, (int)n, sizeof(data));
+        memcpy(data, &n, 8);
+        while (!try_write(path, data, 1000 + n * 100))
+            if (++errors == 10 * SURVIVORS)
+                fail("the store stays away");
+    }
+    for (uint64_t n = 0; n < SURVIVORS; n++) {
+        snprintf(path, sizeof(path), "/data/s%u", (unsigned)n);
+        if (!is_there(path, n, 1000 + n * 100) && !is_there(path, n, 1000 + n * 100))
+            fail(path);
+    }
+    printf("persist: %u synced files, %s\n", SURVIVORS, errors ? "some of them after errors" : "never an error");
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
     if (count == 2 && strcmp(arguments[1], "count") == 0)
         return count_up();
     if (count == 2 && strcmp(arguments[1], "fill") == 0)
         return fill();
+    if (count == 2 && strcmp(arguments[1], "survive") == 0)
+        return survive();
     if (count == 3 && strcmp(arguments[1], "work") == 0)
         return work(strtoull(arguments[2], NULL, 10));
     return 2;
