@@ -95,6 +95,10 @@ def check_module(path):
         raise AppError(f"{path} is no WebAssembly module of version 1 (a component?)")
 
 
+def is_terminal(stream):
+    return stream is not None and stream.isatty()
+
+
 class App:
     """What is asked for, as a system description in a scratch folder."""
 
@@ -133,6 +137,7 @@ class App:
                    "stdin": "input" if self.input else {"terminal": True}}
         if self.cpu:
             program["cpu"] = self.cpu
+        program["pipes"] = [name for name in ("stdin", "stdout", "stderr") if not is_terminal(getattr(sys, name))]
         mounts = {}
         for number, (host, guest, is_read_only) in enumerate(self.folders):
             mounts[guest] = {"folder": os.path.abspath(host)}

@@ -22,6 +22,7 @@ MANIFEST_HEAD = struct.Struct("<IIQIIII")
 MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
 ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL, FLOAT = 1, 2, 4, 8, 16, 32, 64
+PIPES = {"stdin": 128, "stdout": 256, "stderr": 512}
 FRAMED, SYSTEM_DISK = 1, 2
 MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
@@ -235,7 +236,7 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
-                "deadline_ms", "start", "expect", "essential", "prefix", "server", "float", "request")
+                "deadline_ms", "start", "expect", "essential", "prefix", "server", "float", "request", "pipes")
 
 
 class Program:
@@ -260,6 +261,10 @@ class Program:
                          if key not in keys or keys[key].boolean())
         self.flags |= (TERMINAL if is_terminal else 0) | (SERVER if "server" in keys and keys["server"].boolean() else 0)
         self.flags |= FLOAT if "float" in keys and keys["float"].boolean() else 0
+        for item in keys["pipes"].list() if "pipes" in keys else ():
+            if item.value not in PIPES:
+                item.fail(f"must be one of {', '.join(PIPES)}")
+            self.flags |= PIPES[item.value]
         self.expect, self.expect_status, self.expect_text = self.expectation()
         if self.flags & SERVER: # the archive always has its image; it requests what it is granted
             self.flags |= NATIVE

@@ -340,6 +340,12 @@ static uint32_t pipe_make(struct process *process, struct process *parent, uint3
     return 0;
 }
 
+/* What the description says of the console for this program, and for its children. */
+static bool is_pipe(const struct process *process, uint32_t stream)
+{
+    return process->description->flags & (uint32_t)SYSTEM_PIPE_INPUT << stream;
+}
+
 static uint32_t descriptors_set(struct process *process, const struct process_options *options, struct start_page *page)
 {
     for (uint32_t i = 0; i < STANDARD_STREAMS; i++) {
@@ -349,13 +355,14 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
         if (mode == PROCESS_STDIO_PIPED)
             error = pipe_make(process, options->parent, i, descriptor);
         else if (mode == PROCESS_STDIO_INHERIT && i == 0 && process_has_terminal(process))
-            descriptor->kind = START_DESCRIPTOR_TERMINAL;
+            *descriptor = (struct start_descriptor){.kind = START_DESCRIPTOR_TERMINAL, .side = is_pipe(process, i)};
         else if (mode == PROCESS_STDIO_NULL || (i == 0 && (options->parent || !process->description->input.length)))
             descriptor->kind = START_DESCRIPTOR_NULL;
         else if (i == 0)
             error = input_map(process, descriptor) ? 0 : E_NOENT;
         else
-            *descriptor = (struct start_descriptor){START_DESCRIPTOR_CONSOLE, i, 0, 0, 0, 0, 0, 0, 0};
+            *descriptor =
+                (struct start_descriptor){.kind = START_DESCRIPTOR_CONSOLE, .stream = i, .side = is_pipe(process, i)};
         if (error)
             return error;
     }

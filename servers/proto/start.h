@@ -89,7 +89,8 @@ struct start_descriptor {
     uint64_t address;         /* FILE: its bytes; STREAM: its rings */
     uint64_t bytes;           /* FILE: its length; STREAM: capacity of one ring */
     uint64_t session_address; /* STREAM: the session's control region */
-    uint32_t session, side;   /* STREAM: the session's number with this process, and which side it is */
+    uint32_t session, side;   /* STREAM: the session's number with this process, and which side it is; CONSOLE and
+                                 TERMINAL: side 1 = no terminal is behind it */
     uint32_t generation;
     uint32_t signal_cap; /* STREAM: signals the peer */
 };

@@ -43,9 +43,12 @@ enum system_program_flags {
     SYSTEM_NATIVE = 1 << 3, /* an image without notes: entered without WebAssembly */
     SYSTEM_SERVER =
         1 << 4, /* serves others: sees the archive, is told of clients' deaths, ends when the programs have */
-    SYSTEM_TERMINAL = 1 << 5, /* what arrives on the console is its standard input */
-    SYSTEM_FLOAT = 1 << 6,    /* a server that computes with FP registers, as every other program may */
-    SYSTEM_FLAGS_ALL = (1 << 7) - 1,
+    SYSTEM_TERMINAL = 1 << 5,   /* what arrives on the console is its standard input */
+    SYSTEM_FLOAT = 1 << 6,      /* a server that computes with FP registers, as every other program may */
+    SYSTEM_PIPE_INPUT = 1 << 7, /* what is behind the console is no terminal: a program asks with isatty() */
+    SYSTEM_PIPE_OUTPUT = 1 << 8,
+    SYSTEM_PIPE_ERROR = 1 << 9,
+    SYSTEM_FLAGS_ALL = (1 << 10) - 1,
 };
 
 /* The name space: which server has the files below a path. The longest path that fits decides. */

@@ -84,6 +84,7 @@ void descriptors_init(void)
         const struct start_descriptor *start = &start_page->descriptors[i];
         struct descriptor *descriptor = &descriptors[i];
         descriptor->rights = RIGHTS_ALL;
+        descriptor->is_pipe = start->side && start->kind != START_DESCRIPTOR_STREAM;
         if (start->kind == START_DESCRIPTOR_CONSOLE) {
             descriptor->kind = FD_CONSOLE;
             descriptor->stream = (uint8_t)start->stream;
@@ -158,8 +159,9 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
 {
     switch ((enum descriptor_kind)descriptor->kind) {
     case FD_CONSOLE:
-    case FD_NULL:
     case FD_TERMINAL:
+        return descriptor->is_pipe ? FILETYPE_UNKNOWN : FILETYPE_CHARACTER;
+    case FD_NULL:
         return FILETYPE_CHARACTER;
     case FD_NODE:
         return (enum filetype)descriptor->node.type;

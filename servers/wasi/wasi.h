@@ -117,8 +117,8 @@ struct descriptor {
     uint8_t kind;   /* enum descriptor_kind */
     uint8_t stream; /* CONSOLE: 1 or 2 */
     uint16_t flags; /* fdflags */
+    bool is_pipe;   /* CONSOLE, TERMINAL: no terminal is behind it */
     bool is_ready;  /* STREAM: the peer set its bit since we asked */
-    bool is_asked;  /* STREAM: we asked since the bit was last seen */
     uint16_t session;
     uint32_t signal_cap;
     uint64_t rights; /* what fd_fdstat_set_rights left */

@@ -5,6 +5,7 @@
     run.py --run HOST_DIR BUILD_DIR WORD ...    the command `run` on these build folders, which are there already
 """
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -62,6 +63,21 @@ class Test:
             self.check("bytes from a redirected file", content, self.run("--", "cat", stdin=file).stdout)
         self.check("input by poll", b"3000 looks are few\n", self.run("--", "poll", input=bytes(3000)).stdout)
 
+    def terminal(self):
+        """A pseudo-terminal is one; keys arrive, and the program sees a line's end and the end of the file."""
+        ours, theirs = pty.openpty()
+        child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "show"]), stdin=theirs,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.check("isatty", b"that was it in\n", child.stderr.read())
+        self.check("status", 42, child.wait(timeout=LIMIT))
+        child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "cat"]), stdin=theirs,
+                                 stdout=subprocess.PIPE)
+        os.write(ours, b"typed\n\x04")
+        self.check("typed", b"typed\n", child.stdout.read())
+        self.check("status", 0, child.wait(timeout=LIMIT))
+        os.close(ours)
+        os.close(theirs)
+
     def ends(self):
         result = self.run("--", "trap")
         self.check("a trap", 134, result.returncode)
@@ -116,6 +132,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tessera-run-test-") as scratch:
         test = Test(*sys.argv[1:4], scratch)
         test.streams()
+        test.terminal()
         test.ends()
         test.folders()
         test.refused()

@@ -41,7 +41,7 @@ static int show(int count, char **words)
         printf("[%s]", words[i]);
     printf(" %s\n", getenv("COLOUR") ? getenv("COLOUR") : "-");
     fflush(stdout);
-    fprintf(stderr, "that was it\n");
+    fprintf(stderr, "that was it%s%s%s\n", isatty(0) ? " in" : "", isatty(1) ? " out" : "", isatty(2) ? " err" : "");
     return 42;
 }
 

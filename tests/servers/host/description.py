@@ -62,6 +62,7 @@ MISTAKES = [
     (lambda d: d["mounts"].update({"/x": {"archive": True, "memory": "1M"}}), "mounts./x"),
     (lambda d: d["mounts"].update({"/x": {"folder": "missing"}}), "mounts./x.folder"),
     (lambda d: d.update(console="raw"), "console"),
+    (lambda d: d["programs"][1].update(pipes=["stdlog"]), "programs[1].pipes[0]"),
     (lambda d: d["programs"][0].update(request="all"), "programs[0].request"),
     (lambda d: d["programs"][1].update(request="granted"), "programs[1].request"),
     (lambda d: d["programs"][1].update(stdin={"terminal": 1}), "programs[1].stdin.terminal"),
