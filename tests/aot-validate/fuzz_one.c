@@ -71,7 +71,7 @@ static void walk_module(const struct module *module)
     }
 }
 
-bool fuzz_one(const uint8_t *bytes, size_t size, unsigned features)
+enum fuzz_result fuzz_one(const uint8_t *bytes, size_t size, unsigned features)
 {
     struct module module;
     struct module_error error;
@@ -87,5 +87,7 @@ bool fuzz_one(const uint8_t *bytes, size_t size, unsigned features)
         module_error_format(&error, &module, "fuzz.wasm", text, sizeof text);
     }
     module_free(&module);
-    return is_valid;
+    if (is_valid)
+        return FUZZ_VALID;
+    return error.result == MODULE_UNSUPPORTED || error.result == MODULE_NO_MEMORY ? FUZZ_UNSUPPORTED : FUZZ_WRONG;
 }

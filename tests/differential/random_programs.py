@@ -11,6 +11,7 @@ Programs that run longer than a few seconds natively are left out. Prints each d
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -64,10 +65,21 @@ def translated_answer(options, source, folder, clang_level):
     return done.returncode, done.stdout + done.stderr
 
 
+def same_types_everywhere(text):
+    """Constants without L: long has 64 bits natively and 32 here, so -9L compared with an unsigned number, say, would
+    rightly give another answer."""
+    return re.sub(r"\b(0[xX][0-9a-fA-F]+|[0-9]+)(U?)L\b", r"\1\2", text)
+
+
+def make_program(seed, source):
+    need("csmith", "--seed", seed, "--no-packed-struct", *(["--float"] if seed % 2 else []), "-o", source, cwd=source.parent)
+    source.write_text(same_types_everywhere(source.read_text()))
+
+
 def compare(options, seed, folder):
     """The differences of one program, as text."""
     source = folder / "program.c"
-    need("csmith", "--seed", seed, "--no-packed-struct", *(["--float"] if seed % 2 else []), "-o", source, cwd=folder)
+    make_program(seed, source)
     wanted = native_answer(source, folder)
     problems = []
     for clang_level in ("-O0", "-O2"):

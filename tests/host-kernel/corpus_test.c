@@ -4,7 +4,7 @@
  *     kernel-corpus ARCHIVE CORPUS NUMBER [replayable|time]   one, telling every event
  *     kernel-corpus ARCHIVE CORPUS --expect FILE         all in both replayable worlds; their events, for the machine
  *
- * The corpus is a file of tests/sequence/corpus.py: for each sequence its length, two bytes, and its bytes, of which
+ * The corpus is a file of tests/harness/corpus.py: for each sequence its length, two bytes, and its bytes, of which
  * the first says which world (as for fuzz.c). The file of events is read by tests/sequence/replay.c: whether the
  * world has time, a byte, length, two bytes, steps, number of events, two bytes, events, four bytes each.
  * Without --expect each is played twice, the second time without the fast path, with the same results.

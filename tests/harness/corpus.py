@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Packs a folder of sequences (libFuzzer's corpus) into one file, and unpacks it.
+"""Packs a folder of inputs (libFuzzer's corpus) into one file, and unpacks it.
 
     corpus.py pack FOLDER FILE      the shortest first
     corpus.py unpack FILE FOLDER
 
-The file has for each sequence its length, two bytes, the lower one first, and its bytes.
+The file has for each input its length, two bytes, the lower one first, and its bytes.
 """
 import hashlib
 import os
@@ -17,7 +17,7 @@ def read(path):
         return file.read()
 
 
-def sequences_of(packed):
+def inputs_of(packed):
     at = 0
     while at < len(packed):
         length = struct.unpack_from("<H", packed, at)[0]
@@ -26,17 +26,17 @@ def sequences_of(packed):
 
 
 def pack(folder, path):
-    sequences = {read(os.path.join(folder, name)) for name in os.listdir(folder)}
+    inputs = {read(os.path.join(folder, name)) for name in os.listdir(folder)}
     with open(path, "wb") as file:
-        for sequence in sorted(sequences, key=lambda s: (len(s), s)):
-            file.write(struct.pack("<H", len(sequence)) + sequence)
+        for input_ in sorted(inputs, key=lambda s: (len(s), s)):
+            file.write(struct.pack("<H", len(input_)) + input_)
 
 
 def unpack(path, folder):
     os.makedirs(folder, exist_ok=True)
-    for sequence in sequences_of(read(path)):
-        with open(os.path.join(folder, hashlib.sha1(sequence).hexdigest()), "wb") as file:
-            file.write(sequence)
+    for input_ in inputs_of(read(path)):
+        with open(os.path.join(folder, hashlib.sha1(input_).hexdigest()), "wb") as file:
+            file.write(input_)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+// V8's opinion on modules, for opinion.h: node opinion.js
+"use strict";
+const fs = require("fs");
+
+// What V8 refuses though the specification allows it: implementation limits, and both kinds of exceptions in one module.
+const NO_OPINION = /implementation limit|maximum|exceeds|too large|mix of legacy and new|experimental|enable with/;
+
+function read(size) {
+    const bytes = Buffer.alloc(size);
+    for (let at = 0; at < size;) {
+        const count = fs.readSync(0, bytes, at, size - at, null);
+        if (count === 0)
+            process.exit(0);
+        at += count;
+    }
+    return bytes;
+}
+
+function opinion(bytes) {
+    if (WebAssembly.validate(bytes))
+        return "ok";
+    try {
+        new WebAssembly.Module(bytes);
+    } catch (error) {
+        const text = error.message.replace(/\s+/g, " ").slice(0, 400);
+        return (NO_OPINION.test(text) ? "? " : "no ") + text;
+    }
+    return "? refused by validate only";
+}
+
+for (;;)
+    fs.writeSync(1, opinion(read(read(4).readUInt32LE(0))) + "\n");
