@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Sources of others, from Debian's source packages, at versions and hashes pinned in ci/parts.json.
+"""Sources and modules of others, from Debian's source packages and from npm, at versions and hashes pinned in ci/parts.json.
 
     parts.py fetch [NAME...]   into the cache folder (~/.cache/tessera/parts), all of them by default; prints where each is
     parts.py path NAME         where it is; status 1 when it was not fetched
-    parts.py pin NAME          prints the entry for parts.json of the newest version
+    parts.py pin NAME          prints the entry for parts.json of the newest version; npm:NAME for a package of npm
 
-Nothing of them is kept in the project. apt checks the archive's signature, this script each file's SHA-256.
+Nothing of them is kept in the project. apt checks the archive's signature, this script each file's SHA-256. What is marked as
+large is fetched when it is named only. Packages of npm need npm, which is not among the packages that a build needs: where it is
+missing, they are left out.
 """
 import hashlib
 import json
@@ -41,28 +43,72 @@ def check_files(name, pin, folder):
             raise debian.DebianError(f"{name}: {file} is not the file of {PINS.name}: its SHA-256 is {sha256(folder / file)}")
 
 
+def unpack_source(name, pin, work):
+    """A source package with Debian's patches, in work/tree."""
+    debian.Apt("amd64").download_source(pin["source"], pin["version"], work)
+    check_files(name, pin, work)
+    description = next(file for file in pin["files"] if file.endswith(".dsc"))
+    debian.run(["dpkg-source", "--no-check", "-x", description, "tree"], cwd=work)
+
+
+def has_npm():
+    return shutil.which("npm") is not None
+
+
+def is_missing(pin):
+    """Whether this machine cannot fetch it."""
+    return "npm" in pin and not has_npm()
+
+
+def wanted(known):
+    """The names of those that every set-up fetches."""
+    return [name for name, pin in known.items() if not pin.get("large") and not is_missing(pin)]
+
+
+def pack(name, version, work):
+    if not has_npm():
+        raise debian.DebianError("npm is not installed")
+    debian.run(["npm", "pack", "--silent", f"{name}@{version}"], cwd=work)
+
+
+def unpack_package(name, pin, work):
+    """A package of npm, in work/tree."""
+    pack(pin["npm"], pin["version"], work)
+    check_files(name, pin, work)
+    (work / "tree").mkdir()
+    debian.run(["tar", "-x", "--strip-components=1", "-C", "tree", "-f", *pin["files"]], cwd=work)
+
+
 def fetch(name, pin):
-    """Its sources with Debian's patches, complete or not at all."""
+    """Its files, complete or not at all."""
     folder = part_folder(name, pin)
     if folder.is_dir():
         return folder
-    print(f"fetching {name} {pin['version']} (source package {pin['source']})", file=sys.stderr)
+    print(f"fetching {name} {pin['version']}", file=sys.stderr)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         work = pathlib.Path(work)
         try:
-            debian.Apt("amd64").download_source(pin["source"], pin["version"], work)
+            (unpack_package if "npm" in pin else unpack_source)(name, pin, work)
         except debian.DebianError as error:
             raise debian.DebianError(f"{name} {pin['version']} cannot be had: {error}") from None
-        check_files(name, pin, work)
-        description = next(file for file in pin["files"] if file.endswith(".dsc"))
-        debian.run(["dpkg-source", "--no-check", "-x", description, "tree"], cwd=work)
         shutil.move(work / "tree", folder)
     return folder
 
 
+def pin_package(name):
+    with tempfile.TemporaryDirectory() as work:
+        work = pathlib.Path(work)
+        pack(name, "latest", work)
+        file = next(work.glob("*.tgz"))
+        description = debian.run(["tar", "-x", "-O", "-f", file.name, "package/package.json"], cwd=work)
+        return {"npm": name, "version": json.loads(description)["version"], "files": {file.name: sha256(file)}}
+
+
 def pin(name):
     """The newest version in the archive, as an entry for parts.json."""
+    if name.startswith("npm:"):
+        return pin_package(name.removeprefix("npm:"))
     apt = debian.Apt("amd64")
     apt.update()
     with tempfile.TemporaryDirectory() as work:
@@ -82,7 +128,7 @@ def main(words):
     if words[:1] not in (["fetch"], ["path"]) or (words[0] == "path" and len(words) != 2):
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    names = words[1:] or list(known)
+    names = words[1:] or wanted(known)
     for name in names:
         if name not in known:
             raise debian.DebianError(f"{name} is not in {PINS.name}, which has {', '.join(known)}")

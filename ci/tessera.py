@@ -205,8 +205,9 @@ def prepare_system(demo, arch, wants_iso):
 def fetch_parts():
     """The sources of others that tests compile. Without them those tests say what is missing."""
     try:
-        for name, pin in parts.pins().items():
-            parts.fetch(name, pin)
+        known = parts.pins()
+        for name in parts.wanted(known):
+            parts.fetch(name, known[name])
     except debian.DebianError as error:
         print(f"tessera: {error}", file=sys.stderr)
 

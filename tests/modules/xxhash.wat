@@ -1,0 +1,28 @@
+;; Hashes of known texts by xxhash-wasm, a library that exports its memory.
+(module
+  (import "xxhash" "mem" (memory 1))
+  (import "xxhash" "xxh32" (func $xxh32 (param i32 i32 i32) (result i32)))
+  (import "xxhash" "xxh64" (func $xxh64 (param i32 i32 i64) (result i64)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  ;; The last digits of a number, and a line's end, to standard output.
+  (func $print (param $value i64) (param $digits i32)
+    (local $at i32)
+    (i32.store8 offset=2000 (local.get $digits) (i32.const 10))
+    (i32.store (i32.const 1000) (i32.const 2000))
+    (i32.store (i32.const 1004) (i32.add (local.get $digits) (i32.const 1)))
+    (local.set $at (local.get $digits))
+    (loop $next
+      (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+      (i32.store8 offset=2000 (local.get $at)
+        (i32.load8_u offset=3000 (i32.wrap_i64 (i64.and (local.get $value) (i64.const 15)))))
+      (local.set $value (i64.shr_u (local.get $value) (i64.const 4)))
+      (br_if $next (local.get $at)))
+    (drop (call $fd_write (i32.const 1) (i32.const 1000) (i32.const 1) (i32.const 1008))))
+  (func $hash (param $bytes i32)
+    (call $print (i64.extend_i32_u (call $xxh32 (i32.const 4000) (local.get $bytes) (i32.const 0))) (i32.const 8))
+    (call $print (call $xxh64 (i32.const 4000) (local.get $bytes) (i64.const 0)) (i32.const 16)))
+  (data (i32.const 3000) "0123456789abcdef")
+  (data (i32.const 4000) "Nobody inspects the spammish repetition")
+  (func (export "_start")
+    (call $hash (i32.const 0))
+    (call $hash (i32.const 39))))
