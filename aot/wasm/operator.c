@@ -64,11 +64,31 @@ const char *feature_text(unsigned feature)
 
 /* ---- Opcodes ---- */
 
+/* The gc proposal's operators behind 0xfb, by number: refused, but by name. */
+static const char *const gc_operators[] = {
+    "struct.new",      "struct.new_default", "struct.get",         "struct.get_s",    "struct.get_u",
+    "struct.set",      "array.new",          "array.new_default",  "array.new_fixed", "array.new_data",
+    "array.new_elem",  "array.get",          "array.get_s",        "array.get_u",     "array.set",
+    "array.len",       "array.fill",         "array.copy",         "array.init_data", "array.init_elem",
+    "ref.test",        "ref.test null",      "ref.cast",           "ref.cast null",   "br_on_cast",
+    "br_on_cast_fail", "any.convert_extern", "extern.convert_any", "ref.i31",         "i31.get_s",
+    "i31.get_u",
+};
+
+static const char *gc_operator(uint8_t first, uint32_t number)
+{
+    if (first == 0xd3)
+        return "ref.eq";
+    bool is_known = first == 0xfb && number < sizeof gc_operators / sizeof gc_operators[0];
+    return is_known ? gc_operators[number] : NULL;
+}
+
 static bool illegal_opcode(struct cursor *cursor, uint64_t offset, uint8_t first, uint32_t number)
 {
-    if (first == 0xfb || first == 0xd3)
-        return cursor_unsupported(cursor, offset, "gc operators are not supported: 0x%02x 0x%02x", first, number);
-    if (first >= 0xfc && first <= 0xfe)
+    const char *gc = gc_operator(first, number);
+    if (gc)
+        return cursor_unsupported(cursor, offset, "gc operators are not supported: %s", gc);
+    if (first >= 0xfb && first <= 0xfe)
         return cursor_malformed(cursor, offset, "illegal opcode 0x%02x 0x%02x", first, number);
     return cursor_malformed(cursor, offset, "illegal opcode 0x%02x", first);
 }

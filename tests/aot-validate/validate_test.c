@@ -459,6 +459,75 @@ static void test_opcodes(void)
     }
 }
 
+/* ---- gc: every operator and type of the proposal is refused by name ---- */
+
+static const char *const gc_operators[] = {
+    "struct.new",      "struct.new_default", "struct.get",         "struct.get_s",    "struct.get_u",
+    "struct.set",      "array.new",          "array.new_default",  "array.new_fixed", "array.new_data",
+    "array.new_elem",  "array.get",          "array.get_s",        "array.get_u",     "array.set",
+    "array.len",       "array.fill",         "array.copy",         "array.init_data", "array.init_elem",
+    "ref.test",        "ref.test null",      "ref.cast",           "ref.cast null",   "br_on_cast",
+    "br_on_cast_fail", "any.convert_extern", "extern.convert_any", "ref.i31",         "i31.get_s",
+    "i31.get_u",
+};
+
+static void check_gc_body(const char *code, size_t size, enum module_result result, const char *wanted)
+{
+    struct bytes bytes = {0};
+    struct module module;
+    struct module_error error;
+    build_around(&bytes, FEATURES_ALL, LITERAL(NONE), LITERAL(body_locals), code, size);
+    CHECK(!module_load(bytes.data, bytes.size, FEATURES_ALL, &module, &error), "%s: accepted", wanted);
+    CHECK(error.result == result && strcmp(error.message, wanted) == 0, "%s: %s", wanted, error.message);
+    module_free(&module);
+    bytes_free(&bytes);
+}
+
+static void test_gc_operators(void)
+{
+    enum { COUNT = sizeof gc_operators / sizeof gc_operators[0] };
+    for (unsigned i = 0; i < COUNT; i++) {
+        char code[] = {(char)0xfb, (char)i, 0, 0, 0, 0, 0x0b}, wanted[80];
+        snprintf(wanted, sizeof wanted, "gc operators are not supported: %s", gc_operators[i]);
+        check_gc_body(code, sizeof code, MODULE_UNSUPPORTED, wanted);
+    }
+    check_gc_body(LITERAL("\xd0\x6d\xd0\x6d\xd3\x1a\x0b"), MODULE_UNSUPPORTED,
+                  "gc operators are not supported: ref.eq");
+    check_gc_body(LITERAL("\xfb\x1f\x0b"), MODULE_MALFORMED, "illegal opcode 0xfb 0x1f");
+}
+
+/* The contents of a type section. Its abstract heap types are read: a reference to one can only be null. */
+static void check_gc_type(const char *types, size_t size, enum module_result result, const char *wanted)
+{
+    struct bytes bytes = {0};
+    struct module module;
+    struct module_error error;
+    bytes_add_header(&bytes);
+    bytes_add_section(&bytes, 1, types, size);
+    bool done = module_load(bytes.data, bytes.size, FEATURES_ALL, &module, &error);
+    CHECK(done == (result == MODULE_OK) && error.result == result, "%s: %s", wanted, error.message);
+    CHECK(done || strcmp(error.message, wanted) == 0, "%s: %s", wanted, error.message);
+    module_free(&module);
+    bytes_free(&bytes);
+}
+
+static void test_gc_types(void)
+{
+    check_gc_type(LITERAL("\x01\x5f\x01\x78\x00"), MODULE_UNSUPPORTED, "gc types are not supported: struct type");
+    check_gc_type(LITERAL("\x01\x5e\x77\x01"), MODULE_UNSUPPORTED, "gc types are not supported: array type");
+    check_gc_type(LITERAL("\x01\x50\x00\x60\x00\x00"), MODULE_UNSUPPORTED, "gc types are not supported: sub type");
+    check_gc_type(LITERAL("\x01\x4f\x00\x60\x00\x00"), MODULE_UNSUPPORTED, "gc types are not supported: sub type");
+    check_gc_type(LITERAL("\x01\x4e\x02\x60\x00\x00\x5f\x00"), MODULE_UNSUPPORTED,
+                  "gc types are not supported: struct type");
+    for (char heap = 0x6a; heap <= 0x6e; heap++) { /* array, struct, i31, eq, any; and none, below */
+        const char nullable[] = {1, 0x60, 1, heap, 0}, other[] = {1, 0x60, 1, 0x64, heap, 0};
+        check_gc_type(nullable, sizeof nullable, MODULE_OK, "a nullable parameter");
+        check_gc_type(other, sizeof other, MODULE_OK, "a parameter that is not null");
+    }
+    check_gc_type(LITERAL("\x01\x60\x01\x71\x00"), MODULE_OK, "nullref");
+    check_gc_type(LITERAL("\x01\x60\x01\x78\x00"), MODULE_MALFORMED, "malformed value type: 0x78"); /* packed i8 */
+}
+
 static void test_operator_reader(void)
 {
     struct bytes bytes = {0};
@@ -648,6 +717,8 @@ int main(void)
     test_error_format();
     test_types();
     test_opcodes();
+    test_gc_operators();
+    test_gc_types();
     test_operator_reader();
     test_hostile();
     printf("%s: %zu modules, %zu bodies, %u opcodes, %u failures\n", failures ? "FAILED" : "passed",
