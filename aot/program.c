@@ -491,6 +491,54 @@ static bool entity_matches(const struct instance *provider, uint32_t provided, c
     return false;
 }
 
+static void limits_text(const struct limits *limits, const char *what, char *text, size_t size)
+{
+    int used = snprintf(text, size, "%s%s%s of %" PRIu64, limits->is_shared ? "shared " : "",
+                        limits->is_64 ? "64-bit " : "", what, limits->minimum);
+    if (limits->has_maximum && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, " to %" PRIu64, limits->maximum);
+}
+
+/* What a module imports or exports, in words: "function (i32) -> ()", "memory of 1 to 2", ... */
+static void entity_text(const struct module *module, enum external_kind kind, uint32_t index, char *text, size_t size)
+{
+    char signature[160], limits[80];
+    switch (kind) {
+    case EXTERNAL_FUNCTION:
+        signature_text(module_function_type(module, index), signature, sizeof signature);
+        snprintf(text, size, "function %s", signature);
+        break;
+    case EXTERNAL_TABLE:
+        limits_text(&module->tables[index].limits, "table", limits, sizeof limits);
+        snprintf(text, size, "%s %s", limits, value_type_text(module->tables[index].type).text);
+        break;
+    case EXTERNAL_MEMORY:
+        limits_text(&module->memories[index].limits, "memory", text, size);
+        break;
+    case EXTERNAL_GLOBAL:
+        snprintf(text, size, "%s global %s", module->globals[index].is_mutable ? "mutable" : "immutable",
+                 value_type_text(module->globals[index].type).text);
+        break;
+    case EXTERNAL_TAG:
+        signature_text(&module->types[module->tags[index].type], signature, sizeof signature);
+        snprintf(text, size, "tag %s", signature);
+        break;
+    }
+}
+
+static bool link_fail_type(const struct instance *provider, const struct module_export *export,
+                           const struct instance *instance, const struct module_import *import,
+                           struct link_error *error)
+{
+    char wanted[200], provided[200];
+    entity_text(&instance->module, import->kind, import->index, wanted, sizeof wanted);
+    entity_text(&provider->module, export->kind, export->index, provided, sizeof provided);
+    return link_fail(error, import->offset,
+                     "incompatible import type: \"%.*s\" \"%.*s\" is imported as %s but %s exports %s",
+                     (int)import->module.length, import->module.bytes, (int)import->name.length, import->name.bytes,
+                     wanted, provider->file, provided);
+}
+
 static bool link_import(const struct program *program, struct instance *instance, const struct module_import *import,
                         struct resolution *resolution, struct link_error *error)
 {
@@ -506,9 +554,7 @@ static bool link_import(const struct program *program, struct instance *instance
                              import->name.bytes, provider->file);
         if (export->kind != import->kind ||
             !entity_matches(provider, export->index, instance, import, !program->has_export_tables))
-            return link_fail(error, import->offset, "incompatible import type: \"%.*s\" \"%.*s\" is another in %s",
-                             (int)import->module.length, import->module.bytes, (int)import->name.length,
-                             import->name.bytes, provider->file);
+            return link_fail_type(provider, export, instance, import, error);
         resolution->provider = provider;
         resolution->index = export->index;
         return true;

@@ -1,0 +1,1 @@
+(module (import "one" "x" (func $x)) (export "x" (func $x)))
