@@ -34,9 +34,9 @@ import parts
 
 CLANG, RUSTC = "clang-19", "/usr/bin/rustc"  # Debian's: another one may come first in PATH
 WASI_INCLUDE = "/usr/include/wasm32-wasi"
-COMMON = ["-O2", "-w", "-I", str(HERE / "include"), "-include", str(HERE / "shims.h")]
+COMMON = ["-w", "-I", str(HERE / "include"), "-include", str(HERE / "shims.h")]
 # Signals and process clocks as wasi-libc emulates them.
-WASI = ["--target=wasm32-wasi", "-msimd128", "-mbulk-memory", "-nostdinc", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_PROCESS_CLOCKS"]
+WASI = ["--target=wasm32-wasi", "-O2", "-msimd128", "-mbulk-memory", "-nostdinc", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_PROCESS_CLOCKS"]
 WASI_LIBRARIES = ["-lwasi-emulated-signal", "-lwasi-emulated-process-clocks"]
 CXX_INCLUDE = "/usr/include/wasm32-wasi/c++/v1"
 SETJMP = ["-mllvm", "-wasm-enable-sjlj", "-mexception-handling", "-isystem", str(HERE / "wasi"), str(HERE / "wasi" / "setjmp.c")]
@@ -94,7 +94,7 @@ class Compiled(Program):
         words = [CLANG, *(["--driver-mode=g++", "-fno-exceptions"] if is_cxx else []), *WASI]
         words += [word for include in includes for word in ("-isystem", include)] + self.text.get("wasm-flags", [])
         self.compile(words, self.module, *(SETJMP if self.text.get("setjmp") else []), *WASI_LIBRARIES)
-        self.compile(["g++" if is_cxx else "gcc", *self.text.get("native-flags", [])], self.native, "-lm")
+        self.compile(["g++" if is_cxx else "gcc", "-O1", *self.text.get("native-flags", [])], self.native, "-lm")
 
 
 class Rust(Program):
