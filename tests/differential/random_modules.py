@@ -158,6 +158,21 @@ def make_script(options, folder, seeds):
     return count
 
 
+def run_scripts(options, make):
+    """Makes scripts of all seeds by `make` and lets spec.py run them; ends with its status."""
+    with tempfile.TemporaryDirectory(prefix="random-modules-") as folder:
+        folder = pathlib.Path(options.keep or folder)
+        usable = 0
+        for first in range(options.seed, options.seed + options.count, MODULES_PER_SCRIPT):
+            last = min(first + MODULES_PER_SCRIPT, options.seed + options.count)
+            usable += make(options, folder / f"random{first}", range(first, last))
+        print(f"{usable} modules of {options.count} have an answer to compare with")
+        if usable * 2 < options.count:
+            sys.exit("less than half: something is wrong with the tools")
+        status = subprocess.run([sys.executable, str(SPEC), *options.spec, "--folder", str(folder)]).returncode
+    sys.exit(status)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the first module (default 1)")
@@ -167,17 +182,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="tell why modules are left out")
     parser.add_argument("spec", nargs="+", help="arguments of spec.py")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="random-modules-") as folder:
-        folder = pathlib.Path(options.keep or folder)
-        usable = 0
-        for first in range(options.seed, options.seed + options.count, MODULES_PER_SCRIPT):
-            last = min(first + MODULES_PER_SCRIPT, options.seed + options.count)
-            usable += make_script(options, folder / f"random{first}", range(first, last))
-        print(f"{usable} modules of {options.count} have an answer to compare with")
-        if usable * 2 < options.count:
-            sys.exit("less than half: something is wrong with the tools")
-        status = subprocess.run([sys.executable, str(SPEC), *options.spec, "--folder", str(folder)]).returncode
-    sys.exit(status)
+    run_scripts(options, make_script)
 
 
 if __name__ == "__main__":

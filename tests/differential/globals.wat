@@ -1,0 +1,1 @@
+(module (global (export "extern$") externref (ref.null extern)))
