@@ -1,4 +1,5 @@
-/* What these programs use and WASI lacks: owners and modes of files, temporary files and commands, which none of them needs to have. */
+/* What these programs use and WASI lacks: owners and modes of files, temporary files and commands, which none of them
+ * needs to have. */
 #ifdef __wasm__
 #include <sys/stat.h>
 #include <sys/types.h>

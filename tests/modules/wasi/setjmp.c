@@ -1,5 +1,6 @@
 /* What clang-19 calls for setjmp and longjmp, which are an exception on WebAssembly.
- * Source: LLVM's lib/Target/WebAssembly/WebAssemblyLowerEmscriptenEHSjLj.cpp, the comment on Wasm setjmp/longjmp handling. */
+ * Source: LLVM's lib/Target/WebAssembly/WebAssemblyLowerEmscriptenEHSjLj.cpp, the comment on Wasm setjmp/longjmp
+ * handling. */
 #include <setjmp.h>
 #include <stddef.h>
 

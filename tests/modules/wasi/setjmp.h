@@ -1,5 +1,5 @@
-/* setjmp for programs of others: Debian's wasi-libc has none. clang (-mllvm -wasm-enable-sjlj) makes calls of setjmp.c's
- * functions of these. */
+/* setjmp for programs of others: Debian's wasi-libc has none. clang (-mllvm -wasm-enable-sjlj) makes calls of
+ * setjmp.c's functions of these. */
 #ifndef TESSERA_TESTS_SETJMP_H
 #define TESSERA_TESTS_SETJMP_H
 
