@@ -261,6 +261,14 @@ static bool find_entry(const struct translation *translation, const struct image
     return false;
 }
 
+static const char **instance_names(const struct program *program)
+{
+    const char **names = allocate(program->instance_count, sizeof *names);
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        names[i] = program->instances[i]->name;
+    return names;
+}
+
 static bool join(struct translation *translation, const char *file)
 {
     const struct options *options = translation->options;
@@ -269,10 +277,16 @@ static bool join(struct translation *translation, const char *file)
                                .file_count = translation->object_count,
                                .folder = translation->folder};
     struct image_memory *memories = list_memories(&translation->program);
-    struct image_content content = {
-        .stack_bytes = STACK_BYTES, .memories = memories, .memory_count = translation->program.memory_count};
+    struct image_content content = {.stack_bytes = STACK_BYTES,
+                                    .memories = memories,
+                                    .memory_count = translation->program.memory_count,
+                                    .has_lines = options->debug != DEBUG_NONE,
+                                    .has_dwarf = options->debug == DEBUG_FULL};
     size_t linked_size, size;
     const char *problem = NULL;
+    const char **names = instance_names(&translation->program);
+    content.instances = names;
+    content.instance_count = translation->program.instance_count;
     pass_begin(translation, "link", file);
     char *start = NULL;
     uint8_t *linked = NULL;
@@ -294,6 +308,7 @@ static bool join(struct translation *translation, const char *file)
     free(start);
     free((void *)content.manifest);
     free(memories);
+    free(names);
     return is_done;
 }
 
@@ -316,6 +331,7 @@ static bool build_program(const struct options *options, struct program *program
 {
     program->has_export_tables = options->has_export_tables;
     program->has_wasm_opt = options->has_wasm_opt;
+    program->debug = options->debug;
     program->is_without_page_zero = options->is_without_page_zero;
     if (options->is_set)
         return program_read_set(program, options->input);

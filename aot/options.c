@@ -18,6 +18,8 @@ static const char help[] =
     "  -o FILE                     write the result to FILE\n"
     "  --target x86_64|arm64       the machine it is for (default x86_64)\n"
     "  -O0 -O1 -O2 -O3             how much to optimise (default -O2)\n"
+    "  -g                          keep DWARF in the image, for gdb; -g1 (the default) lets trap reports name files,\n"
+    "                              lines and inlined functions; -g0 functions only\n"
     "  --emit image|obj|llvm|asm   what to write (default image)\n"
     "  --manifest FILE             what the program requests, as JSON (docs/system.md)\n"
     "  --link NAME=FILE            link another module: it provides the imports from module NAME\n"
@@ -113,6 +115,17 @@ static enum options_result set_level(struct options *options, const char *word)
     return level < 0 ? wrong("-O goes from 0 to 3, not \"%s\"", word) : OPTIONS_RUN;
 }
 
+static enum options_result set_debug(struct options *options, const char *word)
+{
+    static const char *const words[] = {"0", "1", ""};
+    static const enum debug kinds[] = {DEBUG_NONE, DEBUG_LINES, DEBUG_FULL};
+    int kind = choice(word, words, 3);
+    if (kind < 0)
+        return wrong("-g goes alone, or with 0 or 1, not with \"%s\"", word);
+    options->debug = kinds[kind];
+    return OPTIONS_RUN;
+}
+
 static enum options_result set_jobs(struct options *options, const char *word)
 {
     char *end;
@@ -159,6 +172,8 @@ static enum options_result take(struct options *options, int option)
         return OPTIONS_RUN;
     case 'O':
         return set_level(options, optarg);
+    case 'g':
+        return set_debug(options, optarg ? optarg : "");
     case 'j':
         return set_jobs(options, optarg);
     case 'v':
@@ -214,9 +229,10 @@ enum options_result options_read(struct options *options, int count, char **argu
                                 .jobs = processors < 1              ? 1
                                         : processors > MAXIMUM_JOBS ? MAXIMUM_JOBS
                                                                     : (unsigned)processors,
-                                .features = FEATURES_TRANSLATED};
+                                .features = FEATURES_TRANSLATED,
+                                .debug = DEBUG_LINES};
     int option;
-    while ((option = getopt_long(count, arguments, "o:O:j:v", long_options, NULL)) != -1) {
+    while ((option = getopt_long(count, arguments, "o:O:g::j:v", long_options, NULL)) != -1) {
         enum options_result result = take(options, option);
         if (result != OPTIONS_RUN)
             return result;

@@ -22,6 +22,7 @@ struct options {
     unsigned level;
     unsigned jobs;     /* processes that generate code at a time */
     unsigned features; /* enum feature */
+    enum debug debug;  /* -g, -g0 */
     bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero, has_wasm_opt;
     struct link_option *links; /* --link NAME=FILE */
     unsigned link_count;

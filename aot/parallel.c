@@ -105,6 +105,7 @@ static void body_delete(LLVMValueRef function)
 {
     LLVMBasicBlockRef next;
     instructions_delete(function);
+    LLVMGlobalEraseMetadata(function, LLVMGetMDKindIDInContext(LLVMGetTypeContext(LLVMTypeOf(function)), "dbg", 3));
     for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block; block = next) {
         next = LLVMGetNextBasicBlock(block);
         LLVMDeleteBasicBlock(block);

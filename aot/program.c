@@ -221,6 +221,26 @@ static bool instance_optimise(struct instance *instance, unsigned features)
     return instance_parse(instance, features);
 }
 
+/* The module's DWARF. What is wrong with it is a warning: custom sections make no module invalid. */
+static void instance_read_dwarf(struct instance *instance)
+{
+    const struct module *module = &instance->module;
+    const struct custom_section *customs[DWARF_SECTIONS];
+    struct dwarf_input input = {.low = 1, .high = 1};
+    struct dwarf_error error;
+    for (uint32_t i = module->imported_function_count; i < module->function_count; i++)
+        input.high = module->functions[i].body.offset + module->functions[i].body.size - module->code_section_offset;
+    for (unsigned i = 0; i < DWARF_SECTIONS; i++) {
+        customs[i] = module_custom_find(module, dwarf_section_names[i]);
+        if (customs[i])
+            input.sections[i] = (struct dwarf_section){customs[i]->bytes, customs[i]->size};
+    }
+    if (!dwarf_read(&input, &instance->dwarf, &error))
+        fprintf(stderr, "%s: 0x%" PRIx64 ": warning: %s: %s\n", instance->file,
+                (customs[error.section] ? customs[error.section]->offset : 0) + error.offset,
+                dwarf_section_names[error.section], error.message);
+}
+
 static bool instance_load(struct instance *instance, unsigned features, bool has_wasm_opt)
 {
     instance->bytes = read_file(instance->file, &instance->size);
@@ -272,6 +292,8 @@ bool program_load(struct program *program, unsigned features)
         if (!instance_load(program->instances[i], features, program->has_wasm_opt) ||
             !scan_module(program, &program->instances[i]->module))
             return false;
+        if (program->debug != DEBUG_NONE)
+            instance_read_dwarf(program->instances[i]);
     }
     return true;
 }
@@ -720,6 +742,7 @@ static void instance_free(struct instance *instance)
         free(instance->bindings[i].module), free(instance->bindings[i].provider_name);
     if (instance->is_loaded)
         module_free(&instance->module);
+    dwarf_free(&instance->dwarf);
     free(instance->imports);
     free(instance->bindings);
     free(instance->memory_bases);

@@ -9,6 +9,7 @@
 #ifndef TESSERA_AOT_PROGRAM_H
 #define TESSERA_AOT_PROGRAM_H
 
+#include "dwarf/dwarf.h"
 #include "wasm/module.h"
 
 struct instance;
@@ -33,6 +34,7 @@ struct instance {
     uint8_t *bytes;
     size_t size;
     struct module module;
+    struct dwarf dwarf; /* where the module's code came from; empty when it does not say, or nobody asks */
     bool is_loaded;
     struct resolution *imports; /* one for each of module.imports */
     struct binding *bindings;   /* import module name -> instance */
@@ -44,12 +46,17 @@ struct instance {
     uint32_t position; /* among program.instances */
 };
 
+/* DEBUG_NONE: functions have names only. DEBUG_LINES: the image tells which functions were inlined, and what files and
+ * lines the modules' DWARF names. DEBUG_FULL: the same as DWARF too, for gdb. */
+enum debug { DEBUG_NONE, DEBUG_LINES, DEBUG_FULL };
+
 struct program {
     struct instance **instances; /* the first is the main one: its exports are the program's */
     uint32_t instance_count;
     const struct instance *first_memory_instance; /* the one whose memory lies at the lowest base; NULL: none */
     uint32_t first_memory;
     uint32_t memory_count;
+    enum debug debug;
     bool may_grow_tables;      /* some module has a table.grow */
     bool may_change_tables;    /* some module writes to a table */
     bool has_threads;          /* some module may start threads: each has globals, and such tables, of its own */

@@ -40,6 +40,7 @@ enum image_note_type {
     IMAGE_NOTE_PROGRAM = 1,   /* struct image_program, then memory_count times struct image_memory */
     IMAGE_NOTE_FUNCTIONS = 2, /* struct image_functions, then count times struct image_function, then the names */
     IMAGE_NOTE_MANIFEST = 3,  /* struct image_manifest, then what its offsets point to */
+    IMAGE_NOTE_LINES = 4,     /* struct image_lines, then what it counts, in its order; may be absent */
 };
 
 #define IMAGE_PROGRAM_MAGIC 0x53534554u /* "TESS" */
@@ -66,9 +67,41 @@ struct image_functions {
     uint32_t names_bytes; /* the names follow the array; each ends with NUL */
 };
 
+#define IMAGE_FUNCTION_NATIVE 0x80000000u /* the function is none of the modules' */
+
 struct image_function {
     uint32_t address; /* relative to IMAGE_WINDOW_BASE */
-    uint32_t name;    /* offset into the names */
+    uint32_t name;    /* offset into the names, perhaps with IMAGE_FUNCTION_NATIVE */
+};
+
+/* Where code came from. image_check looks at the counts only: readers (trap_report.c) trust nothing else. Texts are
+ * offsets into the texts, which end with NUL; 0 is none.
+ *
+ * A row says what holds from its address on: a scope's number and 1 (0: not known), a file, a line (0: not known).
+ * IMAGE_LINE_BLOCK_ROWS rows make a block, which begins with nothing known, at its own address. A row is two to four
+ * numbers of 7 bits a byte, low ones first, the top bit set in all bytes but the last: the distance from the row before;
+ * the change of line times 8, with flags; then the scope, then the file, if flagged. */
+#define IMAGE_LINE_BLOCK_ROWS 64u
+
+enum image_row_flag { IMAGE_ROW_BACK = 1, IMAGE_ROW_SCOPE = 2, IMAGE_ROW_FILE = 4 }; /* BACK: to a lower line */
+
+struct image_lines {
+    uint32_t block_count;
+    uint32_t scope_count;
+    uint32_t row_bytes;
+    uint32_t text_bytes;
+};
+
+struct image_line_block {
+    uint32_t address; /* relative to IMAGE_WINDOW_BASE; ascending */
+    uint32_t row;     /* offset into the rows */
+};
+
+/* A function, or one inlined into its parent's code. */
+struct image_line_scope {
+    uint32_t name;
+    uint32_t parent; /* number and 1 of an earlier scope; 0: a function of its own */
+    uint32_t call_file, call_line;
 };
 
 /* ---- manifest ----------------------------------------------------------------------------- */
@@ -145,6 +178,7 @@ enum image_error {
     IMAGE_BAD_PROGRAM,     /* program note: magic, version, memories */
     IMAGE_BAD_FUNCTIONS,   /* function names: order, offsets */
     IMAGE_BAD_MANIFEST,    /* manifest: offsets, strings, values */
+    IMAGE_BAD_LINES,       /* lines: counts */
 };
 
 #define IMAGE_MACHINE_X86_64 62u /* e_machine, ELF gABI */
@@ -172,6 +206,7 @@ struct image {
     const struct image_function *functions;
     const char *function_names;
     const struct image_manifest *manifest; /* NULL when the image carries none */
+    const struct image_lines *lines;       /* likewise */
 };
 
 /* Checks a whole image and fills `image`. On failure `*error_offset` is the place in the file. */
@@ -188,8 +223,9 @@ enum image_error image_check_manifest(const void *bytes, size_t size, size_t *er
 /* One line of English, for messages. */
 const char *image_error_text(enum image_error error);
 
-/* The name of the function that holds `address`, or NULL. `*offset` is the distance from its start. */
-const char *image_function_name(const struct image *image, uint64_t address, uint64_t *offset);
+/* The name of the function that holds `address`, or NULL. `*offset` is the distance from its start, `*flags`
+ * IMAGE_FUNCTION_NATIVE or 0. */
+const char *image_function_find(const struct image *image, uint64_t address, uint64_t *offset, uint32_t *flags);
 
 /* After the check these cannot fail. */
 static inline const char *image_string_text(const struct image_manifest *manifest, struct image_string string)
@@ -236,6 +272,31 @@ enum trap_kind {
 
 /* The specification's words for a trap, as its test suite has them. */
 const char *trap_kind_text(enum trap_kind kind);
+
+/* The functions whose code an address is, the innermost first: those that were inlined there, then the one that has the
+ * address. The fields of image_frames are trap_report.c's own. */
+struct image_frames {
+    const struct image_lines *lines;
+    const char *function;
+    uint32_t scope, file, line;
+    bool is_native;
+};
+
+struct image_frame {
+    const char *function; /* as the image has it: not all characters need be printable */
+    const char *file;     /* NULL: not known */
+    uint32_t line;        /* 0: not known */
+    bool is_native;
+};
+
+void image_frames_open(const struct image *image, uint64_t address, struct image_frames *frames);
+bool image_frames_next(struct image_frames *frames, struct image_frame *frame);
+
+/* One line of printable text, terminated; its length. "wasm trap: KIND, in FUNCTION (FILE:LINE) called from FUNCTION
+ * (FILE:LINE) ...", as far as the image (NULL: none) knows them and `size` goes. The first address is an instruction's,
+ * the others return addresses, outwards. */
+size_t trap_report(const struct image *image, enum trap_kind kind, const uint64_t *addresses, uint64_t count,
+                   char *text, size_t size);
 
 /* The kind that a trapping instruction carries, or TRAP_NONE when it is not one of ours. */
 static inline enum trap_kind trap_kind_x86_64(const uint8_t instruction[5])

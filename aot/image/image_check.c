@@ -192,7 +192,7 @@ static enum image_error check_functions_note(const struct check *check, uint64_t
     if (header->names_bytes > 0 && names[header->names_bytes - 1] != 0)
         return refuse(check, IMAGE_BAD_FUNCTIONS, offset);
     for (uint32_t i = 0; i < header->count; i++)
-        if (functions[i].name >= header->names_bytes || functions[i].address >= IMAGE_WINDOW_BYTES ||
+        if ((functions[i].name & ~IMAGE_FUNCTION_NATIVE) >= header->names_bytes || functions[i].address >= IMAGE_WINDOW_BYTES ||
             (i > 0 && functions[i].address < functions[i - 1].address))
             return refuse(check, IMAGE_BAD_FUNCTIONS, offset + sizeof *header + i * sizeof *functions);
     check->image->functions = functions;
@@ -213,6 +213,22 @@ static enum image_error check_manifest_note(const struct check *check, uint64_t 
     return IMAGE_OK;
 }
 
+/* The sizes only: rows and scopes are for whoever reports a trap, and would cost every start of a program. */
+static enum image_error check_lines_note(const struct check *check, uint64_t offset, uint64_t size)
+{
+    const struct image_lines *header = (const void *)(check->bytes + offset);
+    if (check->image->lines)
+        return refuse(check, IMAGE_BAD_NOTE, offset);
+    if (size < sizeof *header || header->text_bytes == 0 || check->bytes[offset + size - 1] != 0 ||
+        (uint64_t)header->block_count * sizeof(struct image_line_block) +
+                (uint64_t)header->scope_count * sizeof(struct image_line_scope) + header->row_bytes +
+                header->text_bytes !=
+            size - sizeof *header)
+        return refuse(check, IMAGE_BAD_LINES, offset);
+    check->image->lines = header;
+    return IMAGE_OK;
+}
+
 static enum image_error check_note(const struct check *check, uint32_t type, uint64_t offset, uint64_t size)
 {
     switch (type) {
@@ -222,6 +238,8 @@ static enum image_error check_note(const struct check *check, uint32_t type, uin
         return check_functions_note(check, offset, size);
     case IMAGE_NOTE_MANIFEST:
         return check_manifest_note(check, offset, size);
+    case IMAGE_NOTE_LINES:
+        return check_lines_note(check, offset, size);
     default:
         return refuse(check, IMAGE_BAD_NOTE, offset);
     }
@@ -377,11 +395,13 @@ const char *image_error_text(enum image_error error)
         return "the table of function names is out of order or leads outside itself";
     case IMAGE_BAD_MANIFEST:
         return "the manifest has a wrong version, value, list or text";
+    case IMAGE_BAD_LINES:
+        return "the table of lines leads outside itself";
     }
     return "unknown error";
 }
 
-const char *image_function_name(const struct image *image, uint64_t address, uint64_t *offset)
+const char *image_function_find(const struct image *image, uint64_t address, uint64_t *offset, uint32_t *flags)
 {
     uint64_t relative = address - IMAGE_WINDOW_BASE;
     uint32_t low = 0, high = image->function_count; /* the answer is before `high` and not before `low` - 1 */
@@ -395,7 +415,8 @@ const char *image_function_name(const struct image *image, uint64_t address, uin
     if (low == 0 || relative >= IMAGE_WINDOW_BYTES)
         return NULL;
     *offset = relative - image->functions[low - 1].address;
-    return image->function_names + image->functions[low - 1].name;
+    *flags = image->functions[low - 1].name & IMAGE_FUNCTION_NATIVE;
+    return image->function_names + (image->functions[low - 1].name & ~IMAGE_FUNCTION_NATIVE);
 }
 
 const char *trap_kind_text(enum trap_kind kind)

@@ -5,23 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/lines_write.h"
 #include "memory.h"
 
-/* Bytes that grow at the end. */
-struct buffer {
-    uint8_t *bytes;
-    size_t size;
-};
-
-static void buffer_add(struct buffer *buffer, const void *bytes, size_t size)
+void buffer_add(struct buffer *buffer, const void *bytes, size_t size)
 {
-    buffer->bytes = reallocate(buffer->bytes, buffer->size + size, 1);
+    if (size > buffer->capacity - buffer->size) {
+        buffer->capacity = 2 * buffer->size + size;
+        buffer->bytes = reallocate(buffer->bytes, buffer->capacity, 1);
+    }
     if (size > 0)
         memcpy(buffer->bytes + buffer->size, bytes, size);
     buffer->size += size;
 }
 
-static void buffer_align(struct buffer *buffer, size_t alignment)
+void buffer_align(struct buffer *buffer, size_t alignment)
 {
     static const uint8_t zeroes[IMAGE_PAGE_BYTES];
     buffer_add(buffer, zeroes, (alignment - buffer->size % alignment) % alignment);
@@ -46,6 +44,19 @@ static int symbol_compare(const void *left, const void *right)
 static bool is_alias(const char *name)
 {
     return strchr(name, '$') || strncmp(name, "wasm_export_", strlen("wasm_export_")) == 0;
+}
+
+/* Whether the symbol is a function of a module: of the first "wasm.NAME", of others "INSTANCE.NAME". */
+static bool is_of_module(const char *symbol, const struct image_content *content)
+{
+    const char *dot = strchr(symbol, '.');
+    size_t length = dot ? (size_t)(dot - symbol) : 0;
+    if (length == 0 || strncmp(symbol, "wasm.", 5) == 0)
+        return length > 0;
+    for (uint32_t i = 0; i < content->instance_count; i++)
+        if (strlen(content->instances[i]) == length && memcmp(content->instances[i], symbol, length) == 0)
+            return true;
+    return false;
 }
 
 /* What a person calls the function: generated names begin with "wasm." */
@@ -85,7 +96,7 @@ static struct symbol *collect_symbols(const uint8_t *elf, uint32_t *count)
     return symbols;
 }
 
-static struct buffer functions_note(const uint8_t *elf)
+static struct buffer functions_note(const uint8_t *elf, const struct image_content *content)
 {
     struct buffer note = {0}, names = {0};
     struct image_functions header = {0};
@@ -93,8 +104,9 @@ static struct buffer functions_note(const uint8_t *elf)
     struct image_function *functions = allocate(header.count, sizeof *functions);
     for (uint32_t i = 0; i < header.count; i++) {
         const char *name = plain_name(symbols[i].name);
+        uint32_t native = is_of_module(symbols[i].name, content) ? 0 : IMAGE_FUNCTION_NATIVE;
         functions[i] =
-            (struct image_function){(uint32_t)(symbols[i].address - IMAGE_WINDOW_BASE), (uint32_t)names.size};
+            (struct image_function){(uint32_t)(symbols[i].address - IMAGE_WINDOW_BASE), (uint32_t)names.size | native};
         buffer_add(&names, name, strlen(name) + 1);
     }
     header.names_bytes = (uint32_t)names.size;
@@ -150,20 +162,45 @@ static bool place_notes(struct buffer *image, uint64_t offset)
     return false;
 }
 
+/* Empty when there is nothing to tell. NULL in *problem unless LLVM's DWARF is not what we read. */
+static struct buffer make_lines(const uint8_t *linked, const char **problem)
+{
+    struct dwarf_input input;
+    struct dwarf dwarf;
+    struct dwarf_error error;
+    struct buffer note = {0};
+    linked_dwarf_find(linked, &input);
+    if (!dwarf_read(&input, &dwarf, &error))
+        *problem = error.message;
+    else if (dwarf.place_count)
+        note = lines_note(&dwarf);
+    dwarf_free(&dwarf);
+    return note;
+}
+
 uint8_t *image_write(const uint8_t *linked, size_t linked_size, uint32_t machine, const struct image_content *content,
                      size_t *size, const char **problem)
 {
-    struct buffer image = {0};
-    struct buffer program = program_note(content), functions = functions_note(linked);
-    buffer_add(&image, linked, linked_size);
+    struct buffer image = {0}, lines = {0};
+    struct buffer program = program_note(content), functions = functions_note(linked, content);
+    *problem = NULL;
+    if (content->has_lines)
+        lines = make_lines(linked, problem);
+    if (content->has_dwarf)
+        buffer_add(&image, linked, linked_size);
+    else
+        image = linked_strip(linked, linked_size);
     buffer_align(&image, IMAGE_PAGE_BYTES);
     uint64_t offset = image.size;
     add_note(&image, IMAGE_NOTE_PROGRAM, program.bytes, program.size);
     add_note(&image, IMAGE_NOTE_FUNCTIONS, functions.bytes, functions.size);
     if (content->manifest)
         add_note(&image, IMAGE_NOTE_MANIFEST, content->manifest, content->manifest_bytes);
+    if (lines.size)
+        add_note(&image, IMAGE_NOTE_LINES, lines.bytes, lines.size);
     free(program.bytes);
     free(functions.bytes);
+    free(lines.bytes);
 
     struct image checked;
     size_t error_offset;
@@ -171,9 +208,10 @@ uint8_t *image_write(const uint8_t *linked, size_t linked_size, uint32_t machine
                                  ? image_check(image.bytes, image.size, machine, &checked, &error_offset)
                                  : IMAGE_BAD_NOTE;
     *size = image.size;
-    if (error == IMAGE_OK)
+    if (error == IMAGE_OK && !*problem)
         return image.bytes;
-    *problem = image_error_text(error);
+    if (!*problem)
+        *problem = image_error_text(error);
     free(image.bytes);
     return NULL;
 }

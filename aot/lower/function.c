@@ -45,6 +45,7 @@ static void lower_operators(struct lowering *lower, const struct function_type *
         if (!is_read)
             break;
         const struct lowering_row *row = &lowering_rows[op.code];
+        lower_debug_operator(lower, op.offset);
         bool is_early_end = operator_ends_block_early(op.code);
         row->handler(lower, &op, row);
         lower->is_reachable &= !is_early_end;
@@ -102,10 +103,12 @@ bool lower_function_body(struct lowering *lower, uint32_t function)
     lower->error->result = MODULE_OK;
 
     LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
+    lower_debug_function(lower, function);
     lower_locals(lower, type);
     lower_operators(lower, type);
     if (lower->error->result == MODULE_OK)
         lower_epilogue(lower, type);
+    lower_debug_pause(lower);
     free(lower->values);
     free(lower->blocks);
     free(lower->locals);

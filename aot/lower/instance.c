@@ -116,6 +116,7 @@ static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValu
     LLVMValueRef *arguments = allocate(count, sizeof *arguments);
     LLVMGetParams(function, arguments);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(lower->builder); /* may be in the middle of another function */
+    LLVMMetadataRef location = lower_debug_pause(lower);
     LLVMPositionBuilderAtEnd(lower->builder, LLVMAppendBasicBlockInContext(lower->context, function, ""));
     LLVMValueRef result = is_native ? lower_call_native(lower, type, callee, arguments, count)
                                     : lower_call_wasm(lower, type, callee, arguments, count);
@@ -125,6 +126,7 @@ static void forward_call(struct lowering *lower, LLVMValueRef function, LLVMValu
         LLVMBuildRet(lower->builder, result);
     if (here)
         LLVMPositionBuilderAtEnd(lower->builder, here);
+    lower_debug_resume(lower, location);
     free(arguments);
 }
 
@@ -418,6 +420,7 @@ LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *progr
                              .builder = LLVMCreateBuilderInContext(context)};
     *error = (struct module_error){.result = MODULE_OK, .function = MODULE_NO_FUNCTION};
     lower_types_open(&lower);
+    lower_debug_open(&lower);
     declare_functions(&lower);
     declare_memories(&lower);
     declare_tables(&lower);
@@ -434,6 +437,7 @@ LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *progr
         if (program->has_export_tables)
             lower_export_table(&lower);
     }
+    lower_debug_close(&lower);
     lowering_free(&lower);
     if (error->result == MODULE_OK)
         return lower.llvm;

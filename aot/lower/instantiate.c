@@ -132,6 +132,7 @@ void lower_instantiation(struct lowering *lower)
     LLVMSetVisibility(lower->llvm_function, LLVMHiddenVisibility);
     lower_function_attributes(lower, lower->llvm_function);
     LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
+    lower_debug_generated(lower, lower->llvm_function, "instantiate");
     check_import_sizes(lower);
     apply_elements(lower, static_segments);
     apply_data(lower);

@@ -95,6 +95,7 @@ struct lowering {
     LLVMModuleRef llvm;
     LLVMBuilderRef builder;
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, pointer, nothing;
+    struct lowered_debug *debug; /* NULL: instructions have no locations */
 
     struct lowered_function *functions;
     struct lowered_memory *memories;
@@ -186,6 +187,19 @@ char *symbol_function(const struct program *program, const struct instance *inst
 bool lower_check(const struct module *module, struct module_error *error);
 
 bool lower_function_body(struct lowering *lower, uint32_t function);
+
+/* ---- debug.c: where instructions come from ---- */
+
+void lower_debug_open(struct lowering *lower);
+void lower_debug_close(struct lowering *lower);
+/* What is built from here on belongs to a function of the module, or to one that we make up. */
+void lower_debug_function(struct lowering *lower, uint32_t function);
+void lower_debug_generated(struct lowering *lower, LLVMValueRef function, const char *name);
+/* What is built from here on belongs to the operator at this offset of the module. Offsets ascend in a function. */
+void lower_debug_operator(struct lowering *lower, uint64_t offset);
+/* What is built between them belongs nowhere: it is in a function without locations. */
+LLVMMetadataRef lower_debug_pause(struct lowering *lower);
+void lower_debug_resume(struct lowering *lower, LLVMMetadataRef before);
 
 /* ---- types.c ---- */
 

@@ -1,4 +1,5 @@
-/* The tracer: turns code addresses into function names. It holds a read-only view of the archive and an endpoint; what
+/* The tracer: turns code addresses into functions, files and lines. It holds a read-only view of the archive and an
+ * endpoint; what
  * an image's maker wrote into its notes can harm nothing else.
  */
 #include <abi/fault.h>
@@ -7,28 +8,11 @@
 #include "proto/root.h"
 #include "tessera/server.h"
 #include "tessera/task.h"
-#include "tessera/text.h"
 
 #define REPORT_BYTES 448
-#define CALLERS      8 /* shown; a function that calls itself counts once */
 
 static const uint8_t *archive;
 static uint64_t archive_bytes;
-
-/* The names come from a module: only printable ones are shown. */
-static void name_copy(char *to, size_t size, const char *name)
-{
-    size_t i = 0;
-    for (; name[i] && i + 1 < size; i++)
-        to[i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
-    to[i] = 0;
-}
-
-/* The WASI library's entry, below which nothing is the module's. */
-static bool is_entry(const char *function)
-{
-    return text_equal(function, "wasi_main");
-}
 
 /* The bounds were checked by the process server before it ran the image; a bad one still only harms this report. */
 static size_t report(const struct message *m, char *text, size_t size)
@@ -40,34 +24,9 @@ static size_t report(const struct message *m, char *text, size_t size)
     uint64_t addresses[TRACER_FRAMES];
     message_get(m, 6, addresses, count * sizeof(addresses[0]));
     enum trap_kind kind = m->words[4] < TRAP_KIND_COUNT ? (enum trap_kind)m->words[4] : TRAP_NONE;
-    size_t length = text_format(text, size, "wasm trap: %s", trap_kind_text(kind));
-    if (offset > archive_bytes || bytes > archive_bytes - offset ||
-        image_check(archive + offset, bytes, IMAGE_MACHINE, &image, &where) != IMAGE_OK)
-        return length;
-    const char *last = NULL;
-    uint64_t shown = 0, repeated = 0;
-    for (uint64_t i = 0; i <= count && shown < CALLERS; i++) {
-        char name[64];
-        uint64_t distance;
-        /* A return address is one past the call: it may lie in the next function. */
-        const char *function = i < count ? image_function_name(&image, addresses[i] - (i > 0), &distance) : NULL;
-        if (i < count && !function)
-            continue;
-        if (function && function == last) {
-            repeated++;
-            continue;
-        }
-        if (repeated > 0)
-            length += text_format(text + length, size - length, " (%lu times or more)", repeated + 1);
-        repeated = 0;
-        last = function;
-        if (!function || is_entry(function))
-            break;
-        name_copy(name, sizeof(name), function);
-        length += text_format(text + length, size - length, "%s%s", shown == 0 ? ", in " : " called from ", name);
-        shown++;
-    }
-    return length;
+    bool is_image = offset <= archive_bytes && bytes <= archive_bytes - offset &&
+                    image_check(archive + offset, bytes, IMAGE_MACHINE, &image, &where) == IMAGE_OK;
+    return trap_report(is_image ? &image : NULL, kind, addresses, count, text, size);
 }
 
 int program_main(const struct start_page *start)

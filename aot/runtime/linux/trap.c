@@ -23,7 +23,8 @@ struct signal_stack {
 static _Thread_local void *resume[5]; /* __builtin_setjmp's */
 static _Thread_local volatile int is_running, trapped_with;
 
-/* siginfo_t: the fault's address is its third 64-bit word. ucontext_t: the interrupted program counter. */
+/* siginfo_t: the fault's address is its third 64-bit word. ucontext_t: the interrupted program counter, and the frame
+ * pointer. */
 static uint64_t fault_address(const void *information)
 {
     return ((const uint64_t *)information)[2];
@@ -35,6 +36,15 @@ static uint64_t program_counter(const void *context)
     return *(const uint64_t *)((const uint8_t *)context + 440); /* uc_mcontext.pc: 176 + 8 + 31 * 8 + 8 */
 #else
     return *(const uint64_t *)((const uint8_t *)context + 168); /* uc_mcontext.gregs[REG_RIP]: 40 + 16 * 8 */
+#endif
+}
+
+static uint64_t frame_pointer(const void *context)
+{
+#ifdef __aarch64__
+    return *(const uint64_t *)((const uint8_t *)context + 416); /* uc_mcontext.regs[29]: 176 + 8 + 29 * 8 */
+#else
+    return *(const uint64_t *)((const uint8_t *)context + 120); /* uc_mcontext.gregs[REG_RBP]: 40 + 10 * 8 */
 #endif
 }
 
@@ -76,17 +86,36 @@ static void print_hex(uint64_t value)
     linux_print(2, text);
 }
 
-static _Noreturn void report(enum trap_kind kind, uint64_t counter, uint64_t address)
+#define FRAMES 32
+
+/* Return addresses along the frame pointers: pairs (next frame, return address) on the stack, upwards only. */
+static uint64_t frames_walk(uint64_t frame, uint64_t *addresses, uint64_t count)
 {
-    uint64_t offset;
-    const char *name = image_function_name(linux_image, counter, &offset);
-    linux_print(2, kind == TRAP_NONE ? "fault at address " : "wasm trap: ");
-    if (kind == TRAP_NONE)
+    uint64_t floor = linux_stack_low;
+    while (count < FRAMES && frame >= floor && frame % 8 == 0 && frame <= linux_stack_high - 16) {
+        const uint64_t *pair = (const uint64_t *)frame;
+        if (pair[1] == 0)
+            break;
+        addresses[count++] = pair[1];
+        floor = frame + 16;
+        frame = pair[0];
+    }
+    return count;
+}
+
+static _Noreturn void report(enum trap_kind kind, uint64_t counter, uint64_t address, uint64_t frame)
+{
+    static char text[1024];
+    uint64_t addresses[FRAMES] = {counter};
+    if (kind == TRAP_NONE) {
+        linux_print(2, "fault at address ");
         print_hex(address);
-    else
-        linux_print(2, trap_kind_text(kind));
-    linux_print(2, ", in ");
-    linux_print(2, name && is_code(counter) ? name : "no function");
+        linux_print(2, ", instruction ");
+        print_hex(counter);
+    } else {
+        trap_report(linux_image, kind, addresses, frames_walk(frame, addresses, 1), text, sizeof text);
+        linux_print(2, text);
+    }
     linux_print(2, "\n");
     linux_exit(LINUX_EXIT_TRAP);
 }
@@ -97,7 +126,7 @@ static void handle(int signal, const void *information, const void *context)
     enum trap_kind kind =
         signal == SIGNAL_ILLEGAL || signal == SIGNAL_TRAP ? instruction_kind(counter) : address_kind(address);
     if (!is_running || kind == TRAP_NONE)
-        report(kind, counter, address);
+        report(kind, counter, address, frame_pointer(context));
     trapped_with = kind;
     __builtin_longjmp(resume, 1);
 }
