@@ -36,11 +36,16 @@ struct dwarf_section {
     size_t size; /* 0: there is none */
 };
 
-/* What is read, and the addresses that are the program's, [low, high): linkers give code that they dropped others. */
+/* What is read, and the addresses that are the program's, [low, high): linkers give code that they dropped others. Of a
+ * `producer`, units of others and their lines are left out. */
 struct dwarf_input {
     struct dwarf_section sections[DWARF_SECTIONS];
     uint64_t low, high;
+    const char *producer; /* NULL: any */
 };
+
+/* What units of ours say made them. */
+#define DWARF_OUR_PRODUCER "tessera-aot"
 
 #define DWARF_NONE UINT32_MAX
 

@@ -3,6 +3,7 @@
  * Of all entries only units, functions and inlined functions matter; of the others only their length does, and that
  * their children belong to the function around them. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "dwarf/abbreviation.h"
 #include "memory.h"
@@ -14,6 +15,7 @@ enum { UNIT_COMPILE = 1, UNIT_PARTIAL = 3 };
 enum wanted {
     WANT_NAME,
     WANT_STMT_LIST,
+    WANT_PRODUCER,
     WANT_LOW_PC,
     WANT_HIGH_PC,
     WANT_COMP_DIR,
@@ -32,10 +34,11 @@ enum wanted {
 };
 
 static const uint16_t attribute_codes[WANTED] = {
-    [WANT_NAME] = 0x03,          [WANT_STMT_LIST] = 0x10,        [WANT_LOW_PC] = 0x11,    [WANT_HIGH_PC] = 0x12,
-    [WANT_COMP_DIR] = 0x1b,      [WANT_ABSTRACT_ORIGIN] = 0x31,  [WANT_DECL_FILE] = 0x3a, [WANT_DECL_LINE] = 0x3b,
-    [WANT_SPECIFICATION] = 0x47, [WANT_RANGES] = 0x55,           [WANT_CALL_FILE] = 0x58, [WANT_CALL_LINE] = 0x59,
-    [WANT_LINKAGE_NAME] = 0x6e,  [WANT_STR_OFFSETS_BASE] = 0x72, [WANT_ADDR_BASE] = 0x73, [WANT_RNGLISTS_BASE] = 0x74};
+    [WANT_NAME] = 0x03,         [WANT_STMT_LIST] = 0x10,     [WANT_LOW_PC] = 0x11,           [WANT_HIGH_PC] = 0x12,
+    [WANT_PRODUCER] = 0x25,     [WANT_COMP_DIR] = 0x1b,      [WANT_ABSTRACT_ORIGIN] = 0x31,  [WANT_DECL_FILE] = 0x3a,
+    [WANT_DECL_LINE] = 0x3b,    [WANT_SPECIFICATION] = 0x47, [WANT_RANGES] = 0x55,           [WANT_CALL_FILE] = 0x58,
+    [WANT_CALL_LINE] = 0x59,    [WANT_LINKAGE_NAME] = 0x6e,  [WANT_STR_OFFSETS_BASE] = 0x72, [WANT_ADDR_BASE] = 0x73,
+    [WANT_RNGLISTS_BASE] = 0x74};
 
 /* DWARF 5 table 7.6, as far as the versions up to 5 have it in units of their own. */
 enum form {
@@ -385,6 +388,13 @@ static bool read_ranges(struct unit *unit, const struct value values[WANTED], ui
 
 /* ---- entries ---- */
 
+static bool is_wanted(struct unit *unit, const struct value values[WANTED])
+{
+    const char *wanted = unit->reading->input->producer, *producer = value_text(unit, &values[WANT_PRODUCER]);
+    return !wanted || (producer && strcmp(producer, wanted) == 0);
+}
+
+/* The stream ends here when the unit is left out. */
 static void read_unit_entry(struct unit *unit, const struct value values[WANTED])
 {
     unit->str_offsets_base = value_number(&values[WANT_STR_OFFSETS_BASE], 8);
@@ -396,6 +406,10 @@ static void read_unit_entry(struct unit *unit, const struct value values[WANTED]
     const char *directory = value_text(unit, &values[WANT_COMP_DIR]);
     if (unit->table && directory)
         unit->table->directory = directory;
+    if (!is_wanted(unit, values))
+        unit->stream.position = unit->stream.end;
+    else if (unit->table)
+        unit->table->is_wanted = true;
 }
 
 static void add_function(struct unit *unit, uint64_t offset, const struct value values[WANTED])

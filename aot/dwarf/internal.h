@@ -11,6 +11,7 @@
 struct line_row {
     uint64_t address;
     uint32_t file, line;
+    uint32_t table;
     uint32_t order; /* of appearance */
     bool is_end;    /* nothing is known from here on */
 };
@@ -26,6 +27,7 @@ struct line_table {
     uint64_t offset;
     uint32_t first, count, base;
     const char *directory; /* the unit's own, when a unit has named the table */
+    bool is_wanted;        /* a unit of the wanted producer has */
 };
 
 struct reading {

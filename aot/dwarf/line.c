@@ -205,7 +205,11 @@ static void add_row(struct stream *stream, const struct header *header, struct m
         return;
     reading->rows = array_room(reading->rows, reading->row_count, sizeof *reading->rows);
     struct line_row *row = &reading->rows[reading->row_count];
-    *row = (struct line_row){.address = address, .order = reading->row_count++, .is_end = is_end, .file = DWARF_NONE};
+    *row = (struct line_row){.address = address,
+                             .order = reading->row_count++,
+                             .is_end = is_end,
+                             .table = reading->table_count,
+                             .file = DWARF_NONE};
     if (is_end)
         return;
     row->line = machine->line;

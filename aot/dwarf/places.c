@@ -80,6 +80,15 @@ static void add_place(struct dwarf *dwarf, struct dwarf_place place)
     dwarf->places[dwarf->place_count++] = place;
 }
 
+static void rows_choose(struct reading *reading)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < reading->row_count; i++)
+        if (reading->tables[reading->rows[i].table].is_wanted)
+            reading->rows[kept++] = reading->rows[i];
+    reading->row_count = kept;
+}
+
 static void places_make(struct reading *reading)
 {
     uint32_t segment_count, row = 0, segment = 0;
@@ -122,6 +131,8 @@ bool dwarf_read(const struct dwarf_input *input, struct dwarf *dwarf, struct dwa
     read_lines(&reading);
     read_units(&reading);
     directories_complete(&reading);
+    if (input->producer)
+        rows_choose(&reading);
     places_make(&reading);
     free(reading.tables);
     free(reading.rows);

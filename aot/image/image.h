@@ -79,8 +79,8 @@ struct image_function {
  *
  * A row says what holds from its address on: a scope's number and 1 (0: not known), a file, a line (0: not known).
  * IMAGE_LINE_BLOCK_ROWS rows make a block, which begins with nothing known, at its own address. A row is two to four
- * numbers of 7 bits a byte, low ones first, the top bit set in all bytes but the last: the distance from the row before;
- * the change of line times 8, with flags; then the scope, then the file, if flagged. */
+ * numbers of 7 bits a byte, low ones first, the top bit set in all bytes but the last: the distance from the row
+ * before; the change of line times 8, with flags; then the scope, then the file, if flagged. */
 #define IMAGE_LINE_BLOCK_ROWS 64u
 
 enum image_row_flag { IMAGE_ROW_BACK = 1, IMAGE_ROW_SCOPE = 2, IMAGE_ROW_FILE = 4 }; /* BACK: to a lower line */

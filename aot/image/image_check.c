@@ -192,8 +192,8 @@ static enum image_error check_functions_note(const struct check *check, uint64_t
     if (header->names_bytes > 0 && names[header->names_bytes - 1] != 0)
         return refuse(check, IMAGE_BAD_FUNCTIONS, offset);
     for (uint32_t i = 0; i < header->count; i++)
-        if ((functions[i].name & ~IMAGE_FUNCTION_NATIVE) >= header->names_bytes || functions[i].address >= IMAGE_WINDOW_BYTES ||
-            (i > 0 && functions[i].address < functions[i - 1].address))
+        if ((functions[i].name & ~IMAGE_FUNCTION_NATIVE) >= header->names_bytes ||
+            functions[i].address >= IMAGE_WINDOW_BYTES || (i > 0 && functions[i].address < functions[i - 1].address))
             return refuse(check, IMAGE_BAD_FUNCTIONS, offset + sizeof *header + i * sizeof *functions);
     check->image->functions = functions;
     check->image->function_names = names;

@@ -10,7 +10,8 @@ struct image_content {
     uint32_t memory_count;
     const uint8_t *manifest; /* struct image_manifest; NULL: none */
     uint32_t manifest_bytes;
-    const char *const *instances; /* the modules' names: what their functions' symbols begin with, but for the first's */
+    const char *const
+        *instances; /* the modules' names: what their functions' symbols begin with, but for the first's */
     uint32_t instance_count;
     bool has_lines, has_dwarf; /* a lines note; DWARF for gdb */
 };

@@ -84,8 +84,7 @@ static void row_add(struct buffer *rows, const struct row *row, const struct row
     bool is_back = row->line < before->line;
     uint32_t step = is_back ? before->line - row->line : row->line - before->line;
     number_add(rows, row->address - before->address);
-    number_add(rows, step << 3 | (is_back ? IMAGE_ROW_BACK : 0) |
-                         (row->scope != before->scope ? IMAGE_ROW_SCOPE : 0) |
+    number_add(rows, step << 3 | (is_back ? IMAGE_ROW_BACK : 0) | (row->scope != before->scope ? IMAGE_ROW_SCOPE : 0) |
                          (row->file != before->file ? IMAGE_ROW_FILE : 0));
     if (row->scope != before->scope)
         number_add(rows, row->scope);
@@ -200,7 +199,8 @@ static bool is_debug_section(const uint8_t *elf, const Elf64_Shdr *section)
 void linked_dwarf_find(const uint8_t *elf, struct dwarf_input *input)
 {
     const Elf64_Ehdr *header = (const void *)elf;
-    *input = (struct dwarf_input){.low = IMAGE_WINDOW_BASE, .high = IMAGE_WINDOW_BASE + IMAGE_WINDOW_BYTES};
+    *input = (struct dwarf_input){
+        .low = IMAGE_WINDOW_BASE, .high = IMAGE_WINDOW_BASE + IMAGE_WINDOW_BYTES, .producer = DWARF_OUR_PRODUCER};
     for (unsigned i = 0; i < header->e_shnum; i++) {
         const Elf64_Shdr *section = &section_headers(elf)[i];
         for (unsigned kind = 0; kind < DWARF_SECTIONS; kind++)
@@ -227,8 +227,8 @@ struct buffer linked_strip(const uint8_t *elf, size_t size)
     }
     bool is_ordered = header.e_shnum > 0;
     for (unsigned i = 0; i < header.e_shnum; i++)
-        is_ordered &= !is_debug_section(elf, &section_headers(elf)[i]) ||
-                      (i >= kept && section_headers(elf)[i].sh_offset >= end);
+        is_ordered &=
+            !is_debug_section(elf, &section_headers(elf)[i]) || (i >= kept && section_headers(elf)[i].sh_offset >= end);
     buffer_add(&stripped, elf, is_ordered ? end : size);
     if (!is_ordered)
         return stripped;

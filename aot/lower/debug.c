@@ -58,8 +58,7 @@ static LLVMMetadataRef file_of(struct lowered_debug *debug, uint32_t index)
     bool is_within = file->directory[0] && !is_absolute(file->directory) && file->unit_directory[0] &&
                      strcmp(file->directory, file->unit_directory) != 0;
     const char *plain = file->directory[0] ? file->directory : file->unit_directory;
-    char *folder =
-        is_within ? format_text("%s/%s", file->unit_directory, file->directory) : copy_text(plain);
+    char *folder = is_within ? format_text("%s/%s", file->unit_directory, file->directory) : copy_text(plain);
     debug->files[index] =
         LLVMDIBuilderCreateFile(debug->builder, file->name, strlen(file->name), folder, strlen(folder));
     free(folder);
@@ -166,8 +165,7 @@ static void begin_function(struct lowering *lower, LLVMValueRef function, const 
 {
     struct lowered_debug *debug = lower->debug;
     debug->subprogram_file = described ? described->file : DWARF_NONE;
-    debug->subprogram =
-        make_subprogram(debug, name, length, debug->subprogram_file, described ? described->line : 0);
+    debug->subprogram = make_subprogram(debug, name, length, debug->subprogram_file, described ? described->line : 0);
     debug->plain = LLVMDIBuilderCreateDebugLocation(lower->context, 0, 0, debug->subprogram, NULL);
     LLVMSetSubprogram(function, debug->subprogram);
     LLVMSetCurrentDebugLocation2(lower->builder, debug->plain);
@@ -239,18 +237,11 @@ static void add_flag(struct lowering *lower, const char *name, uint32_t value)
                       LLVMValueAsMetadata(lower_i32(lower, value)));
 }
 
-void lower_debug_open(struct lowering *lower)
+/* The unit that all is in. LLVM says how to unwind frames where there is one, and on arm64 that keeps instructions in
+ * their places: so it is always there, and code is the same with debug information and without. */
+static void open_unit(struct lowering *lower, struct lowered_debug *debug)
 {
-    static const char producer[] = "tessera-aot";
-    if (lower->program->debug == DEBUG_NONE)
-        return;
-    struct lowered_debug *debug = allocate(1, sizeof *debug);
-    lower->debug = debug;
-    debug->dwarf = &lower->instance->dwarf;
-    debug->base = lower->module->code_section_offset;
-    debug->files = allocate(debug->dwarf->file_count, sizeof *debug->files);
-    debug->call_sites = allocate(debug->dwarf->scope_count, sizeof *debug->call_sites);
-    collect_origins(debug);
+    static const char producer[] = DWARF_OUR_PRODUCER;
     debug->builder = LLVMCreateDIBuilder(lower->llvm);
     char *name = format_text("%s.wasm", lower->instance->name);
     debug->own_file = LLVMDIBuilderCreateFile(debug->builder, name, strlen(name), "", 0);
@@ -263,13 +254,36 @@ void lower_debug_open(struct lowering *lower)
     add_flag(lower, "Dwarf Version", 5);
 }
 
+static void close_unit(struct lowered_debug *debug)
+{
+    LLVMDIBuilderFinalize(debug->builder);
+    LLVMDisposeDIBuilder(debug->builder);
+}
+
+void lower_debug_open(struct lowering *lower)
+{
+    struct lowered_debug unit = {0};
+    if (lower->program->debug == DEBUG_NONE) {
+        open_unit(lower, &unit);
+        close_unit(&unit);
+        return;
+    }
+    struct lowered_debug *debug = allocate(1, sizeof *debug);
+    lower->debug = debug;
+    debug->dwarf = &lower->instance->dwarf;
+    debug->base = lower->module->code_section_offset;
+    debug->files = allocate(debug->dwarf->file_count, sizeof *debug->files);
+    debug->call_sites = allocate(debug->dwarf->scope_count, sizeof *debug->call_sites);
+    collect_origins(debug);
+    open_unit(lower, debug);
+}
+
 void lower_debug_close(struct lowering *lower)
 {
     struct lowered_debug *debug = lower->debug;
     if (!debug)
         return;
-    LLVMDIBuilderFinalize(debug->builder);
-    LLVMDisposeDIBuilder(debug->builder);
+    close_unit(debug);
     free(debug->files);
     free(debug->call_sites);
     free(debug->origins);
