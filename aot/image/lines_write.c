@@ -225,7 +225,7 @@ struct buffer linked_strip(const uint8_t *elf, size_t size)
         end = section_end > end ? section_end : end;
         kept = i + 1;
     }
-    bool is_ordered = header.e_shnum > 0;
+    bool is_ordered = kept < header.e_shnum; /* there is one */
     for (unsigned i = 0; i < header.e_shnum; i++)
         is_ordered &=
             !is_debug_section(elf, &section_headers(elf)[i]) || (i >= kept && section_headers(elf)[i].sh_offset >= end);

@@ -166,7 +166,8 @@ static void begin_function(struct lowering *lower, LLVMValueRef function, const 
     struct lowered_debug *debug = lower->debug;
     debug->subprogram_file = described ? described->file : DWARF_NONE;
     debug->subprogram = make_subprogram(debug, name, length, debug->subprogram_file, described ? described->line : 0);
-    debug->plain = LLVMDIBuilderCreateDebugLocation(lower->context, 0, 0, debug->subprogram, NULL);
+    debug->plain =
+        LLVMDIBuilderCreateDebugLocation(lower->context, described ? described->line : 0, 0, debug->subprogram, NULL);
     LLVMSetSubprogram(function, debug->subprogram);
     LLVMSetCurrentDebugLocation2(lower->builder, debug->plain);
 }

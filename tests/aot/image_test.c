@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "image/image_write.h"
+#include "image/lines_write.h"
 
 static unsigned failures;
 
@@ -153,19 +154,102 @@ static void check_good(const uint8_t *bytes, size_t size)
     struct image image;
     size_t place = 0;
     uint64_t offset = 0;
+    uint32_t flags;
     EXPECT(image_check(bytes, size, IMAGE_MACHINE_X86_64, &image, &place) == IMAGE_OK);
     EXPECT(image.segment_count == 3 && image.program->memory_count == 2);
     EXPECT(image.memories[0].initial_pages == 2 && image.memories[1].base == IMAGE_REGION_BASE);
     EXPECT(image.entry == IMAGE_WINDOW_BASE + PAGE + 8);
     EXPECT(image.function_count == 2);
-    EXPECT(!image_function_name(&image, IMAGE_WINDOW_BASE + PAGE + 15, &offset));
-    const char *name = image_function_name(&image, IMAGE_WINDOW_BASE + PAGE + 20, &offset);
-    EXPECT(name && strcmp(name, "first") == 0 && offset == 4);
-    name = image_function_name(&image, IMAGE_WINDOW_BASE + PAGE + 48, &offset);
+    EXPECT(!image_function_find(&image, IMAGE_WINDOW_BASE + PAGE + 15, &offset, &flags));
+    const char *name = image_function_find(&image, IMAGE_WINDOW_BASE + PAGE + 20, &offset, &flags);
+    EXPECT(name && strcmp(name, "first") == 0 && offset == 4 && flags == 0);
+    name = image_function_find(&image, IMAGE_WINDOW_BASE + PAGE + 48, &offset, &flags);
     EXPECT(name && strcmp(name, "second") == 0 && offset == 0);
-    EXPECT(!image_function_name(&image, 12, &offset));
+    EXPECT(!image_function_find(&image, 12, &offset, &flags));
     check_manifest(image.manifest);
     EXPECT(image_check(bytes, size, IMAGE_MACHINE_ARM64, &image, &place) == IMAGE_BAD_MACHINE);
+}
+
+/* ---- lines ---- */
+
+/* Two functions as make_linked has them; into "first" a function was inlined, and one into that. */
+static const struct dwarf_file line_files[] = {{"", "", "main.c"}, {"", "", "/usr/include/inner.h"}};
+static const struct dwarf_scope line_scopes[] = {
+    {.name = "first", .parent = DWARF_NONE, .call_file = DWARF_NONE},
+    {.name = "middle", .parent = 0, .call_file = 0, .call_line = 30},
+    {.name = "in\nner", .parent = 1, .call_file = 1, .call_line = 7},
+};
+static const struct dwarf_place line_places[] = {
+    {IMAGE_WINDOW_BASE + PAGE + 16, 0, 0, 28},          {IMAGE_WINDOW_BASE + PAGE + 20, 2, 1, 1000000},
+    {IMAGE_WINDOW_BASE + PAGE + 24, 1, 1, 5},           {IMAGE_WINDOW_BASE + PAGE + 28, 0, 0, 0},
+    {IMAGE_WINDOW_BASE + PAGE + 48, DWARF_NONE, 0, 99},
+};
+static const uint64_t addresses[] = {IMAGE_WINDOW_BASE + PAGE + 20, IMAGE_WINDOW_BASE + PAGE + 49,
+                                     IMAGE_WINDOW_BASE + PAGE + 27};
+
+/* A report into memory of exactly `size` bytes; its length. */
+static size_t report(const struct image *image, const uint64_t *at, uint64_t count, size_t size)
+{
+    char *text = malloc(size);
+    size_t length = trap_report(image, TRAP_UNREACHABLE, at, count, text, size);
+    EXPECT(length < size && strlen(text) == length);
+    free(text);
+    return length;
+}
+
+static void report_is(const struct image *image, uint64_t count, const char *wanted)
+{
+    char text[512];
+    trap_report(image, TRAP_UNREACHABLE, addresses, count, text, sizeof text);
+    EXPECT(strcmp(text, wanted) == 0);
+    if (strcmp(text, wanted) != 0)
+        printf("report: %s\n", text);
+}
+
+static struct buffer make_lines(void)
+{
+    struct dwarf dwarf = {(struct dwarf_file *)line_files,   2, (struct dwarf_scope *)line_scopes, 3,
+                          (struct dwarf_place *)line_places, 5};
+    return lines_note(&dwarf);
+}
+
+static void check_lines(const uint8_t *bytes, size_t size)
+{
+    struct image image;
+    size_t place = 0;
+    EXPECT(image_check(bytes, size, IMAGE_MACHINE_X86_64, &image, &place) == IMAGE_OK);
+    struct buffer note = make_lines();
+    image.lines = (const void *)note.bytes;
+    report_is(&image, 1,
+              "wasm trap: unreachable, in in?ner (inner.h:1000000) called from middle (inner.h:7) called from "
+              "first (main.c:30)");
+    report_is(&image, 3,
+              "wasm trap: unreachable, in in?ner (inner.h:1000000) called from middle (inner.h:7) called from "
+              "first (main.c:30) called from second (main.c:99) called from middle (inner.h:5) called from "
+              "first (main.c:30)");
+    report_is(NULL, 3, "wasm trap: unreachable");
+    for (size_t cut = 1; cut < 200; cut++)
+        report(&image, addresses, 3, cut);
+    free(note.bytes);
+}
+
+/* Whatever a lines note says, once its sizes are right a report comes to an end and stays in its bounds. */
+static void check_lines_damage(const uint8_t *bytes, size_t size)
+{
+    struct image image;
+    size_t place = 0;
+    EXPECT(image_check(bytes, size, IMAGE_MACHINE_X86_64, &image, &place) == IMAGE_OK);
+    struct buffer note = make_lines();
+    for (size_t at = sizeof(struct image_lines); at + 1 < note.size; at++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            uint8_t *copy = malloc(note.size);
+            memcpy(copy, note.bytes, note.size);
+            copy[at] ^= (uint8_t)(1u << bit);
+            image.lines = (const void *)copy;
+            report(&image, addresses, 3, 512);
+            free(copy);
+        }
+    free(note.bytes);
 }
 
 /* ---- damage ---- */
@@ -178,10 +262,12 @@ static enum image_error check_copy(const uint8_t *bytes, size_t size, struct ima
     enum image_error error = image_check(copy, size, IMAGE_MACHINE_X86_64, image, &place);
     if (error == IMAGE_OK) { /* then everything in it can be read */
         uint64_t offset, sum = 0;
+        uint32_t flags;
         for (uint64_t address = 0; address < 64; address++) {
-            const char *name = image_function_name(image, IMAGE_WINDOW_BASE + PAGE + address, &offset);
+            const char *name = image_function_find(image, IMAGE_WINDOW_BASE + PAGE + address, &offset, &flags);
             sum += name ? strlen(name) : 0;
         }
+        sum += report(image, addresses, 3, sizeof(char[40]));
         for (uint32_t i = 0; image->manifest && i < image->manifest->arguments.count; i++)
             sum += strlen(
                 image_string_text(image->manifest, image_list_string(image->manifest, image->manifest->arguments, i)));
@@ -316,6 +402,8 @@ int main(void)
     size_t size;
     uint8_t *bytes = make_image(&size);
     check_good(bytes, size);
+    check_lines(bytes, size);
+    check_lines_damage(bytes, size);
     check_truncated(bytes, size);
     check_hostile(bytes, size);
     check_flipped(bytes, size);
