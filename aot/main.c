@@ -332,6 +332,7 @@ static bool build_program(const struct options *options, struct program *program
     program->has_export_tables = options->has_export_tables;
     program->has_wasm_opt = options->has_wasm_opt;
     program->debug = options->debug;
+    program->may_lack_imports = options->may_lack_imports;
     program->is_without_page_zero = options->is_without_page_zero;
     if (options->is_set)
         return program_read_set(program, options->input);

@@ -436,16 +436,47 @@ static bool name_is(struct name name, const char *text)
     return strlen(text) == name.length && memcmp(name.bytes, text, name.length) == 0;
 }
 
-static bool link_native(struct instance *instance, const struct module_import *import, struct resolution *resolution,
+/* "unknown import "env" "f": (i32) -> ()". */
+static bool link_unknown(const struct instance *instance, const struct module_import *import, struct link_error *error)
+{
+    static const char *const kinds[] = {[EXTERNAL_TABLE] = "table",
+                                        [EXTERNAL_MEMORY] = "memory",
+                                        [EXTERNAL_GLOBAL] = "global",
+                                        [EXTERNAL_TAG] = "tag"};
+    char type[160];
+    if (import->kind == EXTERNAL_FUNCTION)
+        signature_text(module_function_type(&instance->module, import->index), type, sizeof type);
+    else
+        snprintf(type, sizeof type, "%s", kinds[import->kind]);
+    return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\": %s", (int)import->module.length,
+                     import->module.bytes, (int)import->name.length, import->name.bytes, type);
+}
+
+/* The function that traps in place of a missing one: lower_program makes it. */
+static char *missing_symbol(const struct module_import *import)
+{
+    char *module = symbol_mangle(import->module.bytes, import->module.length);
+    char *name = symbol_mangle(import->name.bytes, import->name.length);
+    char *symbol = format_text("__imported_%s.%s", module, name);
+    free(module);
+    free(name);
+    return symbol;
+}
+
+static bool link_native(const struct program *program, struct instance *instance, const struct module_import *import, struct resolution *resolution,
                         struct link_error *error)
 {
     const struct native_import *native = NULL;
     for (size_t i = 0; i < sizeof native_imports / sizeof native_imports[0] && !native; i++)
         if (name_is(import->module, native_imports[i].module) && name_is(import->name, native_imports[i].name))
             native = &native_imports[i];
+    if (!native && import->kind == EXTERNAL_FUNCTION && program->may_lack_imports) {
+        resolution->symbol = missing_symbol(import);
+        resolution->is_missing = true;
+        return true;
+    }
     if (!native || import->kind != EXTERNAL_FUNCTION)
-        return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\"", (int)import->module.length,
-                         import->module.bytes, (int)import->name.length, import->name.bytes);
+        return link_unknown(instance, import, error);
     const struct function_type *type = module_function_type(&instance->module, import->index);
     if (!native_type_matches(native, type)) {
         char wanted[160], available[160];
@@ -586,7 +617,7 @@ static bool link_import(const struct program *program, struct instance *instance
         import->kind == EXTERNAL_MEMORY && instance->module.memories[import->index].limits.is_shared;
     if (is_shared_memory && !program->has_export_tables)
         return true;
-    return link_native(instance, import, resolution, error);
+    return link_native(program, instance, import, resolution, error);
 }
 
 bool program_defines_memory(const struct instance *instance, uint32_t memory)
@@ -607,12 +638,25 @@ static bool spawns_threads(const struct program *program)
     return false;
 }
 
+static void print_link_error(const struct instance *instance, const struct link_error *error)
+{
+    fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", instance->file, error->offset, error->text);
+}
+
+/* Every import that cannot be satisfied is printed, so that one sees at once what a module lacks; of an instance that
+ * may fail the first one is the result. */
 static bool link_instance(const struct program *program, struct instance *instance, struct link_error *error)
 {
-    for (uint32_t i = 0; i < instance->module.import_count; i++)
-        if (!link_import(program, instance, &instance->module.imports[i], &instance->imports[i], error))
-            return false;
-    return true;
+    bool is_linked = true;
+    for (uint32_t i = 0; i < instance->module.import_count; i++) {
+        if (link_import(program, instance, &instance->module.imports[i], &instance->imports[i], error))
+            continue;
+        is_linked = false;
+        if (instance->may_fail)
+            break;
+        print_link_error(instance, error);
+    }
+    return is_linked;
 }
 
 /* Two modules may re-export each other's imports in a circle: then nobody defines the entity. */
@@ -698,10 +742,8 @@ bool program_link(struct program *program)
         struct link_error error;
         if (link_instance(program, instance, &error))
             continue;
-        if (!instance->may_fail) {
-            fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", instance->file, error.offset, error.text);
+        if (!instance->may_fail)
             return false;
-        }
         printf("unlinkable %s: %s\n", instance->name, error.text);
         instance->is_dropped = true;
     }
@@ -709,7 +751,7 @@ bool program_link(struct program *program)
         struct link_error error;
         if (program->instances[i]->is_dropped || link_ends(program, program->instances[i], &error))
             continue;
-        fprintf(stderr, "%s: 0x%" PRIx64 ": %s\n", program->instances[i]->file, error.offset, error.text);
+        print_link_error(program->instances[i], &error);
         return false;
     }
     program->has_threads = spawns_threads(program);

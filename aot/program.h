@@ -19,6 +19,7 @@ struct resolution {
     const struct instance *provider; /* NULL: native */
     uint32_t index;
     char *symbol;
+    bool is_missing; /* nobody has it: a call of `symbol` traps */
 };
 
 struct binding {
@@ -64,6 +65,7 @@ struct program {
     bool has_tail_calls;       /* some module has a return_call: all functions use a convention that allows it */
     bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
     bool has_wasm_opt;         /* every module goes through Binaryen's optimiser first */
+    bool may_lack_imports;     /* calls of functions that nobody has trap */
     bool is_without_page_zero; /* the first memory gets a region like the others */
 };
 

@@ -452,6 +452,8 @@ const char *trap_kind_text(enum trap_kind kind)
         return "unaligned atomic";
     case TRAP_EXPECTED_SHARED_MEMORY:
         return "expected shared memory";
+    case TRAP_UNKNOWN_IMPORT:
+        return "unknown import called";
     case TRAP_NONE:
     case TRAP_KIND_COUNT:
         break;

@@ -59,10 +59,14 @@ static bool is_of_module(const char *symbol, const struct image_content *content
     return false;
 }
 
-/* What a person calls the function: generated names begin with "wasm." */
+/* What a person calls the function: generated names begin with "wasm.", those of imports with "__imported_". */
 static const char *plain_name(const char *name)
 {
-    return strncmp(name, "wasm.", 5) == 0 ? name + 5 : name;
+    static const char *const prefixes[] = {"wasm.", "__imported_"};
+    for (unsigned i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return name + strlen(prefixes[i]);
+    return name;
 }
 
 /* The functions of the symbol table, sorted, one for each address. */

@@ -201,6 +201,23 @@ static void add_instantiate(struct lowering *lower)
     LLVMBuildRetVoid(lower->builder);
 }
 
+/* Functions that modules import and nobody has: each traps, whatever it is called with, under a name of its own. */
+static void add_missing_functions(struct lowering *lower)
+{
+    LLVMTypeRef type = LLVMFunctionType(lower->nothing, NULL, 0, false);
+    for (uint32_t i = 0; i < lower->program->instance_count; i++) {
+        const struct instance *instance = lower->program->instances[i];
+        for (uint32_t k = 0; !instance->is_dropped && k < instance->module.import_count; k++) {
+            if (!instance->imports[k].is_missing || LLVMGetNamedFunction(lower->llvm, instance->imports[k].symbol))
+                continue;
+            lower->llvm_function = lower_external_function(lower, instance->imports[k].symbol, type);
+            lower_function_attributes(lower, lower->llvm_function);
+            LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
+            lower_trap(lower, TRAP_UNKNOWN_IMPORT);
+        }
+    }
+}
+
 LLVMModuleRef lower_program(LLVMContextRef context, const struct program *program, enum target target)
 {
     struct lowering lower = {.program = program,
@@ -213,6 +230,7 @@ LLVMModuleRef lower_program(LLVMContextRef context, const struct program *progra
         add_instance_table(&lower);
     else
         add_instantiate(&lower);
+    add_missing_functions(&lower);
     if (!program->first_memory_instance)
         add_constant(&lower, "wasm_memory_pages", lower_i64(&lower, 0));
     LLVMDisposeBuilder(lower.builder);
