@@ -54,8 +54,11 @@ static void target_initialise(enum target target)
  * displacement. Loops over arrays at constant addresses lose half their speed by it. */
 static void configure_llvm(void)
 {
-    static const char *const arguments[] = {"tessera-aot", "-disable-lsr", "-unroll-partial-threshold=150",
-                                            "-aarch64-min-jump-table-entries=8", "-indvars-widen-indvars=false",
+    static const char *const arguments[] = {"tessera-aot",
+                                            "-disable-lsr",
+                                            "-unroll-partial-threshold=150",
+                                            "-aarch64-min-jump-table-entries=8",
+                                            "-indvars-widen-indvars=false",
                                             "-enable-tail-merge=false"};
     LLVMParseCommandLineOptions((int)(sizeof arguments / sizeof arguments[0]), arguments, NULL);
 }

@@ -18,6 +18,7 @@
 #include "options.h"
 #include "parallel.h"
 #include "program.h"
+#include "run.h"
 
 /* What a program's stack gets unless it is told otherwise. */
 #define STACK_BYTES (1024ull * 1024)
@@ -61,7 +62,11 @@ static void pass_end(struct translation *translation, const char *pass, const ch
 
 static bool write_output(const char *file, const void *bytes, size_t size, bool is_executable)
 {
-    if (write_file(file, bytes, size, is_executable))
+    if (strcmp(file, "-") == 0) {
+        if (fwrite(bytes, 1, size, stdout) == size && fflush(stdout) == 0)
+            return true;
+        file = "standard output";
+    } else if (write_file(file, bytes, size, is_executable))
         return true;
     fprintf(stderr, "%s: %s\n", file, strerror(errno));
     return false;
@@ -155,6 +160,22 @@ static bool translate_program(struct translation *translation)
 
 /* ---- image ---- */
 
+/* In the target's build folder, where this program lies in its own: build/host/aot and build/TARGET/lib. NULL: not
+ * there. */
+static char *find_built(enum target target, const char *name)
+{
+    char own[4096];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length > 0 ? length : 0] = 0;
+    char *slash = strrchr(own, '/');
+    char *file = format_text("%.*s/../../%s/lib/%s", (int)(slash ? slash - own : 0), own,
+                             target == TARGET_ARM64 ? "arm64" : "x86_64", name);
+    if (access(file, R_OK) == 0)
+        return file;
+    free(file);
+    return NULL;
+}
+
 static char *find_library(const struct options *options, const char *name)
 {
     if (strchr(name, '/') || access(name, R_OK) == 0)
@@ -165,8 +186,10 @@ static char *find_library(const struct options *options, const char *name)
             return file;
         free(file);
     }
-    fprintf(stderr, "tessera-aot: %s is in none of the folders given with --lib-dir\n", name);
-    return NULL;
+    char *file = find_built(options->target, name);
+    if (!file)
+        fprintf(stderr, "tessera-aot: %s is in none of the folders given with --lib-dir\n", name);
+    return file;
 }
 
 static bool generate_objects(struct translation *translation)
@@ -182,7 +205,7 @@ static bool generate_objects(struct translation *translation)
 static bool add_libraries(struct translation *translation)
 {
     const struct options *options = translation->options;
-    const char *wasi = "libwasi.a";
+    const char *wasi = options->is_run ? "libwasm_linux.a" : "libwasi.a";
     const char **libraries = options->library_count ? options->libraries : &wasi;
     unsigned count = options->library_count ? options->library_count : 1;
     for (unsigned i = 0; i < count; i++)
@@ -312,9 +335,16 @@ static bool join(struct translation *translation, const char *file)
     return is_done;
 }
 
+static const char *temporary_place(void)
+{
+    const char *place = getenv("TMPDIR");
+    return place && place[0] ? place : "/tmp";
+}
+
 static bool make_image(struct translation *translation, const char *file)
 {
-    translation->folder = format_text("%s.XXXXXX", file);
+    translation->folder = strcmp(file, "-") == 0 ? format_text("%s/tessera-aot.XXXXXX", temporary_place())
+                                                 : format_text("%s.XXXXXX", file);
     if (!mkdtemp(translation->folder)) {
         fprintf(stderr, "%s: %s\n", file, strerror(errno));
         free(translation->folder);
@@ -332,8 +362,14 @@ static bool build_program(const struct options *options, struct program *program
     program->has_export_tables = options->has_export_tables;
     program->has_wasm_opt = options->has_wasm_opt;
     program->debug = options->debug;
+    bool is_moved = options->is_run && !host_maps_page_zero();
+    if (is_moved && !options->is_without_page_zero)
+        fprintf(stderr,
+                "tessera-aot: this host does not let programs map page 0 (vm.mmap_min_addr): memory 0 lies at 0x%llx "
+                "instead of 0\n",
+                (unsigned long long)IMAGE_REGION_BASE);
     program->may_lack_imports = options->may_lack_imports;
-    program->is_without_page_zero = options->is_without_page_zero;
+    program->is_without_page_zero = options->is_without_page_zero || is_moved;
     if (options->is_set)
         return program_read_set(program, options->input);
     program_add(program, "main", options->input);
@@ -344,10 +380,9 @@ static bool build_program(const struct options *options, struct program *program
     return true;
 }
 
-static bool translate(struct translation *translation)
+static bool translate(struct translation *translation, const char *output)
 {
     const struct options *options = translation->options;
-    char *output = output_name(options);
     pass_begin(translation, "load", options->input);
     bool is_done = build_program(options, &translation->program) &&
                    program_load(&translation->program, options->features) && program_link(&translation->program);
@@ -358,7 +393,6 @@ static bool translate(struct translation *translation)
                       : translate_instance(translation, translation->program.instances[0], options->emit, output);
         codegen_close(&translation->codegen);
     }
-    free(output);
     return is_done;
 }
 
@@ -406,19 +440,52 @@ static bool check_modules(const struct options *options)
     return is_valid;
 }
 
+static bool translate_file(const struct options *options, const char *output)
+{
+    struct translation translation = {.options = options,
+                                      .shows_progress = isatty(STDERR_FILENO) && !options->is_verbose};
+    bool is_done = translate(&translation, output);
+    translation_free(&translation);
+    return is_done;
+}
+
+/* --run: the exit status. */
+static int run(const struct options *options)
+{
+    if (is_executable_image(options->input))
+        return run_image(options, options->input);
+    char *folder = format_text("%s/tessera-aot.XXXXXX", temporary_place());
+    if (!mkdtemp(folder)) {
+        fprintf(stderr, "%s: %s\n", folder, strerror(errno));
+        free(folder);
+        return 1;
+    }
+    char *image = format_text("%s/image", folder);
+    int status = translate_file(options, image) ? run_image(options, image) : 1;
+    unlink(image);
+    rmdir(folder);
+    free(image);
+    free(folder);
+    return status;
+}
+
+static int do_as_told(const struct options *options)
+{
+    if (options->is_check)
+        return check_modules(options) ? 0 : 1;
+    if (options->is_run)
+        return run(options);
+    char *output = output_name(options);
+    bool is_done = translate_file(options, output);
+    free(output);
+    return is_done ? 0 : 1;
+}
+
 int main(int count, char **arguments)
 {
     struct options options;
     enum options_result result = options_read(&options, count, arguments);
-    bool is_done = result == OPTIONS_DONE;
-    if (result == OPTIONS_RUN && options.is_check) {
-        is_done = check_modules(&options);
-    } else if (result == OPTIONS_RUN) {
-        struct translation translation = {.options = &options,
-                                          .shows_progress = isatty(STDERR_FILENO) && !options.is_verbose};
-        is_done = translate(&translation);
-        translation_free(&translation);
-    }
+    int status = result == OPTIONS_RUN ? do_as_told(&options) : result == OPTIONS_DONE ? 0 : 1;
     options_free(&options);
-    return is_done ? 0 : 1;
+    return status;
 }

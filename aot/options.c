@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -13,29 +14,47 @@
 
 static const char help[] =
     "Usage: tessera-aot [option...] file.wasm\n"
-    "Translates a WebAssembly module into a native Tessera program.\n"
+    "       tessera-aot --run [option...] file.wasm [argument...]\n"
+    "Translates a WebAssembly module into a native Tessera program, or runs it on this host.\n"
     "\n"
-    "  -o FILE                     write the result to FILE\n"
-    "  --target x86_64|arm64       the machine it is for (default x86_64)\n"
-    "  -O0 -O1 -O2 -O3             how much to optimise (default -O2)\n"
-    "  -g                          keep DWARF in the image, for gdb; -g1 (the default) lets trap reports name files,\n"
-    "                              lines and inlined functions; -g0 functions only\n"
+    "What to make:\n"
+    "  -o FILE                     write the result to FILE; - is standard output (default: the input's name with\n"
+    "                              .image, .o, .ll or .s)\n"
+    "  --target x86_64|arm64       the machine it is for (default x86_64; with --run this host's)\n"
     "  --emit image|obj|llvm|asm   what to write (default image)\n"
+    "  -O0 -O1 -O2 -O3             how much to optimise (default -O2)\n"
+    "  -g, -g1, -g0                debug information: -g1 (the default) lets trap reports name files, lines and "
+    "inlined\n"
+    "                              functions; -g keeps DWARF in the image too, for gdb; -g0 leaves functions' names "
+    "only\n"
     "  --manifest FILE             what the program requests, as JSON (docs/system.md)\n"
+    "\n"
+    "What goes in:\n"
     "  --link NAME=FILE            link another module: it provides the imports from module NAME\n"
+    "  --unknown-imports=error|trap\n"
+    "                              functions that nobody provides: an error that lists them (default), or a trap when\n"
+    "                              one is called\n"
     "  --library FILE              a native library or object to link, in place of libwasi.a; may be repeated\n"
     "  --lib-dir DIR               where libwasm_runtime.a, libwasi.a and libraries named without / are; may be\n"
-    "                              repeated\n"
+    "                              repeated (default: lib of the target's build folder, beside this program's)\n"
     "  --set                       the input describes a set of instances (docs/aot.md)\n"
     "  --export-tables             let native code look instances and exports up at run time\n"
     "  --no-page-zero              put the first memory above the program: for hosts that protect page 0\n"
     "  --wasm 2.0|3.0              accept this version of the language only (default: all that can be translated)\n"
-    "  --check                     only read and validate; any number of modules\n"
     "  --wasm-opt                  let Binaryen's wasm-opt -O2 optimise every module first\n"
+    "\n"
+    "How:\n"
+    "  --check                     only read and validate; any number of modules\n"
     "  -j N                        generate code in N processes at a time (default: one per CPU); the result is the "
     "same\n"
     "  -v, --verbose               show the passes with their times\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "\n"
+    "Running on this host (Linux); the exit status is the program's, 134 after a trap:\n"
+    "  --run                       translate for Linux and run; an image that was made for Linux runs as it is.\n"
+    "                              What follows the file, or --, are the program's arguments\n"
+    "  --dir FOLDER[::NAME]        let the program use a folder, under NAME; may be repeated\n"
+    "  --env NAME=VALUE            a variable of the program's environment, which is empty otherwise\n";
 
 enum long_option {
     LONG_TARGET = 256,
@@ -50,6 +69,10 @@ enum long_option {
     LONG_CHECK,
     LONG_WASM,
     LONG_WASM_OPT,
+    LONG_UNKNOWN_IMPORTS,
+    LONG_RUN,
+    LONG_DIR,
+    LONG_ENV,
     LONG_HELP,
     LONG_VERSION,
 };
@@ -67,6 +90,10 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, LONG_CHECK},
     {"wasm", required_argument, NULL, LONG_WASM},
     {"wasm-opt", no_argument, NULL, LONG_WASM_OPT},
+    {"unknown-imports", required_argument, NULL, LONG_UNKNOWN_IMPORTS},
+    {"run", no_argument, NULL, LONG_RUN},
+    {"dir", required_argument, NULL, LONG_DIR},
+    {"env", required_argument, NULL, LONG_ENV},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -158,6 +185,27 @@ static enum options_result add_link(struct options *options, const char *word)
     return OPTIONS_RUN;
 }
 
+static enum options_result set_unknown_imports(struct options *options, const char *word)
+{
+    static const char *const words[] = {"error", "trap"};
+    int chosen = choice(word, words, 2);
+    options->may_lack_imports = chosen == 1;
+    return chosen < 0 ? wrong("--unknown-imports is error or trap, not \"%s\"", word) : OPTIONS_RUN;
+}
+
+/* --dir HOST, or HOST::GUEST. */
+static enum options_result add_directory(struct options *options, const char *word)
+{
+    const char *colons = strstr(word, "::");
+    if (colons == word || !word[0] || (colons && !colons[2]))
+        return wrong("--dir wants a folder, or FOLDER::NAME, not \"%s\"", word);
+    options->directories = reallocate(options->directories, options->directory_count + 1, sizeof *options->directories);
+    options->directories[options->directory_count++] =
+        (struct link_option){copy_text(colons ? colons + 2 : word),
+                             format_text("%.*s", (int)(colons ? colons - word : (long)strlen(word)), word)};
+    return OPTIONS_RUN;
+}
+
 static void add_word(const char ***words, unsigned *count, const char *word)
 {
     *words = reallocate(*words, *count + 1, sizeof **words);
@@ -211,15 +259,96 @@ static enum options_result take(struct options *options, int option)
     case LONG_WASM_OPT:
         options->has_wasm_opt = true;
         return OPTIONS_RUN;
+    case LONG_UNKNOWN_IMPORTS:
+        return set_unknown_imports(options, optarg);
+    case LONG_RUN:
+        options->is_run = true;
+        return OPTIONS_RUN;
+    case LONG_DIR:
+        return add_directory(options, optarg);
+    case LONG_ENV:
+        if (!strchr(optarg, '=') || optarg[0] == '=')
+            return wrong("--env wants NAME=VALUE, not \"%s\"", optarg);
+        add_word(&options->environment, &options->environment_count, optarg);
+        return OPTIONS_RUN;
     case LONG_HELP:
         fputs(help, stdout);
         return OPTIONS_DONE;
     case LONG_VERSION:
         printf("tessera-aot %s, LLVM %s\n", TESSERA_VERSION, LLVM_VERSION);
         return OPTIONS_DONE;
-    default: /* getopt has said what is wrong */
+    default:
         return OPTIONS_WRONG;
     }
+}
+
+/* ---- mistakes ---- */
+
+/* How many letters must be changed, put in or left out to make one word of the other (Levenshtein). */
+static unsigned distance(const char *left, const char *right)
+{
+    unsigned row[64], columns = (unsigned)strlen(right);
+    if (columns >= sizeof row / sizeof row[0])
+        return columns;
+    for (unsigned i = 0; i <= columns; i++)
+        row[i] = i;
+    for (unsigned line = 1; *left; left++, line++) {
+        unsigned diagonal = row[0];
+        row[0] = line;
+        for (unsigned i = 1; i <= columns; i++) {
+            unsigned change = diagonal + (*left != right[i - 1]);
+            unsigned least = row[i] < row[i - 1] ? row[i] : row[i - 1];
+            diagonal = row[i];
+            row[i] = change < least + 1 ? change : least + 1;
+        }
+    }
+    return row[columns];
+}
+
+/* getopt's answer to an option that is unknown or lacks its argument; `word` is what stands on the command line. */
+static enum options_result wrong_option(int answer, const char *word)
+{
+    const char *best = NULL;
+    unsigned least = 4; /* what is further off is another word */
+    if (answer == ':')
+        return wrong("%s wants an argument", word);
+    if (strncmp(word, "--", 2) != 0)
+        return wrong("unknown option %s", word);
+    char *name = format_text("%.*s", (int)strcspn(word + 2, "="), word + 2);
+    for (const struct option *option = long_options; option->name; option++) {
+        unsigned steps = distance(name, option->name);
+        if (steps < least) {
+            least = steps;
+            best = option->name;
+        }
+    }
+    free(name);
+    if (!best)
+        return wrong("unknown option %s", word);
+    fprintf(stderr, "tessera-aot: unknown option %s; did you mean --%s? See tessera-aot --help\n", word, best);
+    return OPTIONS_WRONG;
+}
+
+/* What does not go together. */
+static enum options_result check_together(const struct options *options)
+{
+    if (options->input_count == 0)
+        return wrong("no input%s", "");
+    if (options->input_count > 1 && !options->is_check)
+        return wrong("one input at a time: what is \"%s\"?", options->inputs[1]);
+    if (options->is_set && options->link_count > 0)
+        return wrong("%s does not go with --set: the description says what is linked", "--link");
+    if (options->is_run && (options->emit != EMIT_IMAGE || options->output || options->is_check))
+        return wrong("%s does not go with -o, --emit and --check: nothing is written", "--run");
+    if (!options->is_run && (options->directory_count || options->environment_count))
+        return wrong("%s are for --run", "--dir and --env");
+    return OPTIONS_RUN;
+}
+
+static enum target host_target(void)
+{
+    struct utsname host;
+    return uname(&host) == 0 && strcmp(host.machine, "aarch64") == 0 ? TARGET_ARM64 : TARGET_X86_64;
 }
 
 enum options_result options_read(struct options *options, int count, char **arguments)
@@ -231,31 +360,46 @@ enum options_result options_read(struct options *options, int count, char **argu
                                                                     : (unsigned)processors,
                                 .features = FEATURES_TRANSLATED,
                                 .debug = DEBUG_LINES};
-    int option;
-    while ((option = getopt_long(count, arguments, "o:O:g::j:v", long_options, NULL)) != -1) {
-        enum options_result result = take(options, option);
+    bool has_target = false;
+    int option, at = 1;
+    opterr = 0;
+    while ((option = getopt_long(count, arguments, ":o:O:g::j:v", long_options, NULL)) != -1) {
+        enum options_result result =
+            option == '?' || option == ':' ? wrong_option(option, arguments[at]) : take(options, option);
         if (result != OPTIONS_RUN)
             return result;
+        has_target |= option == LONG_TARGET;
+        at = optind;
     }
+    if (options->is_run && !has_target)
+        options->target = host_target();
     while (optind < count)
         add_word(&options->inputs, &options->input_count, arguments[optind++]);
-    if (options->input_count == 0)
-        return wrong("no input%s", "");
-    if (options->input_count > 1 && !options->is_check)
-        return wrong("one input at a time: what is \"%s\"?", options->inputs[1]);
-    if (options->is_set && options->link_count > 0)
-        return wrong("%s does not go with --set: the description says what is linked", "--link");
+    if (options->is_run && options->input_count > 1) {
+        options->arguments = options->inputs + 1;
+        options->argument_count = options->input_count - 1;
+        options->input_count = 1;
+    }
+    if (check_together(options) != OPTIONS_RUN)
+        return OPTIONS_WRONG;
     options->input = options->inputs[0];
     return OPTIONS_RUN;
 }
 
+static void free_pairs(struct link_option *pairs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        free(pairs[i].name);
+        free(pairs[i].file);
+    }
+    free(pairs);
+}
+
 void options_free(struct options *options)
 {
-    for (unsigned i = 0; i < options->link_count; i++) {
-        free(options->links[i].name);
-        free(options->links[i].file);
-    }
-    free(options->links);
+    free_pairs(options->links, options->link_count);
+    free_pairs(options->directories, options->directory_count);
+    free(options->environment);
     free(options->libraries);
     free(options->folders);
     free(options->inputs);

@@ -24,6 +24,14 @@ struct options {
     unsigned features; /* enum feature */
     enum debug debug;  /* -g, -g0 */
     bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero, has_wasm_opt;
+    bool may_lack_imports;           /* --unknown-imports=trap */
+    bool is_run;                     /* translate for this host, run, and end as the program did */
+    struct link_option *directories; /* --dir: `file` on the host is `name` to the program */
+    unsigned directory_count;
+    const char **environment; /* --env NAME=VALUE */
+    unsigned environment_count;
+    const char **arguments; /* of the program that is run, without its name */
+    unsigned argument_count;
     struct link_option *links; /* --link NAME=FILE */
     unsigned link_count;
     const char **libraries; /* --library FILE */

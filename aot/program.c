@@ -439,10 +439,8 @@ static bool name_is(struct name name, const char *text)
 /* "unknown import "env" "f": (i32) -> ()". */
 static bool link_unknown(const struct instance *instance, const struct module_import *import, struct link_error *error)
 {
-    static const char *const kinds[] = {[EXTERNAL_TABLE] = "table",
-                                        [EXTERNAL_MEMORY] = "memory",
-                                        [EXTERNAL_GLOBAL] = "global",
-                                        [EXTERNAL_TAG] = "tag"};
+    static const char *const kinds[] = {
+        [EXTERNAL_TABLE] = "table", [EXTERNAL_MEMORY] = "memory", [EXTERNAL_GLOBAL] = "global", [EXTERNAL_TAG] = "tag"};
     char type[160];
     if (import->kind == EXTERNAL_FUNCTION)
         signature_text(module_function_type(&instance->module, import->index), type, sizeof type);
@@ -463,8 +461,8 @@ static char *missing_symbol(const struct module_import *import)
     return symbol;
 }
 
-static bool link_native(const struct program *program, struct instance *instance, const struct module_import *import, struct resolution *resolution,
-                        struct link_error *error)
+static bool link_native(const struct program *program, struct instance *instance, const struct module_import *import,
+                        struct resolution *resolution, struct link_error *error)
 {
     const struct native_import *native = NULL;
     for (size_t i = 0; i < sizeof native_imports / sizeof native_imports[0] && !native; i++)
