@@ -1,6 +1,7 @@
 /* Starts a program on Linux: reads the notes of its own file, maps its memories, gives it its stack. */
 #include "linux.h"
 
+#include "files.h"
 #include "kernel_interface.h"
 #include "runtime/runtime.h"
 #include "runtime/thread.h"
@@ -134,6 +135,7 @@ static void run_program(void)
     linux_stack_high = main_stack + linux_image->program->stack_bytes;
     linux_stack_low = main_stack;
     linux_catch_traps();
+    linux_files_open();
     linux_program();
     linux_exit(0);
 }

@@ -1,11 +1,11 @@
-/* poll_oneoff: waiting for clocks and for the standard streams (WASI preview 1, witx/typenames.witx, subscription and
+/* poll_oneoff: waiting for clocks, streams and files (WASI preview 1, witx/typenames.witx, subscription and
  * event). */
+#include "files.h"
 #include "kernel_interface.h"
 #include "linux.h"
 #include "runtime/runtime.h"
 #include "runtime/thread.h"
 
-enum { ERRNO_SUCCESS = 0, ERRNO_BADF = 8, ERRNO_FAULT = 21, ERRNO_INVAL = 28 };
 enum { MAX_SUBSCRIPTIONS = 64, CLOCK_REALTIME_WASI = 0, CLOCK_MONOTONIC_WASI = 1, TIME_IS_ABSOLUTE = 1 };
 enum subscription_kind { WAIT_CLOCK = 0, WAIT_READ = 1, WAIT_WRITE = 2 };
 enum { POLL_IN = 1, POLL_OUT = 4 };
@@ -32,16 +32,6 @@ struct linux_poll {
     int descriptor;
     short events, returned;
 };
-
-static uint8_t *memory(void)
-{
-    return (uint8_t *)(linux_image->program->memory_count ? linux_image->memories[0].base : 0);
-}
-
-static int is_within(uint32_t address, uint64_t bytes)
-{
-    return address + bytes <= wasm_memory_pages * WASM_PAGE_BYTES;
-}
 
 static void bytes_copy(void *to, const void *from, size_t bytes)
 {
@@ -71,7 +61,7 @@ static uint16_t check(const struct subscription *wanted)
         return wanted->clock_or_descriptor <= CLOCK_MONOTONIC_WASI ? ERRNO_SUCCESS : ERRNO_INVAL;
     if ((uint8_t)wanted->kind > WAIT_WRITE)
         return ERRNO_INVAL;
-    return wanted->clock_or_descriptor <= 2 ? ERRNO_SUCCESS : ERRNO_BADF;
+    return linux_file(wanted->clock_or_descriptor) >= 0 ? ERRNO_SUCCESS : ERRNO_BADF;
 }
 
 uint32_t __imported_wasi_snapshot_preview1_poll_oneoff(uint32_t in, uint32_t out, uint32_t count, uint32_t result);
@@ -83,14 +73,14 @@ uint32_t __imported_wasi_snapshot_preview1_poll_oneoff(uint32_t in, uint32_t out
     uint64_t left[MAX_SUBSCRIPTIONS], shortest = UINT64_MAX;
     if (count == 0 || count > MAX_SUBSCRIPTIONS)
         return ERRNO_INVAL;
-    if (!is_within(in, count * sizeof wanted[0]) || !is_within(out, count * sizeof(struct event)) ||
-        !is_within(result, 4))
+    if (!linux_is_within(in, count * sizeof wanted[0]) || !linux_is_within(out, count * sizeof(struct event)) ||
+        !linux_is_within(result, 4))
         return ERRNO_FAULT;
-    bytes_copy(wanted, memory() + in, count * sizeof wanted[0]);
+    bytes_copy(wanted, linux_memory() + in, count * sizeof wanted[0]);
     for (uint32_t i = 0; i < count; i++) {
         errors[i] = check(&wanted[i]);
         int is_stream = errors[i] == ERRNO_SUCCESS && (uint8_t)wanted[i].kind != WAIT_CLOCK;
-        streams[i] = (struct linux_poll){.descriptor = is_stream ? (int)wanted[i].clock_or_descriptor : -1,
+        streams[i] = (struct linux_poll){.descriptor = is_stream ? (int)linux_file(wanted[i].clock_or_descriptor) : -1,
                                          .events = (uint8_t)wanted[i].kind == WAIT_READ ? POLL_IN : POLL_OUT};
         left[i] = errors[i] != ERRNO_SUCCESS ? 0 : is_stream ? UINT64_MAX : clock_left(&wanted[i]);
         if (left[i] < shortest)
@@ -110,8 +100,8 @@ uint32_t __imported_wasi_snapshot_preview1_poll_oneoff(uint32_t in, uint32_t out
                               .error = errors[i],
                               .kind = (uint8_t)wanted[i].kind,
                               .bytes = streams[i].returned ? 1 : 0};
-        bytes_copy(memory() + out + happened++ * sizeof event, &event, sizeof event);
+        bytes_copy(linux_memory() + out + happened++ * sizeof event, &event, sizeof event);
     }
-    bytes_copy(memory() + result, &happened, sizeof happened);
+    bytes_copy(linux_memory() + result, &happened, sizeof happened);
     return ERRNO_SUCCESS;
 }
