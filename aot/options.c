@@ -305,15 +305,17 @@ static unsigned distance(const char *left, const char *right)
     return row[columns];
 }
 
-/* getopt's answer to an option that is unknown or lacks its argument; `word` is what stands on the command line. */
+/* getopt's answer to an option that is unknown or lacks its argument; `word` is the last that it looked at. */
 static enum options_result wrong_option(int answer, const char *word)
 {
     const char *best = NULL;
     unsigned least = 4; /* what is further off is another word */
+    char letter[] = {'-', (char)optopt, 0};
+    bool is_letter = optopt > 0 && optopt < LONG_TARGET;
     if (answer == ':')
-        return wrong("%s wants an argument", word);
-    if (strncmp(word, "--", 2) != 0)
-        return wrong("unknown option %s", word);
+        return wrong("%s wants an argument", is_letter ? letter : word);
+    if (is_letter)
+        return wrong("unknown option %s", letter);
     char *name = format_text("%.*s", (int)strcspn(word + 2, "="), word + 2);
     for (const struct option *option = long_options; option->name; option++) {
         unsigned steps = distance(name, option->name);
@@ -361,15 +363,14 @@ enum options_result options_read(struct options *options, int count, char **argu
                                 .features = FEATURES_TRANSLATED,
                                 .debug = DEBUG_LINES};
     bool has_target = false;
-    int option, at = 1;
+    int option;
     opterr = 0;
     while ((option = getopt_long(count, arguments, ":o:O:g::j:v", long_options, NULL)) != -1) {
         enum options_result result =
-            option == '?' || option == ':' ? wrong_option(option, arguments[at]) : take(options, option);
+            option == '?' || option == ':' ? wrong_option(option, arguments[optind - 1]) : take(options, option);
         if (result != OPTIONS_RUN)
             return result;
         has_target |= option == LONG_TARGET;
-        at = optind;
     }
     if (options->is_run && !has_target)
         options->target = host_target();

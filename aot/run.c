@@ -119,7 +119,10 @@ int run_image(const struct options *options, const char *image)
     pid_t child = make_environment(options, &environment) ? fork() : -2;
     if (child == 0) {
         const char *file = is_foreign(options) ? command.list[0] : image;
-        execvpe(file, command.list, environment.list);
+        if (is_foreign(options))
+            execvpe(file, command.list, environment.list);
+        else
+            execve(file, command.list, environment.list);
         fprintf(stderr, "tessera-aot: %s cannot be run: %s%s\n", file, strerror(errno),
                 is_foreign(options) ? " (Debian package qemu-user-static)" : "");
         _exit(1);
