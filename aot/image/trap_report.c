@@ -174,6 +174,7 @@ struct pending {
     struct image_frame last, natives[FRAMES_SHOWN];
     uint32_t native_count;
     uint64_t shown, repeated;
+    bool is_cut; /* there is more than fits */
 };
 
 static void say_repetitions(struct report *report, struct pending *pending)
@@ -188,12 +189,16 @@ static void say_repetitions(struct report *report, struct pending *pending)
 
 static void see_frame(struct report *report, struct pending *pending, const struct image_frame *frame)
 {
+    if (pending->is_cut)
+        return;
     if (pending->shown > 0 && is_same(frame, &pending->last)) {
         pending->repeated++;
         return;
     }
-    if (pending->shown + pending->native_count == FRAMES_SHOWN)
+    if (pending->shown + pending->native_count == FRAMES_SHOWN) {
+        pending->is_cut = !frame->is_native;
         return;
+    }
     if (frame->is_native && pending->shown > 0) {
         pending->natives[pending->native_count++] = *frame;
         return;
@@ -222,6 +227,8 @@ size_t trap_report(const struct image *image, enum trap_kind kind, const uint64_
             see_frame(&report, &pending, &frame);
     }
     say_repetitions(&report, &pending);
+    if (pending.is_cut)
+        add(&report, " called from ...");
     text[report.length] = 0;
     return report.length;
 }

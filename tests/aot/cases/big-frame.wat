@@ -1,5 +1,5 @@
 ;; options: -O0
-;; trap: call stack exhausted, in big
+;; trap: call stack exhausted, in big (32 times or more)
 ;; A frame larger than a page must touch each page of the stack, not step over the guard.
 (module
   (func $big (param i64)

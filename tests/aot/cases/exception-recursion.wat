@@ -1,5 +1,5 @@
 ;; wat2wasm: --enable-exceptions
-;; trap: call stack exhausted, in spin
+;; trap: call stack exhausted, in spin (32 times or more)
 ;; Neither is the end of the stack, with a handler in every frame.
 (module
   (func $spin (export "spin") (param i32) (result i32)

@@ -1,6 +1,6 @@
 ;; options: -O0
 ;; wat2wasm: --enable-exceptions
-;; trap: uncaught exception, in inner
+;; trap: uncaught exception, in inner called from _start
 ;; Nobody catches this tag: a trap where it was last thrown, with the stack as it was.
 (module
   (tag $mine) (tag $other)

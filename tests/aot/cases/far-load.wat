@@ -1,5 +1,5 @@
 ;; options: -O0
-;; trap: out of bounds memory access, in far
+;; trap: out of bounds memory access, in far called from _start
 ;; The highest address and the highest offset: 2^33 - 2, in the guard.
 (module
   (memory 1)

@@ -1,6 +1,6 @@
 ;; options: -O0
 ;; wat2wasm: --enable-memory64
-;; trap: out of bounds memory access, in far
+;; trap: out of bounds memory access, in far called from _start
 ;; 64-bit indices are checked: the sum of index and offset may not wrap round.
 (module
   (memory i64 1 2)

@@ -1,5 +1,5 @@
 ;; options: -O2
-;; trap: call stack exhausted, in even
+;; trap: call stack exhausted, in odd called from even called from odd called from even called from odd called from even called from odd called from even called from ...
 (module
   (table 2 funcref)
   (elem (i32.const 0) $even $odd)

@@ -1,5 +1,5 @@
 ;; options: -O0
-;; trap: undefined element, in inner
+;; trap: undefined element, in inner called from _start
 (module
   (type $nothing (func))
   (table 2 funcref)

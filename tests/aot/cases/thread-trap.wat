@@ -1,6 +1,6 @@
 ;; options: -O0
 ;; wat2wasm: --enable-threads
-;; trap: integer divide by zero, in divide
+;; trap: integer divide by zero, in divide called from wasi_thread_start
 ;; A trap in any thread ends the program.
 (module
   (import "env" "memory" (memory 1 1 shared))

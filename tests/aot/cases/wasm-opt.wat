@@ -1,7 +1,7 @@
 ;; options: --wasm-opt -O1
 ;; asm: x86_64: movl $42, %edi
 ;; asm: arm64: mov w0, #42
-;; trap: integer divide by zero, in start
+;; trap: integer divide by zero, in divide called from start
 (module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory 1)
