@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *allocate(size_t count, size_t size);                 /* zeroed; never NULL */
-void *reallocate(void *memory, size_t count, size_t size); /* like realloc; never NULL */
+/* Zeroed; and like realloc. */
+void *allocate(size_t count, size_t size) __attribute__((returns_nonnull));
+void *reallocate(void *memory, size_t count, size_t size) __attribute__((returns_nonnull));
 char *copy_text(const char *text);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "=6162" is "ab"; any other text is itself. NULL: not hexadecimal. */

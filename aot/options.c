@@ -287,7 +287,7 @@ static enum options_result take(struct options *options, int option)
 /* How many letters must be changed, put in or left out to make one word of the other (Levenshtein). */
 static unsigned distance(const char *left, const char *right)
 {
-    unsigned row[64], columns = (unsigned)strlen(right);
+    unsigned row[64] = {0}, columns = (unsigned)strlen(right);
     if (columns >= sizeof row / sizeof row[0])
         return columns;
     for (unsigned i = 0; i <= columns; i++)

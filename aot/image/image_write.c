@@ -74,7 +74,7 @@ static struct symbol *collect_symbols(const uint8_t *elf, uint32_t *count)
 {
     const Elf64_Ehdr *header = (const void *)elf;
     const Elf64_Shdr *sections = (const void *)(elf + header->e_shoff);
-    struct symbol *symbols = NULL;
+    struct symbol *symbols = allocate(1, sizeof *symbols);
     *count = 0;
     for (unsigned i = 0; i < header->e_shnum; i++) {
         if (sections[i].sh_type != SHT_SYMTAB)
