@@ -49,6 +49,9 @@ static void target_initialise(enum target target)
  * The code generator merges equal ends of blocks, traps too, whatever `nomerge` says: then one instruction would stand
  * for several operators, and no report could tell which one trapped. Without it code is 2 % larger and no slower.
  *
+ * Frames are set up first of all, not behind early exits: else a trap before would not show the function's caller. That
+ * costs nothing that can be measured.
+ *
  * Indices stay 32 bits wide. Widened to 64 they must be cut again before each access, and LLVM narrows that mask by the
  * bits that alignment leaves zero, so that it is no longer the free zero extension; nor can an address become a
  * displacement. Loops over arrays at constant addresses lose half their speed by it. */
@@ -59,7 +62,8 @@ static void configure_llvm(void)
                                             "-unroll-partial-threshold=150",
                                             "-aarch64-min-jump-table-entries=8",
                                             "-indvars-widen-indvars=false",
-                                            "-enable-tail-merge=false"};
+                                            "-enable-tail-merge=false",
+                                            "-enable-shrink-wrap=false"};
     LLVMParseCommandLineOptions((int)(sizeof arguments / sizeof arguments[0]), arguments, NULL);
 }
 
