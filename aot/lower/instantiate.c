@@ -144,4 +144,5 @@ void lower_instantiation(struct lowering *lower)
             lower_call_wasm(lower, start->type, start->value, NULL, 0);
     }
     LLVMBuildRet(lower->builder, lower_i32(lower, 0));
+    lower_debug_pause(lower);
 }
