@@ -1,5 +1,5 @@
-/* What a program can do in a folder that it was given, step by step; use.py looks at what is left. Each step that is not
- * as it should be is printed. */
+/* What a program can do in a folder that it was given, step by step; use.py looks at what is left. Each step that is
+ * not as it should be is printed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
