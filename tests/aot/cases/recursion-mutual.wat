@@ -1,5 +1,6 @@
 ;; options: -O2
 ;; trap: call stack exhausted, in odd called from even called from odd called from even called from odd called from even called from odd called from even called from ...
+;; trap: call stack exhausted, in even called from odd called from even called from odd called from even called from odd called from even called from odd called from ...
 (module
   (table 2 funcref)
   (elem (i32.const 0) $even $odd)
