@@ -4,6 +4,7 @@
  *     persist work SEED          for ever: files below /data, "synced N" on standard output when step N survives
  *     persist fill               counts, writes until the disk is full, removes it, and writes again
  *     persist survive            synced files while the store dies: each error is met by doing the step again
+ *     persist measure            what operations cost, in ns: under ci/qemu.py --icount these are instructions
  *
  * tests/store/kill.py knows which step writes what (step_of there is this file's).
  */
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILES 12
@@ -161,6 +163,74 @@ static int survive(void)
     return 0;
 }
 
+/* ---- measure ------------------------------------------------------------------------------------------------- */
+
+#define MEASURE_BYTES (8u << 20)
+#define MEASURE_BLOCK 65536u
+#define MEASURE_TIMES 256u
+
+static uint8_t block[MEASURE_BLOCK];
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void report(const char *what, uint64_t since, uint64_t times)
+{
+    printf("measure: %-40s %10llu\n", what, (unsigned long long)((now_ns() - since) / times));
+}
+
+/* Pieces of `count` bytes, one after another or anywhere in the file. */
+static void measure_pieces(int file, const char *what, uint32_t count, uint32_t times, bool is_write, bool is_random)
+{
+    uint64_t since = now_ns();
+    for (uint32_t i = 0; i < times; i++) {
+        off_t at = (off_t)(is_random ? mix(i) % (MEASURE_BYTES / count) : i) * count;
+        ssize_t done = is_write ? pwrite(file, block, count, at) : pread(file, block, count, at);
+        if (done != (ssize_t)count)
+            fail(what);
+    }
+    if (is_write && fsync(file) != 0)
+        fail("fsync");
+    report(what, since, times);
+}
+
+static void measure_small(const char *what, bool is_synced)
+{
+    char path[32];
+    uint64_t since = now_ns();
+    for (unsigned i = 0; i < MEASURE_TIMES; i++) {
+        snprintf(path, sizeof(path), "/data/m%u", i);
+        write_whole(path, block, 1024, is_synced);
+    }
+    report(what, since, MEASURE_TIMES);
+    since = now_ns();
+    for (unsigned i = 0; i < MEASURE_TIMES; i++) {
+        snprintf(path, sizeof(path), "/data/m%u", i);
+        if (unlink(path) != 0)
+            fail("unlink");
+    }
+    report("unlink", since, MEASURE_TIMES);
+}
+
+static int measure(void)
+{
+    int file = open("/data/measure", O_RDWR | O_CREAT | O_TRUNC, 0666);
+    if (file < 0)
+        fail("/data/measure");
+    measure_pieces(file, "write 64 KiB, in sequence, synced at last", MEASURE_BLOCK, MEASURE_BYTES / MEASURE_BLOCK,
+                   true, false);
+    measure_pieces(file, "read 64 KiB, in sequence", MEASURE_BLOCK, MEASURE_BYTES / MEASURE_BLOCK, false, false);
+    measure_pieces(file, "write 4 KiB anywhere, synced at last", 4096, MEASURE_TIMES, true, true);
+    measure_pieces(file, "read 4 KiB anywhere", 4096, MEASURE_TIMES, false, true);
+    measure_small("create, write 1 KiB, close", false);
+    measure_small("the same, each synced", true);
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
     if (count == 2 && strcmp(arguments[1], "count") == 0)
@@ -169,6 +239,8 @@ int main(int count, char **arguments)
         return fill();
     if (count == 2 && strcmp(arguments[1], "survive") == 0)
         return survive();
+    if (count == 2 && strcmp(arguments[1], "measure") == 0)
+        return measure();
     if (count == 3 && strcmp(arguments[1], "work") == 0)
         return work(strtoull(arguments[2], NULL, 10));
     return 2;
