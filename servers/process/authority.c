@@ -21,7 +21,8 @@ static struct image_list list_of(const struct image_manifest *manifest, enum aut
 
 const char *authority_word(enum authority_kind kind)
 {
-    static const char *const words[] = {"channel.serve", "channel.connect", "service.serve", "service.connect", "device"};
+    static const char *const words[] = {"channel.serve", "channel.connect", "service.serve", "service.connect",
+                                        "device"};
     return words[kind];
 }
 

@@ -42,7 +42,8 @@ enum process_operation {
                                path. EBADF: none, or not of this server; EINVAL: no such client */
     PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
-    PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
+    PROCESS_DEVICE_OPEN =
+        64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
 };
 
 /* How a process ended. */
