@@ -14,12 +14,12 @@ static const char *const texts[STATEMENT_COUNT] = {
     [SQL_STAT] = "SELECT type, links, bytes, accessed_ns, modified_ns, changed_ns, quota FROM inode WHERE inode = ?1",
     [SQL_LOOKUP] = "SELECT inode FROM entry WHERE directory = ?1 AND name = ?2",
     [SQL_PARENT] = "SELECT parent FROM inode WHERE inode = ?1",
-    [SQL_LIST] = "SELECT entry, name, e.inode, type FROM entry AS e JOIN inode AS i ON i.inode = e.inode "
-                 "WHERE directory = ?1 AND entry >= ?2 ORDER BY entry LIMIT 1",
+    [SQL_LIST] = ("SELECT entry, name, e.inode, type FROM entry AS e JOIN inode AS i ON i.inode = e.inode "
+                  "WHERE directory = ?1 AND entry >= ?2 ORDER BY entry LIMIT 1"),
     [SQL_TARGET] = "SELECT target FROM inode WHERE inode = ?1",
     [SQL_INODE_ADD] =
-        "INSERT INTO inode (type, links, bytes, accessed_ns, modified_ns, changed_ns, parent, quota, target)"
-        " VALUES (?1, 1, ?2, ?3, ?3, ?3, ?4, ?5, ?6)",
+        ("INSERT INTO inode (type, links, bytes, accessed_ns, modified_ns, changed_ns, parent, quota, target)"
+         " VALUES (?1, 1, ?2, ?3, ?3, ?3, ?4, ?5, ?6)"),
     [SQL_ENTRY_ADD] = "INSERT INTO entry (directory, inode, name) VALUES (?1, ?2, ?3)",
     [SQL_ENTRY_REMOVE] = "DELETE FROM entry WHERE directory = ?1 AND name = ?2",
     [SQL_ENTRY_MOVE] = "UPDATE entry SET directory = ?1, name = ?4 WHERE directory = ?2 AND name = ?3",
@@ -32,8 +32,8 @@ static const char *const texts[STATEMENT_COUNT] = {
     [SQL_INODE_REMOVE] = "DELETE FROM inode WHERE inode = ?1",
     [SQL_CHUNK_READ] = "SELECT data FROM chunk WHERE chunk = ?1",
     [SQL_CHUNK_PUT] = "REPLACE INTO chunk (chunk, data) VALUES (?1, ?2)",
-    [SQL_CHUNKS_LAST] = "SELECT min(c), count(*) FROM "
-                        "(SELECT chunk AS c FROM chunk WHERE chunk BETWEEN ?1 AND ?2 ORDER BY chunk DESC LIMIT ?3)",
+    [SQL_CHUNKS_LAST] = ("SELECT min(c), count(*) FROM "
+                         "(SELECT chunk AS c FROM chunk WHERE chunk BETWEEN ?1 AND ?2 ORDER BY chunk DESC LIMIT ?3)"),
     [SQL_CHUNKS_REMOVE] = "DELETE FROM chunk WHERE chunk BETWEEN ?1 AND ?2",
     [SQL_QUOTA_READ] = "SELECT limit_bytes - used_bytes FROM quota WHERE directory = ?1",
     [SQL_QUOTA_ADD] = "UPDATE quota SET used_bytes = used_bytes + ?2 WHERE directory = ?1",
