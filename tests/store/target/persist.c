@@ -150,9 +150,11 @@ static int survive(void)
         snprintf(path, sizeof(path), "/data/s%u", (unsigned)n);
         memset(data, (int)n, sizeof(data));
         memcpy(data, &n, 8);
-        while (!try_write(path, data, 1000 + n * 100))
+        while (!try_write(path, data, 1000 + n * 100)) {
             if (++errors == 10 * SURVIVORS)
                 fail("the store stays away");
+            usleep(10000); /* it reads its disks */
+        }
     }
     for (uint64_t n = 0; n < SURVIVORS; n++) {
         snprintf(path, sizeof(path), "/data/s%u", (unsigned)n);
