@@ -256,20 +256,31 @@ def run_app(options):
         raise UsageFailure(str(error)) from None
 
 
+QUIET = re.compile(r"ninja: (Entering|no work)|\[0/\d+\] Re-checking globbed")
+
+
+def build_quietly(preset, targets):
+    """Says nothing when there is nothing to do; the program's output is not ours to write to."""
+    command = ["cmake", "--build", build_folder(preset), "--target", *targets]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
+        for line in process.stdout:
+            if not QUIET.match(line):
+                print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode:
+        raise Failure(f"building {preset} failed; the first error stands above")
+
+
 def require_parts(arch):
-    """Builds what running a module takes, silently when there is nothing to do."""
-    folders = [("host", ["tessera-aot"]), (arch, ["system-parts"])]
-    for preset, targets in folders:
-        if os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
-            command = ["ninja", "-C", build_folder(preset), *targets]
-            if b"no work to do" in subprocess.run([*command, "-n"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout:
-                continue
-        with contextlib.redirect_stdout(sys.stderr):
-            install_missing()
-            configure(preset)
-            step(f"Building {preset}")
-        call(["cmake", "--build", build_folder(preset), "--target", *targets],
-             f"building {preset} failed; the first error stands above", stdout=sys.stderr)
+    """What running a module takes."""
+    for preset, targets in (("host", ["tessera-aot"]), (arch, ["system-parts"])):
+        if not os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
+            with contextlib.redirect_stdout(sys.stderr):
+                install_missing()
+                step(f"Configuring {preset}")
+                call(["cmake", "--preset", preset], f"configuring {preset} failed; CMake's message stands above",
+                     stdout=sys.stderr)
+        build_quietly(preset, targets)
 
 
 def command_run(options):
