@@ -250,7 +250,7 @@ def run_app(options):
                 file.write(content)
             return runner.run(app, options.arch, kernel_file(options.arch), archive, options.timeout or 0)
     except BrokenPipeError:
-        return 141
+        return 141  # as a shell shows a program that SIGPIPE ended
     except (runner.AppError, folder.FolderError, system_image.PackError, system_image.archive.ArchiveError,
             system_image.system_description.DescriptionError) as error:
         raise UsageFailure(str(error)) from None

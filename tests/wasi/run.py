@@ -83,6 +83,11 @@ class Test:
         self.check("a trap", 134, result.returncode)
         self.check("is said", True, b"wasm trap: unreachable" in result.stderr)
         self.check("memory beyond the limit", 0, self.run("--mem", "8M", "--", "grow").returncode)
+        self.check("a time limit", 124, self.run("--timeout", "2", "--", "loop").returncode)
+        child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "show"]), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdout.close()
+        self.check("nobody reads", (b"", 141), (child.stderr.read(), child.wait(timeout=LIMIT)))
         child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "loop"]), stdin=subprocess.DEVNULL)
         time.sleep(3)
         child.send_signal(signal.SIGINT)
