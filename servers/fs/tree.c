@@ -197,9 +197,9 @@ static uint8_t *page_own(struct node *node, uint64_t offset)
     if (!*table && !(*table = take(mount, HEAP_PAGE_BYTES)))
         return NULL;
     uint8_t **slot = &(*table)[offset / HEAP_PAGE_BYTES % TABLE_PAGES];
+    uint8_t *page = *slot ? *slot : take(mount, HEAP_PAGE_BYTES);
     if (*slot)
-        return *slot;
-    uint8_t *page = take(mount, HEAP_PAGE_BYTES);
+        return page;
     if (page && first < node->file.base_bytes) {
         uint64_t bytes = node->file.base_bytes - first;
         memcpy(page, node->file.base + first, bytes < HEAP_PAGE_BYTES ? bytes : HEAP_PAGE_BYTES);
@@ -508,7 +508,7 @@ static uint32_t tree_rename(inode from, const char *name, uint32_t bytes, inode 
     struct mount *mount = directory->mount;
     struct entry *old = entry_find(node_of(from), name, bytes);
     struct entry *target = entry_find(directory, new_name, new_bytes);
-    uint32_t error = directory_check(directory);
+    uint32_t error = old ? directory_check(directory) : FS_ENOENT;
     if (error)
         return error;
     if (target && target->node->type == FS_TYPE_DIRECTORY && target->node->directory.first)

@@ -3,19 +3,16 @@
 #include "proto/fs.h"
 #include "tessera/text.h"
 
-/* The first ones are the program's from the start; more lie in the process's heap, which grows by 64 KiB. */
-static struct descriptor descriptors[DESCRIPTORS];
-static uint32_t descriptor_count = DESCRIPTORS, heap_pages;
+struct descriptor descriptors[DESCRIPTORS];
+static uint32_t descriptor_count = DESCRIPTORS, heap_pages; /* of 64 KiB */
 static uint32_t first_free; /* none is free below */
-
-struct descriptor *descriptor_at(uint32_t fd)
-{
-    return fd < DESCRIPTORS ? &descriptors[fd] : (struct descriptor *)PROCESS_HEAP_BASE + (fd - DESCRIPTORS);
-}
 
 struct descriptor *descriptor_get(uint32_t fd)
 {
-    return fd < descriptor_count && descriptor_at(fd)->kind != FD_FREE ? descriptor_at(fd) : NULL;
+    if (fd >= descriptor_count)
+        return NULL;
+    struct descriptor *descriptor = descriptor_at(fd);
+    return descriptor->kind != FD_FREE ? descriptor : NULL;
 }
 
 static bool descriptors_grow(void)

@@ -82,10 +82,8 @@ static bool is_stale(const struct descriptor *descriptor)
     return call(descriptor, FS_STAT, &m) == EBADF;
 }
 
-uint32_t node_open(struct descriptor *descriptor)
+uint32_t node_open_preopened(struct descriptor *descriptor)
 {
-    if (descriptor->kind != FD_NODE || descriptor->node.handle || !descriptor->node.preopen)
-        return ESUCCESS;
     return root_open(descriptor);
 }
 

@@ -171,8 +171,13 @@ uint32_t refuse(enum process_permission permission);
 
 /* descriptor.c */
 struct descriptor *descriptor_get(uint32_t fd);
+/* The first ones are every program's from the start; more lie in the process's heap. */
+extern struct descriptor descriptors[DESCRIPTORS];
 /* The one of a number that is below what descriptor_take gave so far; it may be free. */
-struct descriptor *descriptor_at(uint32_t fd);
+static inline struct descriptor *descriptor_at(uint32_t fd)
+{
+    return fd < DESCRIPTORS ? &descriptors[fd] : (struct descriptor *)PROCESS_HEAP_BASE + (fd - DESCRIPTORS);
+}
 /* A free one, EMFILE when there is none. */
 uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
@@ -198,7 +203,12 @@ void node_close(const struct descriptor *descriptor);
  * kinds, ENOTCAPABLE, EIO. */
 uint32_t node_get(uint32_t fd, uint64_t right, uint32_t otherwise, struct descriptor **descriptor);
 /* A preopened directory is opened when first used. */
-uint32_t node_open(struct descriptor *descriptor);
+uint32_t node_open_preopened(struct descriptor *descriptor);
+static inline uint32_t node_open(struct descriptor *descriptor)
+{
+    bool is_new = descriptor->kind == FD_NODE && descriptor->node.handle == 0;
+    return is_new ? node_open_preopened(descriptor) : ESUCCESS;
+}
 /* Calls its server with the words from w1 on; the errno, EIO when the server is gone. */
 uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m);
 uint8_t *node_window(const struct descriptor *descriptor);
