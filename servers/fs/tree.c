@@ -484,9 +484,12 @@ static void entry_remove(struct entry *entry)
 
 static uint32_t tree_unlink(inode directory, const char *name, uint32_t bytes)
 {
+    struct entry *entry = entry_find(node_of(directory), name, bytes);
     if (node_of(directory)->mount->is_read_only)
         return FS_EROFS;
-    entry_remove(entry_find(node_of(directory), name, bytes));
+    if (!entry)
+        return FS_ENOENT;
+    entry_remove(entry);
     return FS_OK;
 }
 
@@ -495,6 +498,8 @@ static uint32_t tree_remove_directory(inode directory, const char *name, uint32_
     struct entry *entry = entry_find(node_of(directory), name, bytes);
     if (node_of(directory)->mount->is_read_only)
         return FS_EROFS;
+    if (!entry)
+        return FS_ENOENT;
     if (entry->node->directory.first)
         return FS_ENOTEMPTY;
     entry_remove(entry);

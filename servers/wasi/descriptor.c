@@ -5,7 +5,7 @@
 
 struct descriptor descriptors[DESCRIPTORS];
 static uint32_t descriptor_count = DESCRIPTORS, heap_pages; /* of 64 KiB */
-static uint32_t first_free; /* none is free below */
+static uint32_t first_free;                                 /* none is free below */
 
 struct descriptor *descriptor_get(uint32_t fd)
 {
