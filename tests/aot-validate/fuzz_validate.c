@@ -18,7 +18,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8
                                  size_t most, unsigned int seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 
-enum { CODE_SECTION = 10, FUNCTION_SECTION = 3, SCRATCH_BYTES = 1 << 18, DEPTH_OF_CHANGES = 3 };
+enum { CODE_SECTION = 10, FUNCTION_SECTION = 3, SCRATCH_BYTES = 1 << 18 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -257,7 +257,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     if (most < 8 || random_below(64) == 0 || !sections_read(data, size, &sections))
         return LLVMFuzzerMutate(data, size, most);
     scratch = (struct writer){.bytes = scratch_bytes, .capacity = sizeof scratch_bytes};
-    for (unsigned changes = 1 + random_below(DEPTH_OF_CHANGES); changes > 0; changes--) {
+    /* Mostly one change: of many, one makes the module invalid. */
+    for (unsigned changes = random_below(4) ? 1 : 3; changes > 0; changes--) {
         if (sections.count == 0)
             section_add(&sections);
         else
@@ -266,12 +267,17 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     return sections_finish(&sections, data, most);
 }
 
-/* A section of one module in another, in place of its own of that kind. */
+/* Now and then a section of one module in another, in place of its own of that kind; libFuzzer asks for this as often
+ * as for a mutation, but hardly any of these are valid. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8_t *data2, size_t size2, uint8_t *out,
                                  size_t most, unsigned int seed)
 {
     static struct pieces sections, others;
     random_seed(seed);
+    if (random_below(16) != 0 && size1 <= most) {
+        memcpy(out, data1, size1);
+        return LLVMFuzzerCustomMutator(out, size1, most, seed);
+    }
     if (most < 8 || !sections_read(data1, size1, &sections) || !sections_read(data2, size2, &others) ||
         others.count == 0)
         return 0;

@@ -4,7 +4,7 @@ const fs = require("fs");
 
 // What V8 refuses though the specification allows it: more than its limits, both kinds of exceptions in one module, and numbers
 // of 64 bits (in more than five bytes) as the limits and offsets of 32-bit memories and tables, which are u64 in version 3.0.
-const NO_OPINION = new RegExp("implementation limit|maximum|exceeds|too large|mix of legacy and new|experimental|enable with|" +
+const NO_OPINION = new RegExp("implementation limit|internal limit|> maximum|local count too large|mix of legacy and new|enable with|" +
     "length overflow while decoding (initial size|offset)");
 
 function read(size) {

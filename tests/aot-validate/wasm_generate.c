@@ -125,8 +125,8 @@ static void generate_bytes(struct writer *writer, unsigned count, unsigned limit
 
 static void generate_memory_argument(struct writer *writer, const struct opcode_info *info)
 {
-    bool is_natural = info->group == GROUP_ATOMIC ? !one_in(16) : one_in(2);
-    unsigned align = is_natural ? info->width : random_below(info->width + (one_in(16) ? 3u : 1u));
+    bool is_natural = info->group == GROUP_ATOMIC ? !one_in(8) : one_in(2);
+    unsigned align = is_natural ? info->width : random_below(info->width + 2u); /* one too many, at times */
     bool has_memory = one_in(8);
     write_number(writer, align | (has_memory ? 64u : 0));
     if (has_memory)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs a libFuzzer program, starting from its kept corpus.
 
-    fuzz.py --fuzzer PROGRAM --corpus FILE [--seconds 45] [--longest BYTES] [--set NAME=VALUE]... [--jobs N]
+    fuzz.py --fuzzer PROGRAM --corpus FILE [--seconds 45] [--longest BYTES] [--depth N] [--set NAME=VALUE]... [--jobs N]
             [--work FOLDER] [--keep [--counts]]
 
 Ends with 0 when nothing was found. An input that breaks something is left in the work folder, reduced, with the command that
@@ -20,7 +20,7 @@ import corpus
 
 def fuzz(arguments, folder, environment):
     options = [f"-max_total_time={arguments.seconds}", f"-max_len={arguments.longest}", "-timeout=20", "-detect_leaks=0",
-               "-print_final_stats=1", f"-artifact_prefix={arguments.work}/", "-verbosity=0", "-reload=1"]
+               "-print_final_stats=1", f"-artifact_prefix={arguments.work}/", "-verbosity=0", "-reload=1", f"-mutate_depth={arguments.depth}"]
     running = [subprocess.Popen([arguments.fuzzer, *options, folder, *arguments.more], env=environment)
                for _ in range(arguments.jobs)]
     return sum(process.wait() != 0 for process in running)
@@ -49,6 +49,7 @@ def read_arguments():
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--seconds", type=int, default=45)
     parser.add_argument("--longest", type=int, default=4096)
+    parser.add_argument("--depth", type=int, default=5, help="changes of one input, one after the other")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--work")
