@@ -54,7 +54,10 @@ static void target_initialise(enum target target)
  *
  * Indices stay 32 bits wide. Widened to 64 they must be cut again before each access, and LLVM narrows that mask by the
  * bits that alignment leaves zero, so that it is no longer the free zero extension; nor can an address become a
- * displacement. Loops over arrays at constant addresses lose half their speed by it. */
+ * displacement. Loops over arrays at constant addresses lose half their speed by it.
+ *
+ * Expressions about loops may grow to 4096 terms, each of which is gone through again and again: a few hundred loops
+ * one after the other that use what the ones before have computed would take minutes. */
 static void configure_llvm(void)
 {
     static const char *const arguments[] = {"tessera-aot",
@@ -63,7 +66,8 @@ static void configure_llvm(void)
                                             "-aarch64-min-jump-table-entries=8",
                                             "-indvars-widen-indvars=false",
                                             "-enable-tail-merge=false",
-                                            "-enable-shrink-wrap=false"};
+                                            "-enable-shrink-wrap=false",
+                                            "-scalar-evolution-huge-expr-threshold=64"};
     LLVMParseCommandLineOptions((int)(sizeof arguments / sizeof arguments[0]), arguments, NULL);
 }
 
@@ -74,21 +78,32 @@ static bool fail(char *message)
     return false;
 }
 
-bool codegen_open(struct codegen *codegen, enum target target, unsigned level)
+void codegen_initialise(enum target target)
+{
+    target_initialise(target);
+    configure_llvm();
+}
+
+bool codegen_open(struct codegen *codegen, enum target target, unsigned level, bool is_verified)
 {
     static const LLVMCodeGenOptLevel levels[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
                                                  LLVMCodeGenLevelAggressive};
     const struct target_description *description = &descriptions[target];
     LLVMTargetRef llvm_target;
     char *message = NULL;
-    target_initialise(target);
-    configure_llvm();
     if (LLVMGetTargetFromTriple(description->triple, &llvm_target, &message))
         return fail(message);
     codegen->level = level;
+    codegen->is_verified = is_verified;
     codegen->machine = LLVMCreateTargetMachine(llvm_target, description->triple, description->cpu,
                                                description->features, levels[level], LLVMRelocPIC, LLVMCodeModelSmall);
-    return codegen->machine != NULL;
+    if (!codegen->machine)
+        return fail(NULL);
+    if (level == 0) { /* LLVM's choice for arm64 is another, slower instruction selector */
+        LLVMSetTargetMachineGlobalISel(codegen->machine, false);
+        LLVMSetTargetMachineFastISel(codegen->machine, true);
+    }
+    return true;
 }
 
 void codegen_close(struct codegen *codegen)
@@ -109,6 +124,8 @@ static void set_target(const struct codegen *codegen, LLVMModuleRef llvm)
 static bool run_passes(const struct codegen *codegen, LLVMModuleRef llvm, const char *passes)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMPassBuilderOptionsSetLoopVectorization(options, false); /* accesses are volatile: there is nothing to gain */
+    LLVMPassBuilderOptionsSetSLPVectorization(options, false);
     LLVMErrorRef error = LLVMRunPasses(llvm, passes, codegen->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error)
@@ -128,22 +145,58 @@ static bool verify(LLVMModuleRef llvm)
     return true;
 }
 
-bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
+/* LLVM's default<O2> without what finds nothing in code that comes from WebAssembly, where every access to memory is
+ * volatile and no call is one to a function that LLVM knows by name (vectorisers, what moves, joins or drops stores,
+ * propagation of values between functions, coroutines, OpenMP), and with fewer rounds of what is repeated. */
+#define SIMPLIFY_CFG "simplifycfg<bonus-inst-threshold=1;switch-range-to-icmp;keep-loops>"
+#define SINK_CFG                                                                                                       \
+    "simplifycfg<bonus-inst-threshold=1;switch-range-to-icmp;keep-loops;hoist-common-insts;sink-common-insts>"
+#define LATE_CFG                                                                                                       \
+    "simplifycfg<bonus-inst-threshold=1;forward-switch-cond;switch-range-to-icmp;switch-to-lookup;no-keep-loops;"      \
+    "hoist-common-insts;sink-common-insts>"
+#define COMBINE "instcombine<max-iterations=1;no-use-loop-info;no-verify-fixpoint>"
+
+static const char passes_2[] =
+    "function<eager-inv>(simplifycfg<bonus-inst-threshold=1;keep-loops>,sroa<modify-cfg>,early-cse<>," COMBINE
+    "," SIMPLIFY_CFG "),"
+    "require<globals-aa>,function(invalidate<aa>),require<profile-summary>,"
+    "cgscc(devirt<4>(inline,function-attrs<skip-non-recursive-function-attrs>,"
+    "function<eager-inv;no-rerun>(sroa<modify-cfg>,early-cse<memssa>,jump-threading,correlated-"
+    "propagation," SIMPLIFY_CFG "," COMBINE ",aggressive-instcombine," SIMPLIFY_CFG ",reassociate,"
+    "loop-mssa(loop-instsimplify,loop-simplifycfg,licm<no-allowspeculation>,loop-rotate<header-duplication>,"
+    "licm<allowspeculation>,simple-loop-unswitch<no-nontrivial;trivial>)," SIMPLIFY_CFG "," COMBINE
+    ",loop(loop-idiom,indvars,simple-loop-unswitch<no-nontrivial;trivial>,loop-deletion,loop-unroll-full),"
+    "sroa<modify-cfg>,vector-combine,gvn<>,sccp,bdce," COMBINE ",jump-threading,correlated-propagation,adce,"
+    "loop-mssa(licm<allowspeculation>)," SINK_CFG "," COMBINE "),function-attrs)),"
+    "globalopt,globaldce,elim-avail-extern,recompute-globalsaa,"
+    "function<eager-inv>(loop(loop-rotate<header-duplication>,loop-deletion)," LATE_CFG
+    ",vector-combine,loop-unroll<O2>,"
+    "sroa<preserve-cfg>," COMBINE ",loop-mssa(licm<allowspeculation>),instsimplify,div-rem-pairs," SIMPLIFY_CFG "),"
+    "globaldce";
+
+/* Without optimisation no pass is needed: the code generator takes what the lowering makes. */
+static bool optimise(const struct codegen *codegen, LLVMModuleRef llvm)
 {
-    set_target(codegen, llvm);
-    if (!verify(llvm))
-        return false;
-    char passes[] = "default<O0>";
-    passes[strlen(passes) - 2] = (char)('0' + codegen->level);
-    if (!run_passes(codegen, llvm, passes))
+    static const char *const passes[] = {NULL, "default<O1>", passes_2, "default<O3>"};
+    if (!run_passes(codegen, llvm, passes[codegen->level]))
         return false;
     lower_place_memories(llvm);
-    if (codegen->level == 0)
-        return true;
     if (!run_passes(codegen, llvm, "function(loop-simplify,lcssa,loop(loop-reduce))"))
         return false;
     lower_widen_indices(llvm);
-    return verify(llvm);
+    return true;
+}
+
+bool codegen_optimise(const struct codegen *codegen, LLVMModuleRef llvm)
+{
+    set_target(codegen, llvm);
+    if (codegen->is_verified && !verify(llvm))
+        return false;
+    if (codegen->level == 0)
+        lower_place_memories(llvm);
+    else if (!optimise(codegen, llvm))
+        return false;
+    return !codegen->is_verified || verify(llvm);
 }
 
 LLVMMemoryBufferRef codegen_emit(const struct codegen *codegen, LLVMModuleRef llvm, enum emit emit)

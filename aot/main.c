@@ -1,8 +1,9 @@
 /* tessera-aot: from a WebAssembly module to a native program.
  *
  * The passes, in order, are those of translate(): load (read and validate), link (resolve imports),
- * then for each instance lower, optimise and generate, at last join everything to an image. Each
- * pass prints its own first error; any error ends the process with status 1 and leaves no output. */
+ * then for each part of the program (parts.h) lower, optimise and generate, in several processes, at last join
+ * everything to an image. Each pass prints its own first error; any error ends the process with status 1 and leaves
+ * no output. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "memory.h"
 #include "options.h"
 #include "parallel.h"
+#include "parts.h"
 #include "program.h"
 #include "run.h"
 
@@ -27,6 +29,9 @@ struct translation {
     const struct options *options;
     struct program program;
     struct codegen codegen;
+    struct part_list parts;
+    unsigned *job_ends; /* the parts that a process does one after the other end before this one */
+    unsigned job_count;
     char *folder; /* intermediate files; NULL when none are needed */
     char **objects;
     unsigned object_count;
@@ -93,7 +98,7 @@ static bool add_object(struct translation *translation, char *file)
     return file != NULL;
 }
 
-static bool generate_whole(struct translation *translation, LLVMModuleRef llvm, enum emit emit, const char *file)
+static bool generate(struct translation *translation, LLVMModuleRef llvm, enum emit emit, const char *file)
 {
     LLVMMemoryBufferRef buffer = codegen_emit(&translation->codegen, llvm, emit);
     if (!buffer)
@@ -103,58 +108,108 @@ static bool generate_whole(struct translation *translation, LLVMModuleRef llvm, 
     return is_written;
 }
 
-/* Adds the object to those of the image, or the parts of which it consists. */
-static bool generate_object(struct translation *translation, LLVMModuleRef llvm, const char *name)
-{
-    unsigned parts = parallel_part_count(llvm), first = translation->object_count;
-    for (unsigned part = 0; part < parts; part++)
-        add_object(translation, format_text("%s/%s.%u.o", translation->folder, name, part));
-    char **files = translation->objects + first;
-    return parts == 1 ? generate_whole(translation, llvm, EMIT_OBJECT, files[0])
-                      : parallel_emit(&translation->codegen, llvm, name, files, parts, translation->options->jobs);
-}
-
-/* Optimises and generates; the result goes to `file`, or without one to the objects of the image. */
-static bool generate(struct translation *translation, LLVMModuleRef llvm, const char *name, enum emit emit,
-                     const char *file)
-{
-    pass_begin(translation, "optimise", name);
-    if (!codegen_optimise(&translation->codegen, llvm))
-        return false;
-    pass_end(translation, "optimise", name);
-    pass_begin(translation, "generate", name);
-    bool is_done = file ? generate_whole(translation, llvm, emit, file) : generate_object(translation, llvm, name);
-    pass_end(translation, "generate", name);
-    return is_done;
-}
-
-static bool translate_instance(struct translation *translation, const struct instance *instance, enum emit emit,
-                               const char *file)
+/* NULL: the reason has been printed. */
+static LLVMModuleRef lower_part(struct translation *translation, LLVMContextRef context, const struct part *part)
 {
     struct module_error error;
+    const struct instance *instance = part->instance;
+    enum target target = translation->options->target;
+    if (!instance)
+        return lower_program(context, &translation->program, target);
+    LLVMModuleRef llvm = lower_instance(context, &translation->program, instance, &part->lower, target, &error);
+    if (llvm)
+        return llvm;
+    char text[1024];
+    module_error_format(&error, &instance->module, instance->file, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+    return NULL;
+}
+
+/* From WebAssembly to what is emitted. */
+static bool translate_part(struct translation *translation, const struct part *part, enum emit emit, const char *file)
+{
     LLVMContextRef context = LLVMContextCreate();
-    pass_begin(translation, "lower", instance->name);
-    LLVMModuleRef llvm = lower_instance(context, &translation->program, instance, translation->options->target, &error);
-    pass_end(translation, "lower", instance->name);
-    bool is_done = llvm && generate(translation, llvm, instance->name, emit, file);
-    if (llvm) {
-        LLVMDisposeModule(llvm);
-    } else {
-        char text[1024];
-        module_error_format(&error, &instance->module, instance->file, text, sizeof text);
-        fprintf(stderr, "%s\n", text);
+    LLVMContextSetDiscardValueNames(context, emit != EMIT_LLVM);
+    bool is_plain = part->lower.is_plain;
+    pass_begin(translation, "lower", part->name);
+    LLVMModuleRef llvm = lower_part(translation, context, part);
+    pass_end(translation, "lower", part->name);
+    bool is_done = llvm && codegen_open(&translation->codegen, translation->options->target,
+                                        is_plain ? 0 : translation->options->level, translation->options->is_verified);
+    if (is_done) {
+        pass_begin(translation, "optimise", part->name);
+        is_done = codegen_optimise(&translation->codegen, llvm);
+        pass_end(translation, "optimise", part->name);
+        pass_begin(translation, "generate", part->name);
+        is_done = is_done && generate(translation, llvm, emit, file);
+        pass_end(translation, "generate", part->name);
+        codegen_close(&translation->codegen);
     }
+    if (llvm)
+        LLVMDisposeModule(llvm);
     LLVMContextDispose(context);
     return is_done;
 }
 
-static bool translate_program(struct translation *translation)
+/* ---- in several processes ---- */
+
+/* Small parts are done one after the other: a process costs some milliseconds. */
+static void make_jobs(struct translation *translation)
 {
-    LLVMContextRef context = LLVMContextCreate();
-    LLVMModuleRef llvm = lower_program(context, &translation->program, translation->options->target);
-    bool is_done = generate(translation, llvm, "program$", EMIT_OBJECT, NULL);
-    LLVMDisposeModule(llvm);
-    LLVMContextDispose(context);
+    const struct part_list *list = &translation->parts;
+    uint64_t bytes = 0;
+    translation->job_ends = allocate(list->count, sizeof *translation->job_ends);
+    for (unsigned i = 0; i < list->count; i++) {
+        bytes += list->parts[i].bytes;
+        if (bytes < translation->options->part_bytes / 2 && i + 1 < list->count)
+            continue;
+        translation->job_ends[translation->job_count++] = i + 1;
+        bytes = 0;
+    }
+}
+
+static bool run_job(void *context, unsigned job)
+{
+    struct translation *translation = context;
+    for (unsigned i = job ? translation->job_ends[job - 1] : 0; i < translation->job_ends[job]; i++)
+        if (!translate_part(translation, &translation->parts.parts[i], EMIT_OBJECT, translation->objects[i]))
+            return false;
+    return true;
+}
+
+/* The parent shows the progress. */
+static bool run_child(void *context, unsigned job)
+{
+    struct translation translation = *(struct translation *)context;
+    translation.shows_progress = false;
+    return run_job(&translation, job);
+}
+
+static void show_progress(void *context, unsigned done, unsigned count)
+{
+    const struct translation *translation = context;
+    if (translation->shows_progress)
+        fprintf(stderr, "\r\033[Ktranslate %s: %u of %u", translation->options->input, done, count);
+}
+
+static bool generate_objects(struct translation *translation)
+{
+    const struct options *options = translation->options;
+    parts_divide(&translation->parts, &translation->program, options->level, options->part_bytes);
+    for (unsigned i = 0; i < translation->parts.count; i++)
+        add_object(translation, format_text("%s/%u.o", translation->folder, i));
+    make_jobs(translation);
+    if (translation->job_count == 1)
+        return run_job(translation, 0);
+    struct parallel_work work = {.count = translation->job_count,
+                                 .processes = options->jobs,
+                                 .run = run_child,
+                                 .progress = show_progress,
+                                 .context = translation};
+    show_progress(translation, 0, work.count);
+    bool is_done = parallel_run(&work);
+    if (translation->shows_progress)
+        fprintf(stderr, "\r\033[K");
     return is_done;
 }
 
@@ -190,16 +245,6 @@ static char *find_library(const struct options *options, const char *name)
     if (!file)
         fprintf(stderr, "tessera-aot: %s is in none of the folders given with --lib-dir\n", name);
     return file;
-}
-
-static bool generate_objects(struct translation *translation)
-{
-    for (uint32_t i = 0; i < translation->program.instance_count; i++) {
-        const struct instance *instance = translation->program.instances[i];
-        if (!instance->is_dropped && !translate_instance(translation, instance, EMIT_OBJECT, NULL))
-            return false;
-    }
-    return translate_program(translation);
 }
 
 static bool add_libraries(struct translation *translation)
@@ -356,6 +401,15 @@ static bool make_image(struct translation *translation, const char *file)
 
 /* ---- the whole ---- */
 
+/* The main instance as one LLVM module. */
+static bool emit_instance(struct translation *translation, const char *file)
+{
+    struct part part = part_of_instance(translation->program.instances[0]);
+    bool is_done = translate_part(translation, &part, translation->options->emit, file);
+    free(part.name);
+    return is_done;
+}
+
 /* The instances that the command line asks for. */
 static bool build_program(const struct options *options, struct program *program)
 {
@@ -387,12 +441,12 @@ static bool translate(struct translation *translation, const char *output)
     bool is_done = build_program(options, &translation->program) &&
                    program_load(&translation->program, options->features) && program_link(&translation->program);
     pass_end(translation, "load", options->input);
-    if (is_done && codegen_open(&translation->codegen, options->target, options->level)) {
-        is_done = options->emit == EMIT_IMAGE
-                      ? make_image(translation, output)
-                      : translate_instance(translation, translation->program.instances[0], options->emit, output);
-        codegen_close(&translation->codegen);
-    }
+    if (is_done)
+        codegen_initialise(options->target);
+    if (is_done && options->emit == EMIT_IMAGE)
+        is_done = make_image(translation, output);
+    else if (is_done)
+        is_done = emit_instance(translation, output);
     return is_done;
 }
 
@@ -409,6 +463,8 @@ static void translation_free(struct translation *translation)
         rmdir(translation->folder);
     free(translation->folder);
     free(translation->objects);
+    free(translation->job_ends);
+    parts_free(&translation->parts);
     program_free(&translation->program);
 }
 

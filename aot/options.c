@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "parts.h"
 
-#define MAXIMUM_JOBS 1024
+#define MAXIMUM_JOBS       1024
+#define MAXIMUM_PART_BYTES 1073741824
 
 static const char help[] =
     "Usage: tessera-aot [option...] file.wasm\n"
@@ -45,8 +47,10 @@ static const char help[] =
     "\n"
     "How:\n"
     "  --check                     only read and validate; any number of modules\n"
-    "  -j N                        generate code in N processes at a time (default: one per CPU); the result is the "
-    "same\n"
+    "  -j N                        work in N processes at a time (default: one per CPU); the result is the same\n"
+    "  --part-bytes N              how much code to translate at a time: more is faster code, less a faster\n"
+    "                              translation that takes less memory (default 262144)\n"
+    "  --verify                    let LLVM's checker look at every module before and after optimisation\n"
     "  -v, --verbose               show the passes with their times\n"
     "  --help, --version\n"
     "\n"
@@ -73,6 +77,8 @@ enum long_option {
     LONG_RUN,
     LONG_DIR,
     LONG_ENV,
+    LONG_PART_BYTES,
+    LONG_VERIFY,
     LONG_HELP,
     LONG_VERSION,
 };
@@ -94,6 +100,8 @@ static const struct option long_options[] = {
     {"run", no_argument, NULL, LONG_RUN},
     {"dir", required_argument, NULL, LONG_DIR},
     {"env", required_argument, NULL, LONG_ENV},
+    {"part-bytes", required_argument, NULL, LONG_PART_BYTES},
+    {"verify", no_argument, NULL, LONG_VERIFY},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, LONG_HELP},
     {"version", no_argument, NULL, LONG_VERSION},
@@ -163,6 +171,16 @@ static enum options_result set_jobs(struct options *options, const char *word)
     return OPTIONS_RUN;
 }
 
+static enum options_result set_part_bytes(struct options *options, const char *word)
+{
+    char *end;
+    unsigned long long bytes = strtoull(word, &end, 10);
+    if (word[0] < '1' || word[0] > '9' || *end || bytes > MAXIMUM_PART_BYTES)
+        return wrong("--part-bytes wants a number from 1 to 1073741824, not \"%s\"", word);
+    options->part_bytes = bytes;
+    return OPTIONS_RUN;
+}
+
 static enum options_result set_features(struct options *options, const char *word)
 {
     static const char *const words[] = {"2.0", "3.0"};
@@ -227,6 +245,11 @@ static enum options_result take(struct options *options, int option)
     case 'v':
         options->is_verbose = true;
         return OPTIONS_RUN;
+    case LONG_VERIFY:
+        options->is_verified = true;
+        return OPTIONS_RUN;
+    case LONG_PART_BYTES:
+        return set_part_bytes(options, optarg);
     case LONG_TARGET:
         return set_target(options, optarg);
     case LONG_EMIT:
@@ -360,6 +383,7 @@ enum options_result options_read(struct options *options, int count, char **argu
                                 .jobs = processors < 1              ? 1
                                         : processors > MAXIMUM_JOBS ? MAXIMUM_JOBS
                                                                     : (unsigned)processors,
+                                .part_bytes = PART_BYTES,
                                 .features = FEATURES_TRANSLATED,
                                 .debug = DEBUG_LINES};
     bool has_target = false;

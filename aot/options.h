@@ -20,10 +20,11 @@ struct options {
     enum target target;
     enum emit emit;
     unsigned level;
-    unsigned jobs;     /* processes that generate code at a time */
-    unsigned features; /* enum feature */
-    enum debug debug;  /* -g, -g0 */
-    bool is_verbose, is_set, is_check, has_export_tables, is_without_page_zero, has_wasm_opt;
+    unsigned jobs;       /* processes that generate code at a time */
+    uint64_t part_bytes; /* of code, in a part of its own */
+    unsigned features;   /* enum feature */
+    enum debug debug;    /* -g, -g0 */
+    bool is_verbose, is_verified, is_set, is_check, has_export_tables, is_without_page_zero, has_wasm_opt;
     bool may_lack_imports;           /* --unknown-imports=trap */
     bool is_run;                     /* translate for this host, run, and end as the program did */
     struct link_option *directories; /* --dir: `file` on the host is `name` to the program */

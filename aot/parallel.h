@@ -1,16 +1,20 @@
-/* Code generation in several processes. */
+/* Work in several processes: LLVM works on one module at a time in a thread, and a process that ends gives all its
+ * memory back. */
 #ifndef TESSERA_AOT_PARALLEL_H
 #define TESSERA_AOT_PARALLEL_H
 
-#include "codegen.h"
+#include <stdbool.h>
 
-/* How many objects an optimised module becomes: depends on its size alone, so that the result does too. */
-unsigned parallel_part_count(LLVMModuleRef llvm);
+struct parallel_work {
+    unsigned count;                                                 /* jobs */
+    unsigned processes;                                             /* at a time */
+    bool (*run)(void *context, unsigned job);                       /* in a child; prints the reason of a failure */
+    void (*progress)(void *context, unsigned done, unsigned count); /* in the parent, after each job */
+    void *context;
+};
 
-/* Emits the module as `count` object files that belong together, at most `jobs` at a time. What the module kept to
- * itself becomes visible within the program, under names that begin with `instance` where LLVM made them. False: the
- * reason has been printed. */
-bool parallel_emit(const struct codegen *codegen, LLVMModuleRef llvm, const char *instance, char *const *files,
-                   unsigned count, unsigned jobs);
+/* Runs every job, each in a child of its own; begins no more once one has failed. False: one has, which has been said.
+ */
+bool parallel_run(const struct parallel_work *work);
 
 #endif

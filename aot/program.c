@@ -12,7 +12,6 @@
 #include "image/image.h"
 #include "lower/lower.h"
 #include "memory.h"
-#include "wasm/operator.h"
 
 struct native_import {
     const char *module, *name, *parameters, *result;
@@ -255,34 +254,18 @@ static bool instance_load(struct instance *instance, unsigned features, bool has
     return true;
 }
 
-/* Notes what the operators of a module ask of the whole program. False: out of memory. */
-static bool scan_function(struct program *program, const struct module *module, uint32_t function)
+/* Finds out what the instance's module asks of the whole program. */
+static bool instance_survey(struct program *program, struct instance *instance)
 {
-    struct operator_reader reader;
-    struct operation op;
-    struct module_error error;
-    bool is_read = true;
-    operator_reader_open_body(&reader, module, function);
-    while (!operator_reader_at_end(&reader) && (is_read = operator_read(&reader, &op, &error))) {
-        program->may_grow_tables |= op.code == OP_TABLE_GROW;
-        program->may_change_tables |= opcode_table[op.code].group == GROUP_TABLE && op.code != OP_TABLE_GET &&
-                                      op.code != OP_TABLE_SIZE && op.code != OP_ELEM_DROP;
-        program->has_exceptions |= opcode_table[op.code].group == GROUP_EXCEPTION;
-        program->has_tail_calls |=
-            op.code == OP_RETURN_CALL || op.code == OP_RETURN_CALL_INDIRECT || op.code == OP_RETURN_CALL_REF;
+    struct survey *survey = &instance->survey;
+    if (!survey_module(survey, &instance->module)) {
+        fprintf(stderr, "tessera-aot: out of memory\n");
+        return false;
     }
-    operator_reader_close(&reader);
-    return is_read;
-}
-
-static bool scan_module(struct program *program, const struct module *module)
-{
-    for (uint32_t i = module->imported_function_count; i < module->function_count; i++) {
-        if (!scan_function(program, module, i)) {
-            fprintf(stderr, "tessera-aot: out of memory\n");
-            return false;
-        }
-    }
+    program->may_grow_tables |= survey->grows_tables;
+    program->may_change_tables |= survey->changes_tables;
+    program->has_exceptions |= survey->has_exceptions;
+    program->has_tail_calls |= survey->has_tail_calls;
     return true;
 }
 
@@ -290,7 +273,7 @@ bool program_load(struct program *program, unsigned features)
 {
     for (uint32_t i = 0; i < program->instance_count; i++) {
         if (!instance_load(program->instances[i], features, program->has_wasm_opt) ||
-            !scan_module(program, &program->instances[i]->module))
+            !instance_survey(program, program->instances[i]))
             return false;
         if (program->debug != DEBUG_NONE)
             instance_read_dwarf(program->instances[i]);
@@ -300,12 +283,11 @@ bool program_load(struct program *program, unsigned features)
 
 /* ---- following imports ---- */
 
-uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index)
+/* What provides entity `index` of its kind, an imported one. */
+static const struct resolution *import_resolution(const struct instance *instance, enum external_kind kind,
+                                                  uint32_t index)
 {
-    uint32_t position = 0;
-    while (module->imports[position].kind != kind || module->imports[position].index != index)
-        position++;
-    return position;
+    return &instance->imports[instance->survey.import_positions[kind][index]];
 }
 
 static uint32_t imported_count(const struct module *module, enum external_kind kind)
@@ -329,8 +311,7 @@ bool program_definition(const struct instance *instance, enum external_kind kind
                         const struct instance **definer, uint32_t *defined_index, const char **symbol)
 {
     while (index < imported_count(&instance->module, kind)) {
-        const struct resolution *resolution =
-            &instance->imports[module_import_position(&instance->module, kind, index)];
+        const struct resolution *resolution = import_resolution(instance, kind, index);
         if (!resolution->provider && kind == EXTERNAL_MEMORY)
             break; /* nobody's: the instance has it */
         if (!resolution->provider) {
@@ -490,15 +471,6 @@ static bool link_native(const struct program *program, struct instance *instance
     return true;
 }
 
-static const struct module_export *module_export_find(const struct module *module, struct name name)
-{
-    for (uint32_t i = 0; i < module->export_count; i++)
-        if (module->exports[i].name.length == name.length &&
-            memcmp(module->exports[i].name.bytes, name.bytes, name.length) == 0)
-            return &module->exports[i];
-    return NULL;
-}
-
 /* "Import matching" of the core specification. When native code instantiates one by one, memories and tables may have
  * grown by then: their size is checked at run time instead of the minimum here. */
 uint64_t memory_maximum_pages(const struct limits *limits)
@@ -598,7 +570,7 @@ static bool link_import(const struct program *program, struct instance *instance
             continue;
         const struct instance *provider = instance->bindings[i].provider;
         const struct module_export *export =
-            provider->is_dropped ? NULL : module_export_find(&provider->module, import->name);
+            provider->is_dropped ? NULL : survey_export(&provider->survey, &provider->module, import->name);
         if (!export)
             return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\": %s has no such export",
                              (int)import->module.length, import->module.bytes, (int)import->name.length,
@@ -621,7 +593,7 @@ static bool link_import(const struct program *program, struct instance *instance
 bool program_defines_memory(const struct instance *instance, uint32_t memory)
 {
     return memory >= instance->module.imported_memory_count ||
-           !instance->imports[module_import_position(&instance->module, EXTERNAL_MEMORY, memory)].provider;
+           !import_resolution(instance, EXTERNAL_MEMORY, memory)->provider;
 }
 
 /* Whether some module may start threads. */
@@ -669,7 +641,7 @@ static bool link_ends(const struct program *program, const struct instance *inst
                 return link_fail(error, import->offset, "import \"%.*s\" \"%.*s\" leads in a circle",
                                  (int)import->module.length, import->module.bytes, (int)import->name.length,
                                  import->name.bytes);
-            const struct resolution *next = &at->imports[module_import_position(&at->module, import->kind, index)];
+            const struct resolution *next = import_resolution(at, import->kind, index);
             index = next->index;
             at = next->provider;
         }
@@ -783,6 +755,7 @@ static void instance_free(struct instance *instance)
     if (instance->is_loaded)
         module_free(&instance->module);
     dwarf_free(&instance->dwarf);
+    survey_free(&instance->survey);
     free(instance->imports);
     free(instance->bindings);
     free(instance->memory_bases);

@@ -10,6 +10,7 @@
 #define TESSERA_AOT_PROGRAM_H
 
 #include "dwarf/dwarf.h"
+#include "survey.h"
 #include "wasm/module.h"
 
 struct instance;
@@ -37,6 +38,7 @@ struct instance {
     struct module module;
     struct dwarf dwarf; /* where the module's code came from; empty when it does not say, or nobody asks */
     bool is_loaded;
+    struct survey survey;
     struct resolution *imports; /* one for each of module.imports */
     struct binding *bindings;   /* import module name -> instance */
     uint32_t binding_count;
@@ -95,9 +97,6 @@ void program_free(struct program *program);
  * function `*symbol`. */
 bool program_definition(const struct instance *instance, enum external_kind kind, uint32_t index,
                         const struct instance **definer, uint32_t *defined_index, const char **symbol);
-
-/* The import that provides entity `index` of its kind; `index` must be an imported one. */
-uint32_t module_import_position(const struct module *module, enum external_kind kind, uint32_t index);
 
 /* Whether the memory is the instance's own: also a shared one that it imports and nobody provides. */
 bool program_defines_memory(const struct instance *instance, uint32_t memory);

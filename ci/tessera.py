@@ -371,7 +371,28 @@ def bench_generated_code(options):
     return 0
 
 
+def bench_compile_time(options):
+    """`bench compile`: time and memory of translating, beside gcc on wasm2c's output."""
+    if options.json:
+        require_folder_of(options.json)
+    install_missing()
+    import bench_compile
+    build(["x86_64"], ["tessera-aot"], ["wasm_runtime", "wasm_linux"])
+    step("Measuring how long translating takes")
+    try:
+        bench_compile.run(options.modules, options.json)
+    except (bench_compile.CompileBenchError, debian.DebianError) as error:
+        raise Failure(str(error)) from None
+    return 0
+
+
 def command_bench(options):
+    if options.modules and options.what != "compile":
+        raise UsageFailure("modules are for `bench compile`")
+    if options.what == "compile":
+        if options.vs or options.record or options.target or options.arch:
+            raise UsageFailure("`bench compile` takes modules and --json only")
+        return bench_compile_time(options)
     if options.what == "wasm":
         if options.vs or options.record:
             raise UsageFailure("--vs and --record belong to the system's benchmarks: leave 'wasm' or the option out")
@@ -540,8 +561,10 @@ def command_line():
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
                           "                                     beside native code and other engines\n"
-                          "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code")
-    command.add_argument("what", nargs="?", choices=("system", "wasm"), default="system", help="default: system")
+                          "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code\n"
+                          "    ./tessera bench compile          time and memory of translating, beside gcc -O2 on wasm2c's output")
+    command.add_argument("what", nargs="?", choices=("system", "wasm", "compile"), default="system", help="default: system")
+    command.add_argument("modules", nargs="*", metavar="FILE.wasm", help="compile: these instead of the usual ones")
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
     command.add_argument("--record", action="store_true",

@@ -46,6 +46,7 @@ LLVMValueRef lower_call_native(struct lowering *lower, LLVMTypeRef type, LLVMVal
 static LLVMValueRef build_call(struct lowering *lower, const struct callee *callee, LLVMBasicBlockRef unwind)
 {
     uint32_t count = callee->type->parameter_count;
+    lower_carry(lower, count + callee->type->result_count);
     lower->value_count -= count;
     LLVMValueRef *arguments = lower->values + lower->value_count;
     if (callee->is_native)
@@ -87,7 +88,7 @@ static void call_and_return(struct lowering *lower, const struct callee *callee)
 
 static struct callee direct_callee(struct lowering *lower, uint32_t index)
 {
-    const struct lowered_function *function = &lower->functions[index];
+    const struct lowered_function *function = lower_called_function(lower, index);
     return (struct callee){module_function_type(lower->module, index), function->type, function->value,
                            function->is_native};
 }

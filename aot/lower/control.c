@@ -17,8 +17,9 @@ static void block_add_phis(struct lowering *lower, struct block *block, const st
     LLVMPositionBuilderAtEnd(lower->builder, here);
 }
 
-static void add_edge(struct block *block, const LLVMValueRef *values, LLVMBasicBlockRef from)
+static void add_edge(struct lowering *lower, struct block *block, const LLVMValueRef *values, LLVMBasicBlockRef from)
 {
+    lower_carry(lower, block->phi_count);
     for (uint32_t i = 0; i < block->phi_count; i++) {
         LLVMValueRef value = values[i];
         LLVMAddIncoming(block->phis[i], &value, &from, 1);
@@ -28,12 +29,12 @@ static void add_edge(struct block *block, const LLVMValueRef *values, LLVMBasicB
 /* The topmost values go along the edge from `from` to the block's label. */
 static void block_add_edge(struct lowering *lower, struct block *block, LLVMBasicBlockRef from)
 {
-    add_edge(block, lower->values + lower->value_count - block->phi_count, from);
+    add_edge(lower, block, lower->values + lower->value_count - block->phi_count, from);
 }
 
 void lower_branch(struct lowering *lower, struct block *block, const LLVMValueRef *values)
 {
-    add_edge(block, values, LLVMGetInsertBlock(lower->builder));
+    add_edge(lower, block, values, LLVMGetInsertBlock(lower->builder));
     LLVMBuildBr(lower->builder, block->target);
 }
 

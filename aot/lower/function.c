@@ -29,6 +29,20 @@ static void lower_locals(struct lowering *lower, const struct function_type *typ
     free(types);
 }
 
+/* In a function that is not optimised blocks end after this many operators: LLVM takes more than linear time in the
+ * length of one. */
+#define PLAIN_BLOCK_OPERATORS 1000
+
+static void end_long_block(struct lowering *lower, uint32_t *operators)
+{
+    if (!lower->instance->survey.is_complex[lower->function] || ++*operators < PLAIN_BLOCK_OPERATORS)
+        return;
+    LLVMBasicBlockRef next = lower_block_append(lower, "");
+    LLVMBuildBr(lower->builder, next);
+    LLVMPositionBuilderAtEnd(lower->builder, next);
+    *operators = 0;
+}
+
 /* The function itself is the outermost block; a return is a branch to it. */
 static void lower_operators(struct lowering *lower, const struct function_type *type)
 {
@@ -38,8 +52,9 @@ static void lower_operators(struct lowering *lower, const struct function_type *
     lower_block(lower, &op, NULL);
     lower->blocks[0].height = lower->value_count = 0;
 
+    uint32_t operators = 0;
     operator_reader_open_body(&reader, lower->module, lower->function);
-    while (!operator_reader_at_end(&reader)) {
+    while (lower->error->result == MODULE_OK && !operator_reader_at_end(&reader)) {
         bool is_read = lower->is_reachable ? operator_read(&reader, &op, lower->error)
                                            : operator_skip_unreachable(&reader, &op, lower->error);
         if (!is_read)
@@ -49,6 +64,8 @@ static void lower_operators(struct lowering *lower, const struct function_type *
         bool is_early_end = operator_ends_block_early(op.code);
         row->handler(lower, &op, row);
         lower->is_reachable &= !is_early_end;
+        if (lower->is_reachable && lower->block_count > 0)
+            end_long_block(lower, &operators);
     }
     operator_reader_close(&reader);
 }
@@ -93,6 +110,7 @@ bool lower_function_body(struct lowering *lower, uint32_t function)
     const struct function_type *type = module_function_type(lower->module, function);
     const struct function_body *body = &lower->module->functions[function].body;
     lower->function = function;
+    lower->body_bytes += body->size;
     lower->llvm_function = lower->functions[function].value;
     lower->values =
         allocate((size_t)body->maximum_stack + type->parameter_count + type->result_count + 1, sizeof *lower->values);
@@ -109,6 +127,10 @@ bool lower_function_body(struct lowering *lower, uint32_t function)
     if (lower->error->result == MODULE_OK)
         lower_epilogue(lower, type);
     lower_debug_pause(lower);
+    for (uint32_t i = 0; i < lower->block_count; i++) { /* left open by an error */
+        free(lower->blocks[i].phis);
+        free(lower->blocks[i].else_values);
+    }
     free(lower->values);
     free(lower->blocks);
     free(lower->locals);

@@ -9,18 +9,39 @@
 
 /* ---- linkage ---- */
 
-/* Whether other objects may refer to what this instance defines. */
+/* Whether other instances may refer to what this one defines. */
 static bool is_shared(const struct lowering *lower)
 {
     return lower->program->instance_count > 1 || lower->program->has_export_tables;
 }
 
+/* Whether other objects of this instance may. */
+static bool is_divided(const struct lowering *lower)
+{
+    return !lower->part->has_variables || lower->part->has_functions_beside;
+}
+
 static void set_linkage(const struct lowering *lower, LLVMValueRef symbol)
 {
-    if (is_shared(lower))
+    if (is_shared(lower) || is_divided(lower))
         LLVMSetVisibility(symbol, LLVMHiddenVisibility);
     else
         LLVMSetLinkage(symbol, LLVMInternalLinkage);
+}
+
+/* The value of a variable of the instance's own. Where another object defines it, LLVM may know the value if it never
+ * changes. */
+static void set_initial(const struct lowering *lower, LLVMValueRef variable, LLVMValueRef initial, bool is_constant)
+{
+    if (is_constant)
+        LLVMSetGlobalConstant(variable, true);
+    if (lower->part->has_variables) {
+        LLVMSetInitializer(variable, initial);
+        set_linkage(lower, variable);
+    } else if (is_constant) {
+        LLVMSetInitializer(variable, initial);
+        LLVMSetLinkage(variable, LLVMAvailableExternallyLinkage);
+    }
 }
 
 /* A variable that each thread has its own of. */
@@ -69,6 +90,14 @@ static LLVMValueRef declare_foreign(struct lowering *lower, const struct instanc
     return value;
 }
 
+/* Whether the function's body belongs to this part. */
+static bool is_defined_here(const struct lowering *lower, uint32_t function)
+{
+    const struct lower_part *part = lower->part;
+    return function >= part->first_function && function < part->end_function &&
+           (!part->has_functions_beside || lower->instance->survey.is_complex[function] == part->is_plain);
+}
+
 static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMTypeRef type)
 {
     char *name = symbol_function(lower->program, lower->instance, index);
@@ -77,35 +106,72 @@ static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMType
     lower_may_unwind(lower, value);
     lower_set_convention(lower, value);
     free(name);
-    if (lower->module->functions[index].is_declared) {
+    bool is_start = lower->module->has_start && lower->module->start == index;
+    bool is_declared = lower->module->functions[index].is_declared;
+    if (is_declared || is_start || lower->part->has_functions_beside)
         /* Not local: LLVM would rename it after the first of its aliases. */
         LLVMSetVisibility(value, LLVMHiddenVisibility);
-        add_type_number(lower, value, lower->instance, lower->module->functions[index].type);
-    } else {
+    else
         LLVMSetLinkage(value, LLVMInternalLinkage);
+    if (is_declared && is_defined_here(lower, index))
+        add_type_number(lower, value, lower->instance, lower->module->functions[index].type);
+    if (lower->instance->survey.is_complex[index]) {
+        lower_function_flag(lower, value, "noinline");
+        lower_function_flag(lower, value, "optnone");
     }
     return value;
 }
 
+static void declare_function(struct lowering *lower, uint32_t index)
+{
+    struct lowered_function *function = &lower->functions[index];
+    const struct instance *definer;
+    uint32_t defined;
+    const char *symbol;
+    function->type = lower_function_type(lower, module_function_type(lower->module, index));
+    if (!program_definition(lower->instance, EXTERNAL_FUNCTION, index, &definer, &defined, &symbol)) {
+        function->value = lower_external_function(lower, symbol, function->type);
+        function->is_native = true;
+        return; /* a native function is no reference: it has no type number */
+    }
+    function->value = definer == lower->instance ? declare_own(lower, index, function->type)
+                                                 : declare_foreign(lower, definer, defined, function->type);
+    function->reference = function->value;
+}
+
+const struct lowered_function *lower_function(struct lowering *lower, uint32_t function)
+{
+    if (!lower->functions[function].value)
+        declare_function(lower, function);
+    return &lower->functions[function];
+}
+
+/* How many calls away from a function of the part a function may be whose body is borrowed, to be inlined. */
+#define BORROWED_DEPTH 3
+
+const struct lowered_function *lower_called_function(struct lowering *lower, uint32_t function)
+{
+    bool is_new = !lower->functions[function].value;
+    const struct lowered_function *lowered = lower_function(lower, function);
+    if (is_new && lower->borrowed_depth < BORROWED_DEPTH && function >= lower->module->imported_function_count &&
+        lower->module->functions[function].body.size <= lower->part->inline_bytes &&
+        !is_defined_here(lower, function) && !lower->instance->survey.is_complex[function]) {
+        if (lower->borrowed_count == lower->borrowed_capacity) {
+            lower->borrowed_capacity = 2 * lower->borrowed_capacity + 64;
+            lower->borrowed = reallocate(lower->borrowed, lower->borrowed_capacity, sizeof *lower->borrowed);
+        }
+        lower->borrowed[lower->borrowed_count++] = function;
+    }
+    return lowered;
+}
+
+/* Those that the part defines, in their order, which is that of the code; others when they are mentioned. */
 static void declare_functions(struct lowering *lower)
 {
-    const struct module *module = lower->module;
-    lower->functions = allocate(module->function_count, sizeof *lower->functions);
-    for (uint32_t i = 0; i < module->function_count; i++) {
-        struct lowered_function *function = &lower->functions[i];
-        const struct instance *definer;
-        uint32_t defined;
-        const char *symbol;
-        function->type = lower_function_type(lower, module_function_type(module, i));
-        if (!program_definition(lower->instance, EXTERNAL_FUNCTION, i, &definer, &defined, &symbol)) {
-            function->value = lower_external_function(lower, symbol, function->type);
-            function->is_native = true;
-            continue; /* a native function is no reference: it has no type number */
-        }
-        function->value = definer == lower->instance ? declare_own(lower, i, function->type)
-                                                     : declare_foreign(lower, definer, defined, function->type);
-        function->reference = function->value;
-    }
+    lower->functions = allocate(lower->module->function_count, sizeof *lower->functions);
+    for (uint32_t i = lower->part->first_function; i < lower->part->end_function; i++)
+        if (is_defined_here(lower, i))
+            declare_function(lower, i);
 }
 
 /* The body of `function`: it calls `callee`, which is native or not, and returns what that returns. */
@@ -147,6 +213,7 @@ static LLVMValueRef native_reference(struct lowering *lower, const char *symbol,
 
 LLVMValueRef lower_function_reference(struct lowering *lower, uint32_t index)
 {
+    lower_function(lower, index);
     struct lowered_function *function = &lower->functions[index];
     if (!function->reference) {
         const struct instance *definer;
@@ -167,7 +234,7 @@ LLVMValueRef lower_foreign_reference(struct lowering *lower, const struct instan
     LLVMTypeRef type = lower_function_type(lower, module_function_type(&instance->module, index));
     if (!program_definition(instance, EXTERNAL_FUNCTION, index, &definer, &defined, &symbol))
         return native_reference(lower, symbol, type, instance, instance->module.functions[index].type);
-    return definer == lower->instance ? lower->functions[defined].value
+    return definer == lower->instance ? lower_function(lower, defined)->value
                                       : declare_foreign(lower, definer, defined, type);
 }
 
@@ -199,7 +266,7 @@ static void declare_memories(struct lowering *lower)
         char *pages = pages_symbol(lower->program, definer, defined);
         memory->pages = lower_external_global(lower, pages, lower->i64);
         free(pages);
-        if (own)
+        if (own && lower->part->has_variables)
             LLVMSetInitializer(memory->pages, lower_i64(lower, limits->minimum));
         char *bytes = format_text(MEMORY_SYMBOL_PREFIX "%llx", (unsigned long long)memory->base);
         memory->bytes = lower_external_global(lower, bytes, region);
@@ -250,11 +317,13 @@ static void declare_tables(struct lowering *lower)
         }
         free(entries);
         free(size);
-        if (own) {
-            LLVMSetInitializer(table->size, lower_i32(lower, (uint32_t)limits->minimum));
-            set_linkage(lower, table->entries);
-            set_linkage(lower, table->size);
-        }
+        if (own)
+            set_initial(lower, table->size, lower_i32(lower, (uint32_t)limits->minimum),
+                        !lower->program->may_grow_tables);
+        if (own && lower->part->has_variables)
+            set_linkage(lower, table->entries); /* lower_instantiation fills it */
+        if (own)
+            LLVMSetGlobalConstant(table->entries, lower_tables_are_constant(lower));
     }
 }
 
@@ -279,11 +348,12 @@ static void declare_globals(struct lowering *lower)
         if (lower->module->globals[i].is_mutable)
             set_thread_local(lower, global->value);
         free(name);
-        if (own) {
+        bool is_hidden = is_hidden_type(lower->module->globals[i].type);
+        bool is_known = !lower->module->globals[i].is_mutable && !is_hidden;
+        if (own && (lower->part->has_variables || is_known)) {
             const struct expression initial = lower->module->globals[i].initial;
-            LLVMSetInitializer(global->value, lower_constant_expression(lower, lower->instance, initial));
-            set_linkage(lower, global->value);
-            LLVMSetExternallyInitialized(global->value, is_hidden_type(lower->module->globals[i].type));
+            set_initial(lower, global->value, lower_constant_expression(lower, lower->instance, initial), is_known);
+            LLVMSetExternallyInitialized(global->value, is_hidden);
         }
     }
 }
@@ -299,27 +369,31 @@ static void declare_tags(struct lowering *lower)
         char *name = symbol_entity(definer, "tag", defined);
         lower->tags[i] = lower_external_global(lower, name, lower->i64);
         free(name);
-        if (own) {
-            LLVMSetInitializer(lower->tags[i], lower_i64(lower, 0));
-            set_linkage(lower, lower->tags[i]);
-        }
+        if (own && lower->part->has_variables)
+            set_initial(lower, lower->tags[i], lower_i64(lower, 0), false);
     }
 }
 
 /* ---- segments ---- */
 
-static LLVMValueRef add_local(struct lowering *lower, const char *word, uint32_t index, LLVMValueRef initial,
-                              bool is_constant)
+static LLVMValueRef add_variable(struct lowering *lower, const char *word, uint32_t index, LLVMTypeRef type,
+                                 bool is_constant)
 {
     char *name = symbol_entity(lower->instance, word, index);
-    LLVMValueRef global = LLVMAddGlobal(lower->llvm, LLVMTypeOf(initial), name);
+    LLVMValueRef global = lower_external_global(lower, name, type);
     free(name);
-    LLVMSetInitializer(global, initial);
-    LLVMSetLinkage(global, LLVMInternalLinkage);
     LLVMSetGlobalConstant(global, is_constant);
     if (!is_constant)
         set_thread_local(lower, global);
     return global;
+}
+
+/* What no other instance can name. */
+static void set_local_initial(const struct lowering *lower, LLVMValueRef variable, LLVMValueRef initial)
+{
+    LLVMSetInitializer(variable, initial);
+    if (!is_divided(lower))
+        LLVMSetLinkage(variable, LLVMInternalLinkage);
 }
 
 static void declare_data(struct lowering *lower)
@@ -327,9 +401,13 @@ static void declare_data(struct lowering *lower)
     lower->data = allocate(lower->module->data_count, sizeof *lower->data);
     for (uint32_t i = 0; i < lower->module->data_count; i++) {
         const struct data_segment *data = &lower->module->data[i];
+        lower->data[i].bytes = add_variable(lower, "data", i, LLVMArrayType2(lower->i8, data->size), true);
+        lower->data[i].length = add_variable(lower, "datalength", i, lower->i32, false);
+        if (!lower->part->has_variables)
+            continue;
         LLVMValueRef bytes = LLVMConstStringInContext2(lower->context, (const char *)data->bytes, data->size, true);
-        lower->data[i].bytes = add_local(lower, "data", i, bytes, true);
-        lower->data[i].length = add_local(lower, "datalength", i, lower_i32(lower, data->size), false);
+        set_local_initial(lower, lower->data[i].bytes, bytes);
+        set_local_initial(lower, lower->data[i].length, lower_i32(lower, data->size));
     }
 }
 
@@ -339,20 +417,30 @@ static LLVMValueRef element_value(struct lowering *lower, const struct element_s
                               : lower_constant_expression(lower, lower->instance, segment->expressions[index]);
 }
 
+static LLVMValueRef element_values(struct lowering *lower, const struct element_segment *segment)
+{
+    LLVMValueRef *values = allocate(segment->count, sizeof *values);
+    for (uint32_t entry = 0; entry < segment->count; entry++)
+        values[entry] = element_value(lower, segment, entry);
+    LLVMValueRef array = LLVMConstArray2(lower->pointer, values, segment->count);
+    free(values);
+    return array;
+}
+
 /* A declarative segment counts as dropped from the start. */
 static void declare_elements(struct lowering *lower)
 {
     lower->elements = allocate(lower->module->element_count, sizeof *lower->elements);
     for (uint32_t i = 0; i < lower->module->element_count; i++) {
         const struct element_segment *segment = &lower->module->elements[i];
-        LLVMValueRef *values = allocate(segment->count, sizeof *values);
-        for (uint32_t entry = 0; entry < segment->count; entry++)
-            values[entry] = element_value(lower, segment, entry);
-        LLVMValueRef array = LLVMConstArray2(lower->pointer, values, segment->count);
+        LLVMTypeRef type = LLVMArrayType2(lower->pointer, segment->count);
         uint32_t length = segment->mode == SEGMENT_DECLARATIVE ? 0 : segment->count;
-        lower->elements[i].bytes = add_local(lower, "elements", i, array, true);
-        lower->elements[i].length = add_local(lower, "elementslength", i, lower_i32(lower, length), false);
-        free(values);
+        lower->elements[i].bytes = add_variable(lower, "elements", i, type, true);
+        lower->elements[i].length = add_variable(lower, "elementslength", i, lower->i32, false);
+        if (!lower->part->has_variables)
+            continue;
+        set_local_initial(lower, lower->elements[i].bytes, element_values(lower, segment));
+        set_local_initial(lower, lower->elements[i].length, lower_i32(lower, length));
     }
 }
 
@@ -369,12 +457,11 @@ static void export_native(struct lowering *lower, const struct lowered_function 
     forward_call(lower, wrapper, function->value, function->type, false);
 }
 
-/* Under the names by which native code and other objects find them. */
+/* Under the names by which native code and other instances find them. */
 static void export_functions(struct lowering *lower)
 {
-    for (uint32_t i = lower->module->imported_function_count; is_shared(lower) && i < lower->module->function_count;
-         i++) {
-        if (!lower->module->functions[i].is_declared)
+    for (uint32_t i = lower->part->first_function; is_shared(lower) && i < lower->part->end_function; i++) {
+        if (!lower->module->functions[i].is_declared || !is_defined_here(lower, i))
             continue;
         char *name = symbol_entity(lower->instance, "function", i);
         add_alias(lower, lower->functions[i].value, lower->functions[i].type, name);
@@ -382,7 +469,7 @@ static void export_functions(struct lowering *lower)
     }
     for (uint32_t i = 0; lower->instance == lower->program->instances[0] && i < lower->module->export_count; i++) {
         const struct module_export *export = &lower->module->exports[i];
-        if (export->kind != EXTERNAL_FUNCTION || export->index < lower->module->imported_function_count)
+        if (export->kind != EXTERNAL_FUNCTION || !is_defined_here(lower, export->index))
             continue;
         char *mangled = symbol_mangle(export->name.bytes, export->name.length);
         char *name = format_text("wasm_export_%s", mangled);
@@ -397,6 +484,7 @@ static void export_functions(struct lowering *lower)
 static void lowering_free(struct lowering *lower)
 {
     free(lower->functions);
+    free(lower->borrowed);
     free(lower->memories);
     free(lower->tables);
     free(lower->globals);
@@ -407,12 +495,37 @@ static void lowering_free(struct lowering *lower)
         LLVMDisposeBuilder(lower->builder);
 }
 
+/* Bodies of functions from elsewhere, for LLVM to inline and then to drop. Those found on the way are at the end of the
+ * list and one call further away. */
+static void lower_borrowed(struct lowering *lower)
+{
+    uint32_t end = lower->borrowed_count;
+    lower->borrowed_depth = 1;
+    for (uint32_t i = 0; lower->error->result == MODULE_OK && i < lower->borrowed_count; i++) {
+        if (i == end) {
+            lower->borrowed_depth++;
+            end = lower->borrowed_count;
+        }
+        LLVMSetLinkage(lower->functions[lower->borrowed[i]].value, LLVMAvailableExternallyLinkage);
+        lower_function_body(lower, lower->borrowed[i]);
+    }
+}
+
+static void lower_bodies(struct lowering *lower)
+{
+    const struct lower_part *part = lower->part;
+    for (uint32_t i = part->first_function; lower->error->result == MODULE_OK && i < part->end_function; i++)
+        if (is_defined_here(lower, i))
+            lower_function_body(lower, i);
+}
+
 LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *program, const struct instance *instance,
-                             enum target target, struct module_error *error)
+                             const struct lower_part *part, enum target target, struct module_error *error)
 {
     struct lowering lower = {.program = program,
                              .instance = instance,
                              .module = &instance->module,
+                             .part = part,
                              .target = target,
                              .error = error,
                              .context = context,
@@ -428,13 +541,14 @@ LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *progr
     declare_tags(&lower);
     declare_data(&lower);
     declare_elements(&lower);
-    for (uint32_t i = lower.module->imported_function_count;
-         error->result == MODULE_OK && i < lower.module->function_count; i++)
-        lower_function_body(&lower, i);
+    lower_bodies(&lower);
+    if (error->result == MODULE_OK)
+        lower_borrowed(&lower);
     if (error->result == MODULE_OK) {
-        lower_instantiation(&lower);
+        if (part->has_variables)
+            lower_instantiation(&lower);
         export_functions(&lower);
-        if (program->has_export_tables)
+        if (part->has_variables && program->has_export_tables)
             lower_export_table(&lower);
     }
     lower_debug_close(&lower);

@@ -39,6 +39,13 @@ static uint32_t static_segment_count(struct lowering *lower)
     return count;
 }
 
+bool lower_tables_are_constant(struct lowering *lower)
+{
+    const struct program *program = lower->program;
+    return !program->may_change_tables && !program->has_export_tables && program->instance_count == 1 &&
+           static_segment_count(lower) == lower->module->element_count;
+}
+
 static void fill_table(struct lowering *lower, uint32_t index, uint32_t static_segments)
 {
     const struct lowered_table *table = &lower->tables[index];
@@ -137,7 +144,7 @@ void lower_instantiation(struct lowering *lower)
     apply_elements(lower, static_segments);
     apply_data(lower);
     if (lower->module->has_start) {
-        const struct lowered_function *start = &lower->functions[lower->module->start];
+        const struct lowered_function *start = lower_function(lower, lower->module->start);
         if (start->is_native)
             lower_call(lower, start->type, start->value, NULL, 0);
         else

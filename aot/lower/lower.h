@@ -88,6 +88,7 @@ struct lowering {
     const struct program *program;
     const struct instance *instance;
     const struct module *module;
+    const struct lower_part *part;
     enum target target;
     struct module_error *error;
 
@@ -97,7 +98,9 @@ struct lowering {
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, pointer, nothing;
     struct lowered_debug *debug; /* NULL: instructions have no locations */
 
-    struct lowered_function *functions;
+    struct lowered_function *functions; /* by lower_function */
+    uint32_t *borrowed; /* functions from elsewhere whose bodies are wanted, in the order of their finding */
+    uint32_t borrowed_count, borrowed_capacity;
     struct lowered_memory *memories;
     struct lowered_table *tables;
     struct lowered_global *globals;
@@ -105,8 +108,12 @@ struct lowering {
     struct lowered_segment *data;
     struct lowered_segment *elements;
 
+    uint64_t carried_count; /* values that branches and calls carry */
+    uint64_t body_bytes;    /* of the functions so far, this one included */
+
     /* The function being lowered. */
     uint32_t function;
+    unsigned borrowed_depth; /* 0: a function of the part; else how many calls away from one */
     LLVMValueRef llvm_function;
     LLVMValueRef *locals; /* allocas */
     LLVMTypeRef *local_types;
@@ -139,9 +146,23 @@ extern const struct lowering_row lowering_rows[OPCODE_COUNT];
 /* The memory at address B is the external object "memory@B" until lower_place_memories. */
 #define MEMORY_SYMBOL_PREFIX "memory@"
 
-/* The LLVM module of one instance of a linked program; the caller disposes of it. NULL: *error. */
+/* What of an instance one LLVM module defines: the bodies of a range of functions, and perhaps the variables. */
+struct lower_part {
+    uint32_t first_function, end_function;
+    bool is_plain;      /* of the range only the functions that are too complex to be optimised; else the others */
+    bool has_variables; /* globals, tables, tags, segments, the code that instantiates */
+    bool has_functions_beside; /* some function's body is elsewhere */
+    uint32_t inline_bytes;     /* smaller functions from elsewhere are there to be inlined; 0: none are */
+};
+
+/* The LLVM module of a part of an instance of a linked program; the caller disposes of it. NULL: *error. */
 LLVMModuleRef lower_instance(LLVMContextRef context, const struct program *program, const struct instance *instance,
-                             enum target target, struct module_error *error);
+                             const struct lower_part *part, enum target target, struct module_error *error);
+
+/* A function of the instance's index space; declared when it was not. */
+const struct lowered_function *lower_function(struct lowering *lower, uint32_t function);
+/* The same for one that is called: its body may be wanted, to be inlined. */
+const struct lowered_function *lower_called_function(struct lowering *lower, uint32_t function);
 
 /* After optimisation: memories are constant addresses from here on. */
 void lower_place_memories(LLVMModuleRef llvm);
@@ -167,6 +188,9 @@ LLVMValueRef lower_constant_expression(struct lowering *lower, const struct inst
 /* ---- instantiate.c ---- */
 
 void lower_instantiation(struct lowering *lower);
+
+/* Whether what the instance's tables hold is there from the start and stays. */
+bool lower_tables_are_constant(struct lowering *lower);
 
 /* ---- program.c ---- */
 
@@ -209,6 +233,7 @@ LLVMTypeRef lower_results_type(const struct lowering *lower, const struct functi
 LLVMTypeRef lower_function_type(const struct lowering *lower, const struct function_type *type);
 /* Attributes that every function of ours has. */
 void lower_function_attributes(const struct lowering *lower, LLVMValueRef function);
+void lower_function_flag(const struct lowering *lower, LLVMValueRef function, const char *name);
 /* A function through which exceptions may pass, in a program that has any. */
 void lower_may_unwind(const struct lowering *lower, LLVMValueRef function);
 LLVMValueRef lower_i32(const struct lowering *lower, uint32_t value);
@@ -222,6 +247,8 @@ LLVMValueRef lower_external_global(struct lowering *lower, const char *name, LLV
 void lower_push(struct lowering *lower, LLVMValueRef value);
 LLVMValueRef lower_pop(struct lowering *lower);
 LLVMValueRef lower_widen(struct lowering *lower, LLVMValueRef index);
+/* A branch or call carries `count` values. Too many in all are an error, at which the function's lowering ends. */
+void lower_carry(struct lowering *lower, uint32_t count);
 LLVMBasicBlockRef lower_block_append(struct lowering *lower, const char *name);
 LLVMValueRef lower_call_intrinsic(struct lowering *lower, const char *name, LLVMTypeRef *overloads, uint32_t count,
                                   LLVMValueRef *arguments, uint32_t argument_count);

@@ -93,7 +93,7 @@ static LLVMValueRef call_thunk(struct lowering *lower, uint32_t function)
         arguments[i] = LLVMBuildLoad2(lower->builder, value, slot_address(lower, slots, slot), "");
         LLVMSetAlignment(arguments[i], 8);
     }
-    const struct lowered_function *callee = &lower->functions[function];
+    const struct lowered_function *callee = lower_function(lower, function);
     LLVMValueRef result = callee->is_native
                               ? lower_call(lower, callee->type, callee->value, arguments, type->parameter_count)
                               : lower_call_wasm(lower, callee->type, callee->value, arguments, type->parameter_count);

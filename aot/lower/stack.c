@@ -1,4 +1,6 @@
 /* The value stack and the small things that every handler uses. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lower/lower.h"
@@ -11,6 +13,25 @@ void lower_push(struct lowering *lower, LLVMValueRef value)
 LLVMValueRef lower_pop(struct lowering *lower)
 {
     return lower->values[--lower->value_count];
+}
+
+/* What branches and calls carry is in no proportion to the bytes that say so: a branch of two bytes may carry a
+ * thousand values. In code that a compiler made it is less than one for each byte. */
+#define CARRIED_VALUES_FREE     1000000u
+#define CARRIED_VALUES_PER_BYTE 8u
+
+void lower_carry(struct lowering *lower, uint32_t count)
+{
+    lower->carried_count += count;
+    if (lower->carried_count <= CARRIED_VALUES_FREE + CARRIED_VALUES_PER_BYTE * lower->body_bytes ||
+        lower->error->result != MODULE_OK)
+        return;
+    *lower->error = (struct module_error){.result = MODULE_UNSUPPORTED,
+                                          .offset = lower->module->functions[lower->function].body.offset,
+                                          .function = lower->function};
+    snprintf(lower->error->message, sizeof lower->error->message,
+             "branches and calls carry too many values: %" PRIu64 " in %" PRIu64 " bytes of code", lower->carried_count,
+             lower->body_bytes);
 }
 
 /* An index of either width as i64. */

@@ -68,7 +68,7 @@ static void set_attribute(const struct lowering *lower, LLVMValueRef function, c
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
 }
 
-static void set_flag(const struct lowering *lower, LLVMValueRef function, const char *name)
+void lower_function_flag(const struct lowering *lower, LLVMValueRef function, const char *name)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
@@ -79,8 +79,8 @@ static void set_flag(const struct lowering *lower, LLVMValueRef function, const 
  * page, so calls stay calls and big frames are probed; frame pointers let the tracer walk the stack. */
 void lower_function_attributes(const struct lowering *lower, LLVMValueRef function)
 {
-    set_flag(lower, function, "null_pointer_is_valid");
-    set_flag(lower, function, "nounwind");
+    lower_function_flag(lower, function, "null_pointer_is_valid");
+    lower_function_flag(lower, function, "nounwind");
     set_attribute(lower, function, "disable-tail-calls", "true");
     set_attribute(lower, function, "frame-pointer", "all");
     set_attribute(lower, function, "tune-cpu", "generic"); /* not for the oldest CPU that has the instructions */

@@ -18,6 +18,7 @@ import argparse
 import itertools
 import os
 import pathlib
+import pty
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ import sys
 import tempfile
 
 import exnref
+import hostile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -114,7 +116,19 @@ class Case:
             first = image.read_bytes()
             assert self.translate(folder, image).returncode == 0 and image.read_bytes() == first, "not deterministic"
             self.check_run(image)
+            self.check_parts(folder)
             self.check_assembly(folder)
+
+    def check_parts(self, folder):
+        """In many parts: the same bytes from any number of processes, and the same outcome."""
+        images = []
+        for jobs in ("1", "2", "7"):
+            image = folder / f"parts{jobs}"
+            done = self.translate(folder, image, "--part-bytes", "60", "-j", jobs, "--verify")
+            assert done.returncode == 0, f"not translated in parts ({done.returncode}): {done.stderr}"
+            images.append(image.read_bytes())
+        assert images[0] == images[1] == images[2], "in parts: not the same from 1, 2 and 7 processes"
+        self.check_run(image)
 
 
 def check_commands(options):
@@ -224,26 +238,75 @@ def parts_source(functions=450, steps=60):
 
 
 def check_parts(options):
-    """Code generated in several processes: the same bytes whatever their number, and a program that works."""
+    """A module of many parts as it comes, with and without optimisation: the same bytes from any number of processes, and
+    a program that works."""
     source, wanted = parts_source()
-    more = [] if host_maps_page_zero() else ["--no-page-zero"]
+    problems = []
     with tempfile.TemporaryDirectory(prefix="aot-") as folder:
         module = pathlib.Path(folder) / "parts.wasm"
         (pathlib.Path(folder) / "parts.wat").write_text(source)
         assert run(["wat2wasm", str(module.with_suffix(".wat")), "-o", str(module)]).returncode == 0
-        images = []
-        for jobs in ("1", "3"):
-            image = pathlib.Path(folder) / f"parts{jobs}"
-            done = run([options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library",
-                        "libwasm_linux.a", *more, "-O0", "-j", jobs, "-o", str(image), str(module)])
-            if done.returncode != 0:
-                return [f"parts -j {jobs}: status {done.returncode}: {done.stderr}"]
-            images.append(image.read_bytes())
-        runner = ["qemu-aarch64-static"] if options.target == "arm64" and os.uname().machine != "aarch64" else []
-        done = run([*runner, str(image)])
-    problems = [] if images[0] == images[1] else ["parts: -j 1 and -j 3 differ"]
-    if done.returncode != wanted:
-        problems.append(f"parts: status {done.returncode} instead of {wanted}: {done.stderr}")
+        for level, jobs in (("0", "127"), ("2", "12")):
+            images = []
+            for number in jobs:
+                image = pathlib.Path(folder) / f"parts{number}"
+                done = translate_and_run(options, module, image, f"-O{level}", "-j", number, "--part-bytes", "30000")
+                if done.returncode != wanted:
+                    problems.append(f"parts -O{level} -j {number}: status {done.returncode} instead of {wanted}: {done.stderr}")
+                images.append(image.read_bytes() if image.exists() else None)
+            if any(bytes_ != images[0] for bytes_ in images):
+                problems.append(f"parts -O{level}: the number of processes makes a difference")
+    return problems
+
+
+def check_hostile(options):
+    """Functions that LLVM's optimiser takes minutes or gigabytes for end soon, with an image or a message."""
+    problems = []
+    for name, shape in hostile.SHAPES.items():
+        with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+            module, image = pathlib.Path(folder) / "hostile.wasm", pathlib.Path(folder) / "image"
+            module.write_bytes(shape(100000))
+            begin = os.times()
+            try:
+                done = run([options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library", "libwasm_linux.a",
+                            "-j", "1", "-o", str(image), str(module)])
+            except subprocess.TimeoutExpired:
+                problems.append(f"hostile {name}: no end")
+                continue
+            seconds = os.times().children_user - begin.children_user
+            if name == "carried" and (done.returncode != 1 or "carry too many values" not in done.stderr):
+                problems.append(f"hostile {name}: status {done.returncode}: {done.stderr}")
+            if name != "carried" and (done.returncode != 0 or not image.exists()):
+                problems.append(f"hostile {name}: status {done.returncode}: {done.stderr}")
+            if seconds > 10:
+                problems.append(f"hostile {name}: {seconds} s of CPU time")
+    return problems
+
+
+def check_progress(options):
+    """On a terminal a line that says what is being done, and is gone in the end; else nothing; with -v, times."""
+    source, _ = parts_source(100, 20)
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="aot-") as folder:
+        module = pathlib.Path(folder) / "progress.wasm"
+        (pathlib.Path(folder) / "progress.wat").write_text(source)
+        assert run(["wat2wasm", str(module.with_suffix(".wat")), "-o", str(module)]).returncode == 0
+        command = [options.aot, "--target", options.target, "--lib-dir", options.lib_dir, "--library", "libwasm_linux.a",
+                   "--part-bytes", "5000", "-o", str(module.with_suffix("")), str(module)]
+        ours, theirs = pty.openpty()
+        done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, timeout=60, check=False)
+        os.close(theirs)
+        shown = os.read(ours, 1 << 20).decode()
+        os.close(ours)
+        if done.returncode or not re.search(r"translate \S+progress.wasm: 1 of \d+", shown) or not shown.endswith("\r\033[K"):
+            problems.append(f"progress on a terminal: status {done.returncode}, {shown!r}")
+        done = run(command)
+        if done.returncode or done.stderr or done.stdout:
+            problems.append(f"progress elsewhere: status {done.returncode}, {done.stderr!r}, {done.stdout!r}")
+        done = run([*command, "-v"])
+        for text in ("load ", "lower main.part0", "optimise main.part1", "generate main.variables", "link "):
+            if not re.search(rf"^ +\d+\.\d{{3}} s  {text}", done.stderr, re.MULTILINE):
+                problems.append(f"-v: no time of '{text}' in {done.stderr!r}")
     return problems
 
 
@@ -329,6 +392,7 @@ def main():
             problems.append(f"{file.name}: {problem}")
     if not options.cases:
         problems += check_commands(options) + check_damage(options) + check_programs(options) + check_vectors(options)
+        problems += check_hostile(options) + check_progress(options)
         problems += check_parts(options) + check_throwing(options) + check_exception_references(options)
     for problem in problems:
         print(f"FAIL {problem}")
