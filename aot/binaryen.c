@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "memory.h"
 
 /* What Debian's Binaryen 108 knows of the language that we translate. */
@@ -76,9 +77,9 @@ uint8_t *binaryen_optimise(const uint8_t *bytes, size_t size, size_t *optimised_
     const char *place = getenv("TMPDIR");
     char *folder = format_text("%s/tessera-aot.XXXXXX", place && place[0] ? place : "/tmp");
     uint8_t *optimised = NULL;
-    if (mkdtemp(folder)) {
+    if (cleanup_make_folder(folder)) {
         optimised = optimise_in(folder, bytes, size, optimised_size);
-        rmdir(folder);
+        cleanup_remove_folder(folder);
     } else {
         fprintf(stderr, "%s: %s\n", folder, strerror(errno));
     }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "codegen.h"
 #include "image/image_write.h"
 #include "link.h"
@@ -390,7 +391,7 @@ static bool make_image(struct translation *translation, const char *file)
 {
     translation->folder = strcmp(file, "-") == 0 ? format_text("%s/tessera-aot.XXXXXX", temporary_place())
                                                  : format_text("%s.XXXXXX", file);
-    if (!mkdtemp(translation->folder)) {
+    if (!cleanup_make_folder(translation->folder)) {
         fprintf(stderr, "%s: %s\n", file, strerror(errno));
         free(translation->folder);
         translation->folder = NULL;
@@ -460,7 +461,7 @@ static void translation_free(struct translation *translation)
         free(translation->objects[i]);
     }
     if (translation->folder)
-        rmdir(translation->folder);
+        cleanup_remove_folder(translation->folder);
     free(translation->folder);
     free(translation->objects);
     free(translation->job_ends);
@@ -511,7 +512,7 @@ static int run(const struct options *options)
     if (is_executable_image(options->input))
         return run_image(options, options->input);
     char *folder = format_text("%s/tessera-aot.XXXXXX", temporary_place());
-    if (!mkdtemp(folder)) {
+    if (!cleanup_make_folder(folder)) {
         fprintf(stderr, "%s: %s\n", folder, strerror(errno));
         free(folder);
         return 1;
@@ -519,7 +520,7 @@ static int run(const struct options *options)
     char *image = format_text("%s/image", folder);
     int status = translate_file(options, image) ? run_image(options, image) : 1;
     unlink(image);
-    rmdir(folder);
+    cleanup_remove_folder(folder);
     free(image);
     free(folder);
     return status;

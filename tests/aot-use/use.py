@@ -9,9 +9,11 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HELLO = """(module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -197,6 +199,21 @@ class Checks:
         self.expect(list(places.iterdir()) == [], f"left in TMPDIR: {list(places.iterdir())}")
         left = set(self.folder.iterdir()) - set(before) - {places, self.folder / "broken.o"}
         self.expect(not left, f"left behind: {left}")
+
+    def check_interrupted(self):
+        """A signal in the middle of it leaves nothing behind either."""
+        place = self.folder / "interrupted"
+        place.mkdir()
+        process = subprocess.Popen([self.options.aot, "--target", self.options.target, "-O3", "-j1", "--lib-dir",
+                                    self.options.lib_dir, "--library", "libwasm_linux.a", "-o", place / "image",
+                                    f"{self.options.wasm_dir}/files.wasm"], stderr=subprocess.PIPE)
+        while process.poll() is None and not list(place.iterdir()):
+            time.sleep(0.001)
+        process.terminate()
+        process.wait(timeout=60)
+        process.stderr.close()
+        self.expect(process.returncode == -signal.SIGTERM and list(place.iterdir()) == [],
+                    f"SIGTERM: status {process.returncode}, left behind: {list(place.iterdir())}")
 
     def options_unused(self):
         text = self.run("--help").stdout.decode()

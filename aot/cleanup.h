@@ -1,0 +1,13 @@
+/* Intermediate folders: removed with what is in them when a signal ends the process. */
+#ifndef TESSERA_AOT_CLEANUP_H
+#define TESSERA_AOT_CLEANUP_H
+
+#include <stdbool.h>
+
+/* Makes the folder that `name` is a pattern for, as mkdtemp. False with errno. One made later goes first. */
+bool cleanup_make_folder(char *name);
+
+/* The folder is empty and is removed; it was the last that was made. */
+void cleanup_remove_folder(const char *name);
+
+#endif
