@@ -135,6 +135,9 @@ class Checks:
             self.expect(re.search(rb"\d\.\d+ s  " + step, done.stderr), f"-v: no time for {step}: {done.stderr}")
         done = self.make("--verbose", "-j", "2", "-o", "image", "hello.wasm")
         self.expect(b" s  load" in done.stderr, f"--verbose: {done.stderr}")
+        done = self.start("--part-bytes", "500", "--verify", f"{self.options.wasm_dir}/lines.wasm", "e")
+        self.expect((done.returncode, done.stdout) == (7, b"none\n"), f"--part-bytes --verify: {done}")
+        self.expect(self.run("--part-bytes", "none", "hello.wasm").returncode == 1, "--part-bytes none is taken")
         done = self.run("--check", "hello.wasm", "hello.wat", "missing.wasm")
         self.expect(done.returncode == 1 and done.stdout.startswith(b"hello.wasm: ok\nhello.wat: 0x0: ") and
                     done.stdout.endswith(b"missing.wasm: ok\n"), f"--check: {done.stdout}")
