@@ -208,6 +208,8 @@ struct process_options {
     uint32_t argument_bytes;
     uint32_t stdio; /* modes of a child */
 };
+/* An empty one with a number of its own; NULL: there is none, or no memory. */
+struct process *process_allocate(void);
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);

@@ -1,0 +1,171 @@
+/* How a process ends: everything back, and everyone concerned told. The system's end with the last essential one. */
+#include "proto/console.h"
+#include "proto/process.h"
+#include "server.h"
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+static bool is_expected(const struct process *process, const char *text)
+{
+    const struct system_program *program = process->description;
+    const char *expected = program->expect_text.length ? system_text(server.system, program->expect_text) : "";
+    static const char trap[] = "wasm trap: ", killed[] = "killed: ";
+    switch ((enum system_expect)program->expect) {
+    case SYSTEM_EXPECT_EXIT:
+        return process->end == PROCESS_ENDED_EXIT && process->end_status == program->expect_status;
+    case SYSTEM_EXPECT_TRAP:
+        return process->end == PROCESS_ENDED_TRAP && text_begins(text, trap) &&
+               text_begins(text + sizeof(trap) - 1, expected);
+    case SYSTEM_EXPECT_KILLED:
+        return process->end == PROCESS_ENDED_KILLED && text_begins(text, killed) &&
+               text_begins(text + sizeof(killed) - 1, expected);
+    case SYSTEM_EXPECT_FAULT:
+        return process->end == PROCESS_ENDED_FAULT || process->end == PROCESS_ENDED_TRAP ||
+               process->end == PROCESS_ENDED_EXIT;
+    case SYSTEM_EXPECT_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void root_tell(const struct process *process, const char *text)
+{
+    size_t length = text_length(text);
+    if (length > 400)
+        length = 400;
+    struct message m = {message_info(ROOT_PROGRAM_ENDED, 0, 5 + message_words(length)),
+                        {process->program, process->end, process->end_status, is_expected(process, text), length}};
+    message_put(&m, 5, text, length);
+    (void)syscall_call(PROCESS_CAP_SERVER, &m);
+}
+
+static void children_end(const struct process *parent)
+{
+    for (uint32_t i = 1; i <= server.top; i++) {
+        struct process *child = server.processes[i];
+        if (!child || child->parent != parent->index || child->parent_generation != parent->generation)
+            continue;
+        if (child->end == PROCESS_RUNNING)
+            process_end(child, PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT, "killed: its parent ended");
+        else
+            process_forget(child);
+    }
+}
+
+static void announce(struct process *process)
+{
+    struct message m = {message_info(CONSOLE_GONE, 0, 1), {process->index}};
+    channels_process_ended(process);
+    services_process_ended(process);
+    (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
+}
+
+static void memory_settle(struct process *process)
+{
+    struct process *parent = process_find(process->parent, process->parent_generation);
+    if (parent)
+        parent->memory_extra -= process->charged_to_parent;
+    task_destroy(&process->task);
+}
+
+/* What processes used must be back when none is left: said each time, so that no leak stays unseen. */
+static void memory_account(void)
+{
+    uint64_t blocks = server.pool.used_bytes[0] - ((uint64_t)server.own_blocks << POOL_BLOCK_BITS);
+    uint64_t pages = server.pool.used_bytes[1] - server.own_pages - (server.spare ? server.spare->self.bytes : 0);
+    for (uint32_t i = 1; i <= server.top; i++)
+        if (server.processes[i])
+            return;
+    if (blocks || pages)
+        log_text("process: MEMORY NOT RETURNED: %lu bytes of objects, %lu bytes of pages\n", blocks, pages);
+    else
+        log_text("process: all memory returned, %lu KiB free, %u rows of slots\n", server.pool.free_bytes >> 10,
+                 server.pool.row_count);
+}
+
+/* Servers put away what they have, and exit; one that takes too long is killed. */
+#define FINISH_NS       60000000000ul
+#define SERVER_RESTARTS 100
+
+static void server_finish(struct process *process)
+{
+    if (!process->finish_signal) {
+        cptr slot;
+        if (!task_slot(&process->task, &slot) ||
+            cnode_mint(SERVER_CAP_CNODE, slot, SERVER_CAP_CNODE, process->task.notification, RIGHT_SEND,
+                       PROCESS_SIGNAL_FINISH) != ERROR_NONE)
+            return;
+        process->finish_signal = slot;
+    }
+    process->deadline_ticks = clock_ticks() + clock_ticks_of(FINISH_NS, server.start->timer_hz);
+    deadline_set(process->deadline_ticks);
+    notification_signal(process->finish_signal);
+}
+
+/* At once: its clients, which are less urgent, find it there again when they run. */
+static void server_restart(uint32_t program)
+{
+    static uint32_t restarts;
+    struct process_options options = {.program = program};
+    struct process *process;
+    if (restarts++ == SERVER_RESTARTS || process_create(&options, &process) != 0)
+        server_give_up("server '%s' ends again and again",
+                       system_text(server.system, system_program_at(server.system, program)->name));
+    process_run(process);
+}
+
+/* The essential programs have ended: so do the servers, and then the system. */
+static void system_end(void)
+{
+    uint32_t servers = 0;
+    for (uint32_t i = 1; i <= server.top; i++) {
+        struct process *process = server.processes[i];
+        if (!process || !process->is_server || process->end != PROCESS_RUNNING)
+            continue;
+        servers++;
+        if (!server.is_ending)
+            server_finish(process);
+    }
+    server.is_ending = true;
+    if (servers > 0)
+        return;
+    memory_account();
+    struct message m = {message_info(ROOT_ALL_ENDED, 0, 1), {server.started}};
+    (void)syscall_call(PROCESS_CAP_SERVER, &m);
+}
+
+void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
+{
+    bool is_essential = process_is_essential(process);
+    threads_suspend(process);
+    process->end = end;
+    process->end_status = status;
+    if (process->reply) {
+        server.free_replies[server.free_reply_count++] = process->reply;
+        process->reply = 0;
+        process->waiting = WAITING_NOTHING;
+    }
+    children_end(process);
+    announce(process);
+    if (end != PROCESS_ENDED_EXIT)
+        log_text("%s: %s\n", process->name, text);
+    memory_settle(process);
+    if (process->is_top)
+        root_tell(process, text);
+    uint32_t program = process->program;
+    bool is_server = process->is_server;
+    if (process->is_top)
+        process_forget(process);
+    else
+        child_ended(process);
+    if (is_server && !server.is_ending)
+        server_restart(program);
+    channels_refuse_hopeless();
+    services_refuse_hopeless();
+    if (is_essential)
+        server.essential_left--;
+    if (server.essential_left == 0)
+        system_end();
+}

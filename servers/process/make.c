@@ -1,0 +1,371 @@
+/* How a process comes about: from an image, its manifest and the description, or its parent's wish. Any failure takes
+ * back what was made. */
+#include "proto/console.h"
+#include "proto/process.h"
+#include "server.h"
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+#define PERIOD_NS        10000000ul
+#define STANDARD_STREAMS 3
+
+static uint64_t smaller_stated(uint64_t a, uint64_t b, uint64_t otherwise)
+{
+    if (a && b)
+        return a < b ? a : b;
+    return a ? a : b ? b : otherwise;
+}
+
+static const struct image_manifest *manifest_at(uint32_t offset)
+{
+    return offset ? (const void *)((const char *)server.system + offset) : NULL;
+}
+
+/* The system's check refused descriptions whose program has none. */
+static const struct image_manifest *grant_of(const struct system_program *program)
+{
+    return (const void *)((const char *)server.system + program->grant);
+}
+
+static uint32_t authority_set(struct process *process, const struct process_options *options)
+{
+    const struct system_program *program = process->description;
+    const struct image_manifest *grant = grant_of(program);
+    const struct image_manifest *request = manifest_at(program->request);
+    if (!request)
+        request = process->image->image.manifest;
+    process->authority.request = request;
+    process->memory_limit =
+        smaller_stated(request ? request->memory_limit_bytes : 0, grant->memory_limit_bytes, DEFAULT_MEMORY);
+    if (!options->parent) {
+        process->authority.grant = grant;
+        return 0;
+    }
+    /* A child gets what it requests, out of what its parent holds: all or nothing. */
+    if (!authority_covers(&options->parent->authority, request))
+        return E_NOTCAPABLE;
+    uint64_t left = process_memory_left(options->parent);
+    if (process->memory_limit > left)
+        process->memory_limit = left;
+    process->charged_to_parent = process->memory_limit;
+    return 0;
+}
+
+static bool regions_map(struct process *process)
+{
+    process->regions[process->region_count++] =
+        (struct region){.base = PROCESS_HEAP_BASE, .max_pages = UINT32_MAX / WASM_PAGE_BYTES};
+
+    const struct image *image = &process->image->image;
+    for (uint32_t i = 0; image->program && i < image->program->memory_count; i++) {
+        const struct image_memory *memory = &image->memories[i];
+        uint64_t bytes = memory->initial_pages * WASM_PAGE_BYTES;
+        if (process->region_count == REGIONS || memory->initial_pages > 65536 || bytes > process_memory_left(process))
+            return false;
+        process->regions[process->region_count++] = (struct region){
+            .base = memory->base,
+            .pages = memory->initial_pages,
+            .max_pages = memory->max_pages,
+            .capacity = bytes,
+        };
+        if (!task_memory_range(&process->task, bytes, memory->base))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t list_bytes(const struct image_manifest *manifest, struct image_list list)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < list.count; i++)
+        bytes += image_list_string(manifest, list, i).length + 1ul;
+    return bytes;
+}
+
+static void strings_add(struct start_writer *writer, struct start_strings *to, const struct image_manifest *manifest,
+                        struct image_list list)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct image_string string = image_list_string(manifest, list, i);
+        start_string(writer, to, image_string_text(manifest, string), string.length);
+    }
+}
+
+/* Whose arguments: a parent's, else the description's, else the manifest's, else the name alone. */
+static void arguments_add(struct process *process, const struct process_options *options, struct start_writer *writer)
+{
+    const struct image_manifest *grant = grant_of(process->description);
+    const struct image_manifest *request = process->authority.request;
+    struct start_strings *to = &writer->page->arguments;
+    if (options->parent) {
+        for (uint32_t at = 0; at < options->argument_bytes;) {
+            uint32_t end = at;
+            while (end < options->argument_bytes && options->arguments[end])
+                end++;
+            start_string(writer, to, options->arguments + at, end - at);
+            at = end + 1;
+        }
+    } else if (grant->arguments.count > 0) {
+        strings_add(writer, to, grant, grant->arguments);
+    } else if (request && request->arguments.count > 0) {
+        strings_add(writer, to, request, request->arguments);
+    }
+    if (to->count == 0)
+        start_string(writer, to, process->name, (uint32_t)text_length(process->name));
+    strings_add(writer, &writer->page->environment, grant, grant->environment);
+    if (request)
+        strings_add(writer, &writer->page->environment, request, request->environment);
+}
+
+/* Standard input from a file of the archive: mapped where it lies, read-only. */
+static bool input_map(struct process *process, struct start_descriptor *descriptor)
+{
+    struct archive_member member;
+    const char *name = system_text(server.system, process->description->input);
+    if (!archive_find(&server.archive, name, &member) || archive_verify(&member))
+        return false;
+    uint64_t bytes = (member.bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    uint64_t address = process->window_next;
+    process->window_next += bytes + PAGE_BYTES;
+    *descriptor = (struct start_descriptor){START_DESCRIPTOR_FILE, 0, address, member.bytes, 0, 0, 0, 0, 0};
+    return bytes == 0 ||
+           task_map_archive(&process->task, &server.archive_map, member.offset, bytes, address, RIGHT_READ);
+}
+
+static uint32_t pipe_make(struct process *process, struct process *parent, uint32_t i, struct start_descriptor *out)
+{
+    struct process_stream ours;
+    uint32_t error = stream_make(parent, process, &process->piped[i], &ours);
+    if (error)
+        return error;
+    *out = (struct start_descriptor){
+        .kind = START_DESCRIPTOR_STREAM,
+        .stream = (uint32_t)ours.stream,
+        .address = ours.ring_address,
+        .bytes = ours.ring_bytes,
+        .session_address = ours.session_address,
+        .session = (uint32_t)ours.session,
+        .side = ours.side_generation & 1,
+        .generation = (uint32_t)(ours.side_generation >> 1),
+        .signal_cap = (uint32_t)ours.signal_cap,
+    };
+    return 0;
+}
+
+/* What the description says of the console for this program, and for its children. */
+static bool is_pipe(const struct process *process, uint32_t stream)
+{
+    return process->description->flags & (uint32_t)SYSTEM_PIPE_INPUT << stream;
+}
+
+static uint32_t descriptors_set(struct process *process, const struct process_options *options, struct start_page *page)
+{
+    for (uint32_t i = 0; i < STANDARD_STREAMS; i++) {
+        struct start_descriptor *descriptor = &page->descriptors[i];
+        uint32_t mode = options->parent ? options->stdio >> 2 * i & 3 : PROCESS_STDIO_INHERIT;
+        uint32_t error = 0;
+        if (mode == PROCESS_STDIO_PIPED)
+            error = pipe_make(process, options->parent, i, descriptor);
+        else if (mode == PROCESS_STDIO_INHERIT && i == 0 && process_has_terminal(process))
+            *descriptor = (struct start_descriptor){.kind = START_DESCRIPTOR_TERMINAL, .side = is_pipe(process, i)};
+        else if (mode == PROCESS_STDIO_NULL || (i == 0 && (options->parent || !process->description->input.length)))
+            descriptor->kind = START_DESCRIPTOR_NULL;
+        else if (i == 0)
+            error = input_map(process, descriptor) ? 0 : E_NOENT;
+        else
+            *descriptor =
+                (struct start_descriptor){.kind = START_DESCRIPTOR_CONSOLE, .stream = i, .side = is_pipe(process, i)};
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* A server finds the archive in place and has its own bits of the notification while it waits for requests. */
+static bool server_prepare(struct process *process, struct start_page *page)
+{
+    uint64_t bytes = server.archive_map.bytes, address = process->window_next;
+    if (!process->is_server)
+        return true;
+    process->window_next += bytes + PAGE_BYTES;
+    page->words[PROCESS_WORD_ARCHIVE] = address;
+    page->words[PROCESS_WORD_ARCHIVE_BYTES] = bytes;
+    return task_map_archive(&process->task, &server.archive_map, 0, bytes, address, RIGHT_READ);
+}
+
+static void preopens_add(const struct process *process, struct start_writer *writer)
+{
+    struct files_grant grant;
+    for (uint32_t n = 0; files_grant(process, n, &grant); n++)
+        start_string(writer, &writer->page->preopens, grant.path, (uint32_t)text_length(grant.path));
+}
+
+static uint32_t start_fill(struct process *process, const struct process_options *options)
+{
+    struct start_writer writer;
+    start_begin(&writer, process->task.pages.view, process->task.pages.bytes);
+    struct start_page *page = writer.page;
+    start_string(&writer, &page->name, process->name, (uint32_t)text_length(process->name));
+    arguments_add(process, options, &writer);
+    preopens_add(process, &writer);
+    if (writer.is_full)
+        return E_2BIG;
+    page->pid = process->index;
+    page->timer_hz = server.start->timer_hz;
+    page->timer_multiplier = server.start->timer_multiplier;
+    page->timer_shift = server.start->timer_shift;
+    page->boot_ticks = server.start->boot_ticks;
+    page->start_ticks = clock_ticks();
+    page->stack_bytes = STACK_LIMIT;
+    if (authority_permits(&process->authority, IMAGE_MAY_CLOCK)) {
+        page->flags |= START_MAY_CLOCK;
+        page->realtime_ns = server.start->realtime_ns;
+    }
+    if (authority_children(&process->authority) > 0)
+        page->flags |= START_MAY_SPAWN;
+    if (authority_permits(&process->authority, IMAGE_MAY_RANDOM)) {
+        page->flags |= START_MAY_RANDOM;
+        if (random_bytes(&server.random, page->seed, sizeof(page->seed)))
+            page->flags |= START_SEED_VALID;
+    }
+    if (!server_prepare(process, page))
+        return E_NOMEM;
+    return descriptors_set(process, options, page);
+}
+
+static uint64_t preopens_bytes(const struct process *process)
+{
+    struct files_grant grant;
+    uint64_t bytes = 0;
+    for (uint32_t n = 0; files_grant(process, n, &grant); n++)
+        bytes += text_length(grant.path) + 1;
+    return bytes;
+}
+
+static uint64_t start_bytes(const struct process *process, const struct process_options *options)
+{
+    const struct image_manifest *grant = grant_of(process->description);
+    const struct image_manifest *request = process->authority.request;
+    uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->argument_bytes + 1 +
+                     list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment) +
+                     preopens_bytes(process);
+    if (request)
+        bytes += list_bytes(request, request->arguments) + list_bytes(request, request->environment);
+    uint64_t rounded = PAGE_BYTES;
+    while (rounded < bytes)
+        rounded *= 2;
+    return rounded;
+}
+
+/* What manifest and description state, the smaller share where both do; else a time slice. */
+void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
+{
+    const struct system_program *program = process->description;
+    const struct image_manifest *request = process->authority.request;
+    uint64_t budget_us = program->cpu_budget_us, period_us = program->cpu_period_us;
+    bool is_requested = request && request->cpu_budget_us > 0;
+    if (is_requested && (budget_us == 0 || request->cpu_budget_us * period_us < budget_us * request->cpu_period_us)) {
+        budget_us = request->cpu_budget_us;
+        period_us = request->cpu_period_us;
+    }
+    *budget_ns = budget_us ? budget_us * 1000 : PERIOD_NS;
+    *period_ns = budget_us ? period_us * 1000 : PERIOD_NS;
+}
+
+static uint32_t thread_make(struct process *process, const struct process_options *options)
+{
+    uint64_t bytes = start_bytes(process, options);
+    cptr fault;
+    if (bytes > PROCESS_START_BYTES)
+        return E_2BIG;
+    if (!task_slot(&process->task, &fault) ||
+        cnode_mint(SERVER_CAP_CNODE, fault, SERVER_CAP_CNODE, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
+                   process_badge(PROCESS_BADGE_FAULT, process->generation, process->index)) != ERROR_NONE)
+        return E_NOMEM;
+    struct task_options task_options = {
+        .entry = process->image->image.entry,
+        .stack_bytes = DEFAULT_STACK,
+        .start_bytes = bytes,
+        .fault_endpoint = fault,
+        .authority = SERVER_CAP_TCB,
+        .sched_control = SERVER_CAP_SCHED_CONTROL,
+        .priority = process->is_server ? PRIORITY_SERVER : PRIORITY_PROGRAM,
+        .has_fp = !process->is_server || (process->description->flags & SYSTEM_FLOAT),
+        .is_bound = process->is_server,
+    };
+    process_budget(process, &task_options.budget_ns, &task_options.period_ns);
+    process->stack_mapped = DEFAULT_STACK;
+    return task_prepare(&process->task, &task_options, server_buffer()) ? 0 : E_NOMEM;
+}
+
+static bool capabilities_grant(struct process *process)
+{
+    uint64_t badge = process_badge(PROCESS_BADGE_CALL, process->generation, process->index);
+    process->cap_used = (1ul << PROCESS_CAP_FIRST_FREE) - 1;
+    return task_grant(&process->task, PROCESS_CAP_SERVER, SERVER_CAP_ENDPOINT, RIGHT_CALL, badge) &&
+           task_grant(&process->task, PROCESS_CAP_CONSOLE, SERVER_CAP_CONSOLE_MINT, RIGHT_CALL, process->index) &&
+           task_grant(&process->task, PROCESS_CAP_NOTIFICATION, process->task.notification, RIGHT_RECV, 0);
+}
+
+static void console_introduce(const struct process *process)
+{
+    struct message m = {message_info(CONSOLE_NAME, 0, 2 + CONSOLE_NAME_BYTES / 8),
+                        {process->index, (process->description->flags & SYSTEM_PREFIX ? CONSOLE_PREFIX : 0) |
+                                             (process_has_terminal(process) ? CONSOLE_TERMINAL : 0) |
+                                             (process->is_server ? CONSOLE_SYSTEM : 0)}};
+    message_put(&m, 2, process->name, CONSOLE_NAME_BYTES);
+    (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
+}
+
+static uint32_t process_build(struct process *process, const struct process_options *options)
+{
+    const struct system_program *program = process->description;
+    process->image = image_get(system_text(server.system, program->image), program->flags & SYSTEM_NATIVE);
+    if (!process->image || !process->image->is_good) {
+        log_text("process: %s: image '%s': %s\n", process->name, system_text(server.system, program->image),
+                 process->image ? process->image->problem : "too many images");
+        return E_NOENT;
+    }
+    uint32_t error = authority_set(process, options);
+    if (error)
+        return error;
+    if (!task_create(&process->task, &server.pool) ||
+        !task_load(&process->task, &server.archive_map, process->image->offset, &process->image->image,
+                   process->image->text) ||
+        !regions_map(process))
+        return E_NOMEM;
+    if ((error = thread_make(process, options)) || (error = start_fill(process, options)))
+        return error;
+    return capabilities_grant(process) ? 0 : E_NOMEM;
+}
+
+uint32_t process_create(const struct process_options *options, struct process **made)
+{
+    struct process *process = process_allocate();
+    if (!process)
+        return E_AGAIN;
+    process->program = options->program;
+    process->description = system_program_at(server.system, options->program);
+    process->is_top = !options->parent;
+    process->is_server = process->description->flags & SYSTEM_SERVER;
+    text_format(process->name, sizeof(process->name), "%s", system_text(server.system, process->description->name));
+    if (options->parent) {
+        process->parent = options->parent->index;
+        process->parent_generation = options->parent->generation;
+        options->parent->children++;
+    }
+    uint32_t error = process_build(process, options);
+    if (error) {
+        channels_process_ended(process);
+        task_destroy(&process->task);
+        process_forget(process);
+        return error;
+    }
+    if (options->parent)
+        options->parent->memory_extra += process->charged_to_parent;
+    console_introduce(process);
+    *made = process;
+    return 0;
+}

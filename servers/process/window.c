@@ -1,0 +1,118 @@
+/* What a process sees and holds beside its own memory: slots of its CNode, windows on frames of others, its signals. */
+#include "server.h"
+#include "tessera/invoke.h"
+
+bool process_cap_take(struct process *process, cptr *cap)
+{
+    for (cptr i = PROCESS_CAP_FIRST_FREE; i < 1u << PROCESS_CNODE_BITS; i++) {
+        if (!(process->cap_used >> i & 1)) {
+            process->cap_used |= 1ul << i;
+            *cap = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void process_cap_return(struct process *process, cptr cap)
+{
+    (void)cnode_delete(process->task.cnode, cap);
+    process->cap_used &= ~(1ul << cap);
+}
+
+/* The kernel unmaps a capability by walking the frame's whole extent at the distance where it was mapped: two windows
+ * of one frame must not have the same distance, or one would take the other along. What is not a window lies further
+ * away than a frame that windows are made of is long (2 MiB), so it cannot have the same. */
+static bool distance_is_free(const struct process *process, cptr frame, uint64_t distance)
+{
+    for (uint32_t i = 0; i < process->window_count; i++) {
+        const struct window *window = &process->windows[i];
+        if (window->bytes && window->frame == frame && window->distance == distance)
+            return false;
+    }
+    return true;
+}
+
+static struct window *window_place(struct process *process, const struct memory *memory, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < process->window_count; i++) {
+        struct window *window = &process->windows[i];
+        if (!window->bytes && window->slot == 0 && window->distance == bytes &&
+            distance_is_free(process, memory->frame, window->address - memory->first))
+            return window; /* while free, `distance` holds the size of the hole */
+    }
+    if (process->window_count == WINDOWS)
+        return NULL;
+    while (!distance_is_free(process, memory->frame, process->window_next - memory->first))
+        process->window_next += PAGE_BYTES;
+    struct window *window = &process->windows[process->window_count++];
+    *window = (struct window){.address = process->window_next};
+    process->window_next += bytes + PAGE_BYTES; /* and a page that is never mapped */
+    return window;
+}
+
+bool process_window_map(struct process *process, const struct memory *memory, uint64_t bytes, uint64_t *address)
+{
+    struct window *window = window_place(process, memory, bytes);
+    if (!window)
+        return false;
+    if (!task_map(&process->task, memory->frame, memory->first, bytes, window->address, RIGHT_READ | RIGHT_WRITE,
+                  &window->slot)) {
+        window->bytes = 0;
+        window->distance = 0; /* a hole that is not used again */
+        return false;
+    }
+    window->bytes = bytes;
+    window->frame = memory->frame;
+    window->distance = window->address - memory->first;
+    *address = window->address;
+    return true;
+}
+
+void process_window_unmap(struct process *process, uint64_t address)
+{
+    for (uint32_t i = 0; i < process->window_count; i++) {
+        struct window *window = &process->windows[i];
+        if (!window->bytes || window->address != address)
+            continue;
+        task_slot_return(&process->task, window->slot);
+        *window = (struct window){.address = address, .distance = window->bytes};
+        return;
+    }
+}
+
+void process_window_orphan(struct process *process, uint64_t address)
+{
+    for (uint32_t i = 0; i < process->window_count; i++) {
+        struct window *window = &process->windows[i];
+        if (!window->bytes || window->address != address)
+            continue;
+        task_slot_return(&process->task, window->slot);
+        window->frame = server.nowhere.frame;
+        window->distance = address - server.nowhere.first;
+        window->is_orphan = true;
+        (void)task_map(&process->task, server.nowhere.frame, server.nowhere.first, window->bytes, address,
+                       RIGHT_READ | RIGHT_WRITE, &window->slot);
+        return;
+    }
+}
+
+void process_windows_reap(struct process *process)
+{
+    for (uint32_t i = 0; i < process->window_count; i++)
+        if (process->windows[i].is_orphan)
+            process_window_unmap(process, process->windows[i].address);
+}
+
+void process_signal_event(struct process *process)
+{
+    if (!process->event_signal) {
+        cptr slot;
+        if (!task_slot(&process->task, &slot) ||
+            cnode_mint(SERVER_CAP_CNODE, slot, SERVER_CAP_CNODE, process->task.notification, RIGHT_SEND,
+                       PROCESS_SIGNAL_EVENT) != ERROR_NONE)
+            return;
+        process->event_signal = slot;
+    }
+    notification_signal(process->event_signal);
+}
