@@ -19,9 +19,14 @@ void pool_open(struct pool *pool, cptr cnode, cptr vspace, cptr first, cptr end)
         pool->rows[pool->row_count++] = (uint16_t)(row / POOL_ROW_SLOTS);
 }
 
+static bool reclaim(struct pool *pool)
+{
+    return pool->reclaim && pool->reclaim();
+}
+
 bool pool_row_take(struct pool *pool, cptr *first)
 {
-    if (pool->row_count == 0)
+    if (pool->row_count == 0 && !(reclaim(pool) && pool->row_count > 0))
         return false;
     *first = pool->rows[--pool->row_count] * POOL_ROW_SLOTS;
     return true;
@@ -165,6 +170,8 @@ static uint32_t node_take(struct pool *pool, uint32_t bits, enum node_state stat
 bool pool_block_take(struct pool *pool, uint32_t *node)
 {
     *node = node_take(pool, POOL_BLOCK_BITS, NODE_BLOCK);
+    if (!*node && reclaim(pool))
+        *node = node_take(pool, POOL_BLOCK_BITS, NODE_BLOCK);
     if (!*node)
         return false;
     pool->free_bytes -= 1u << POOL_BLOCK_BITS;
@@ -330,7 +337,7 @@ static uint32_t bits_of(uint64_t bytes)
     return bits;
 }
 
-bool memory_take(struct pool *pool, uint64_t bytes, struct memory *memory)
+static bool memory_find(struct pool *pool, uint64_t bytes, struct memory *memory)
 {
     if (bytes > 1ul << POOL_LARGEST)
         return false;
@@ -367,14 +374,25 @@ bool memory_take(struct pool *pool, uint64_t bytes, struct memory *memory)
     return true;
 }
 
+bool memory_take(struct pool *pool, uint64_t bytes, struct memory *memory)
+{
+    return memory_find(pool, bytes, memory) || (reclaim(pool) && memory_find(pool, bytes, memory));
+}
+
 void memory_return(struct pool *pool, const struct memory *memory)
+{
+    if (pool->nodes[memory->node].state != NODE_FRAME) /* a frame of its own is zero when it is made of it again */
+        memset(memory->view, 0, memory->bytes);
+    memory_return_cleared(pool, memory);
+}
+
+void memory_return_cleared(struct pool *pool, const struct memory *memory)
 {
     struct pool_node *node = &pool->nodes[memory->node];
     if (node->state == NODE_FRAME) {
-        (void)cnode_delete(pool->cnode, node->frame); /* made of it again, it is zero */
+        (void)cnode_delete(pool->cnode, node->frame);
         node_free(pool, memory->node);
     } else {
-        memset(memory->view, 0, memory->bytes);
         run_mark(&pool->chunks[node->chunk], (uint32_t)(memory->first >> PAGE_BITS),
                  (uint32_t)(memory->bytes >> PAGE_BITS), false);
     }

@@ -4,10 +4,15 @@
 #include "tessera/invoke.h"
 #include "tessera/text.h"
 
+#define LAZY_PIECE (16ul << 10)
+
+static bool data_fill(struct task *task, const struct image *image);
+
 /* ---- slots and objects --------------------------------------------------------------------------------------- */
 
 bool task_slot(struct task *task, cptr *slot)
 {
+    task->is_altered |= !task->is_building;
     if (task->free_slot_count > 0) {
         *slot = task->free_slots[--task->free_slot_count];
         return true;
@@ -46,20 +51,69 @@ bool task_object(struct task *task, enum object_type type, uint32_t size_bits, c
     return task_slot(task, slot) && object_make(task, type, size_bits, *slot);
 }
 
+/* Retyping the untyped again and again costs less than keeping and proving clean what a thread leaves in its objects.
+ */
+#define THREAD_MEMORY_BITS 13
+
+static bool thread_object(struct task *task, enum object_type type, uint32_t size_bits, cptr slot)
+{
+    return untyped_retype_all(task->thread_memory, type, size_bits, task->pool->cnode, slot, 1) == ERROR_NONE;
+}
+
+bool task_thread_renew(struct task *task)
+{
+    return thread_object(task, OBJECT_TCB, 0, task->tcb) &&
+           thread_object(task, OBJECT_SCHED_CONTEXT, 0, task->sched_context) &&
+           thread_object(task, OBJECT_NOTIFICATION, 0, task->notification);
+}
+
 bool task_create(struct task *task, struct pool *pool)
 {
     memset(task, 0, offsetof(struct task, tables));
     task->pool = pool;
     task->cnode_bits = PROCESS_CNODE_BITS;
+    task->is_building = true;
     /* Largest first: the block is then filled without gaps. */
     if (task_object(task, OBJECT_VSPACE, 0, &task->vspace) &&
-        task_object(task, OBJECT_CNODE, PROCESS_CNODE_BITS, &task->cnode) &&
-        task_object(task, OBJECT_TCB, 0, &task->tcb) &&
-        task_object(task, OBJECT_SCHED_CONTEXT, 0, &task->sched_context) &&
-        task_object(task, OBJECT_NOTIFICATION, 0, &task->notification))
+        task_object(task, OBJECT_UNTYPED, THREAD_MEMORY_BITS, &task->thread_memory) &&
+        task_object(task, OBJECT_CNODE, PROCESS_CNODE_BITS, &task->cnode) && task_slot(task, &task->tcb) &&
+        task_slot(task, &task->sched_context) && task_slot(task, &task->notification) && task_thread_renew(task))
         return true;
     task_destroy(task);
     return false;
+}
+
+static uint64_t piece_bytes(const struct task_memory *part)
+{
+    uint64_t bytes = part->memory.bytes / 64;
+    return bytes > LAZY_PIECE ? bytes : LAZY_PIECE;
+}
+
+/* What the task cannot have written to is zero still. */
+static void memory_clear(const struct task_memory *part)
+{
+    if (part->mapped == ~0ul) {
+        bool is_start = part->address == PROCESS_START_PAGE; /* read-only: what was written says how long it is */
+        memset(part->memory.view, 0,
+               is_start ? ((struct start_page *)(void *)part->memory.view)->bytes : part->memory.bytes);
+        return;
+    }
+    uint64_t piece = piece_bytes(part);
+    for (uint32_t i = 0; i < part->memory.bytes / piece; i++)
+        if (part->mapped >> i & 1)
+            memset(part->memory.view + i * piece, 0, piece);
+}
+
+bool task_rewind(struct task *task, const struct image *image)
+{
+    cptr self = task->pool->cnode;
+    if (task->is_altered || cnode_revoke(self, task->thread_memory) != ERROR_NONE ||
+        cnode_delete_all(task->cnode, 1, (1u << task->cnode_bits) - 1) != ERROR_NONE ||
+        (task->fault && cnode_delete(self, task->fault) != ERROR_NONE))
+        return false;
+    for (uint32_t i = 0; i < task->memory_count; i++)
+        memory_clear(&task->memory[i]);
+    return data_fill(task, image);
 }
 
 void task_destroy(struct task *task)
@@ -73,7 +127,12 @@ void task_destroy(struct task *task)
         pool_row_return(pool, task->rows[i]);
     }
     for (uint32_t i = 0; i < task->memory_count; i++)
-        memory_return(pool, &task->memory[i].memory);
+        if (task->memory[i].memory.bytes < 1ul << POOL_CHUNK_BITS) {
+            memory_clear(&task->memory[i]);
+            memory_return_cleared(pool, &task->memory[i].memory);
+        } else {
+            memory_return(pool, &task->memory[i].memory);
+        }
     memset(task, 0, offsetof(struct task, tables));
     task->pool = pool;
 }
@@ -171,7 +230,8 @@ bool task_memory_reserve(struct task *task, uint64_t bytes, uint64_t address, st
 {
     if (task->memory_count == TASK_MEMORY || !memory_take(task->pool, bytes, memory))
         return false;
-    task->memory[task->memory_count++] = (struct task_memory){*memory, address};
+    task->is_altered |= !task->is_building;
+    task->memory[task->memory_count++] = (struct task_memory){.memory = *memory, .address = address, .mapped = ~0ul};
     task->memory_bytes += memory->bytes;
     return true;
 }
@@ -194,6 +254,87 @@ bool task_memory_range(struct task *task, uint64_t bytes, uint64_t address)
             return false;
         bytes -= part;
         address += part;
+    }
+    return true;
+}
+
+bool task_memory_lazy(struct task *task, uint64_t bytes, uint64_t address)
+{
+    while (bytes > 0) {
+        struct memory memory;
+        uint64_t part = PAGE_BYTES;
+        while (part * 2 <= bytes && part < 1ul << POOL_LARGEST)
+            part *= 2;
+        if (!task_memory_reserve(task, part, address, &memory))
+            return false;
+        struct task_memory *last = &task->memory[task->memory_count - 1];
+        if (!task_slot(task, &last->slot))
+            return false;
+        last->mapped = 0;
+        bytes -= part;
+        address += part;
+    }
+    return true;
+}
+
+/* An aligned run of pieces around number `at`, none of them mapped yet, as many as are mapped by now. */
+static uint64_t run_mask(const struct task_memory *part, uint32_t at, uint32_t *first, uint32_t *count)
+{
+    uint32_t want = 1, all = (uint32_t)(part->memory.bytes / piece_bytes(part));
+    while (want * 2 <= part->pieces && want * 2 <= all)
+        want *= 2;
+    for (;; want /= 2) {
+        uint64_t mask = (want == 64 ? ~0ul : (1ul << want) - 1) << (at & ~(want - 1));
+        if (want == 1 || !(part->mapped & mask)) {
+            *first = at & ~(want - 1);
+            *count = want;
+            return mask;
+        }
+    }
+}
+
+static bool part_map(struct task *task, struct task_memory *part, uint32_t at)
+{
+    cptr self = task->pool->cnode;
+    uint64_t piece = piece_bytes(part);
+    uint32_t first, count;
+    uint64_t mask = run_mask(part, at, &first, &count);
+    uint64_t address = part->address + first * piece;
+    if ((part->mapped == 0 && cnode_copy(self, part->slot, self, part->memory.frame, RIGHT_ALL) != ERROR_NONE) ||
+        !map_range(task, part->slot, part->memory.first + first * piece, count * piece, address,
+                   RIGHT_READ | RIGHT_WRITE, 0))
+        return false;
+    part->mapped |= mask;
+    part->pieces += count;
+    return true;
+}
+
+enum touch task_memory_touch(struct task *task, uint64_t address)
+{
+    for (uint32_t i = 0; i < task->memory_count; i++) {
+        struct task_memory *part = &task->memory[i];
+        uint64_t offset = address - part->address;
+        if (offset >= part->memory.bytes || !part->slot)
+            continue;
+        uint32_t piece = (uint32_t)(offset / piece_bytes(part));
+        if (part->mapped >> piece & 1)
+            return TOUCH_MAPPED; /* another thread was first */
+        bool was_building = task->is_building;
+        task->is_building = true;
+        bool is_mapped = part_map(task, part, piece);
+        task->is_building = was_building;
+        return is_mapped ? TOUCH_MAPPED : TOUCH_NO_MEMORY;
+    }
+    return TOUCH_ELSEWHERE;
+}
+
+bool task_memory_touch_all(struct task *task)
+{
+    for (uint32_t i = 0; i < task->memory_count; i++) {
+        const struct task_memory *part = &task->memory[i];
+        for (uint64_t at = 0; part->slot && at < part->memory.bytes; at += piece_bytes(part))
+            if (task_memory_touch(task, part->address + at) != TOUCH_MAPPED)
+                return false;
     }
     return true;
 }
@@ -255,7 +396,7 @@ static uint64_t page_round(uint64_t bytes)
 }
 
 /* Writable segments are private: a copy, cut into powers of two. */
-static bool data_load(struct task *task, const struct image *image, const struct image_segment *segment)
+static bool data_load(struct task *task, const struct image_segment *segment)
 {
     uint64_t bytes = page_round(segment->memory_bytes), done = 0;
     while (done < bytes) {
@@ -265,11 +406,24 @@ static bool data_load(struct task *task, const struct image *image, const struct
             part *= 2;
         if (!task_memory(task, part, segment->address + done, RIGHT_READ | RIGHT_WRITE, &memory))
             return false;
-        if (done < segment->file_bytes) {
-            uint64_t copy = segment->file_bytes - done < part ? segment->file_bytes - done : part;
-            memcpy(memory.view, image->bytes + segment->file_offset + done, copy);
-        }
         done += part;
+    }
+    return true;
+}
+
+/* What the segments begin with; the rest of their memory is zero. */
+static bool data_fill(struct task *task, const struct image *image)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        for (uint64_t done = 0; (segment->access & IMAGE_WRITE) && done < segment->file_bytes;) {
+            uint64_t room, left = segment->file_bytes - done;
+            uint8_t *to = task_view(task, segment->address + done, &room);
+            if (!to)
+                return false;
+            memcpy(to, image->bytes + segment->file_offset + done, room < left ? room : left);
+            done += room < left ? room : left;
+        }
     }
     return true;
 }
@@ -369,10 +523,10 @@ bool task_load(struct task *task, const struct archive_map *archive, uint64_t of
         if (segment_is_shared(segment) ? !text && !task_map_archive(task, archive, offset + segment->file_offset,
                                                                     page_round(segment->memory_bytes), segment->address,
                                                                     segment_rights(segment))
-                                       : !data_load(task, image, segment))
+                                       : !data_load(task, segment))
             return false;
     }
-    return true;
+    return data_fill(task, image);
 }
 
 /* ---- capabilities and thread --------------------------------------------------------------------------------- */
@@ -402,18 +556,20 @@ static void registers_set(struct user_registers *registers, const struct task_op
 
 static bool thread_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer)
 {
-    cptr self = task->pool->cnode, buffer_slot, cspace;
+    cptr self = task->pool->cnode;
     struct user_registers registers;
     /* The kernel finds an IPC buffer at its address modulo the frame's size: a frame of its own, not a part of one. */
-    if (!task_slot(task, &cspace) ||
-        cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - task->cnode_bits)) != ERROR_NONE ||
-        !task_object(task, OBJECT_FRAME, PAGE_BITS, &buffer_slot) || !tables_ensure(task, PROCESS_IPC_BUFFER, 1) ||
-        !map_range(task, buffer_slot, 0, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE, 0))
+    if (!task->cspace && (!task_slot(task, &task->cspace) || !task_slot(task, &task->ipc_buffer) ||
+                          cnode_mint(self, task->cspace, self, task->cnode, RIGHT_ALL,
+                                     cnode_guard(0, 32 - task->cnode_bits)) != ERROR_NONE))
         return false;
-    task->ipc_buffer = buffer_slot;
+    if (!thread_object(task, OBJECT_FRAME, PAGE_BITS, task->ipc_buffer) ||
+        !tables_ensure(task, PROCESS_IPC_BUFFER, 1) ||
+        !map_range(task, task->ipc_buffer, 0, PAGE_BYTES, PROCESS_IPC_BUFFER, RIGHT_READ | RIGHT_WRITE, 0))
+        return false;
     registers_set(&registers, options);
-    return tcb_configure(task->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, buffer_slot, options->fault_endpoint) ==
-               ERROR_NONE &&
+    return tcb_configure(task->tcb, task->cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer,
+                         options->fault_endpoint) == ERROR_NONE &&
            sched_control_configure(options->sched_control, task->sched_context, options->budget_ns, options->period_ns,
                                    SCHED_EXTRA_REFILLS_MAX, 0) == ERROR_NONE &&
            tcb_set_sched_params(task->tcb, options->authority, 0, options->priority, task->sched_context) ==
@@ -426,8 +582,10 @@ static bool thread_prepare(struct task *task, const struct task_options *options
 bool task_prepare(struct task *task, const struct task_options *options, struct ipc_buffer *buffer)
 {
     uint64_t stack_bytes = options->stack_bytes;
-    return task_memory(task, options->start_bytes, PROCESS_START_PAGE, RIGHT_READ, &task->pages) &&
-           task_memory(task, stack_bytes, PROCESS_STACK_TOP - stack_bytes, RIGHT_READ | RIGHT_WRITE, &task->stack) &&
+    bool has_memory = task->pages.view; /* it was rewound */
+    return (has_memory || (task_memory(task, options->start_bytes, PROCESS_START_PAGE, RIGHT_READ, &task->pages) &&
+                           task_memory(task, stack_bytes, PROCESS_STACK_TOP - stack_bytes, RIGHT_READ | RIGHT_WRITE,
+                                       &task->stack))) &&
            thread_prepare(task, options, buffer);
 }
 

@@ -67,12 +67,14 @@ static void memory_settle(struct process *process)
     struct process *parent = process_find(process->parent, process->parent_generation);
     if (parent)
         parent->memory_extra -= process->charged_to_parent;
-    task_destroy(&process->task);
+    if (!shell_make(process))
+        task_destroy(&process->task);
 }
 
 /* What processes used must be back when none is left: said each time, so that no leak stays unseen. */
 static void memory_account(void)
 {
+    (void)shells_drop();
     uint64_t blocks = server.pool.used_bytes[0] - ((uint64_t)server.own_blocks << POOL_BLOCK_BITS);
     uint64_t pages = server.pool.used_bytes[1] - server.own_pages - (server.spare ? server.spare->self.bytes : 0);
     for (uint32_t i = 1; i <= server.top; i++)

@@ -155,6 +155,17 @@ bool fault_handle(struct process *process, uint32_t thread, const struct message
         m->words[2] >= PROCESS_STACK_FLOOR && m->words[2] < PROCESS_STACK_TOP &&
         process_stack_grow(process, m->words[2]))
         return true;
+    if (kind == FAULT_VM && !(m->words[4] & (FAULT_VM_FETCH | FAULT_VM_PRESENT))) {
+        switch (task_memory_touch(&process->task, m->words[2])) {
+        case TOUCH_MAPPED:
+            return true;
+        case TOUCH_NO_MEMORY:
+            process_end(process, PROCESS_ENDED_KILLED, PROCESS_KILL_MEMORY, "killed: the machine has no memory left");
+            return false;
+        case TOUCH_ELSEWHERE:
+            break;
+        }
+    }
     if (is_wasm && kind == FAULT_USER_EXCEPTION && is_trap_exception(m))
         trap = trap_of_instruction(process, m->words[0]);
     if (is_wasm && kind == FAULT_VM)

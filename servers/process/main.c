@@ -310,6 +310,12 @@ _Noreturn static void serve(void)
 
 /* ---- start --------------------------------------------------------------------------------------------------- */
 
+/* Of this file: the linker refers to others' functions through a table that lies too far away. */
+static bool memory_reclaim(void)
+{
+    return shells_drop();
+}
+
 static bool memory_collect(void)
 {
     const uint64_t *words = server.start->words;
@@ -317,6 +323,7 @@ static bool memory_collect(void)
     uint64_t untypeds = words[SERVER_WORD_UNTYPEDS], frames = words[SERVER_WORD_ARCHIVE_FRAMES];
     cptr first = ((cptr)words[SERVER_WORD_EMPTY] + POOL_ROW_SLOTS - 1) / POOL_ROW_SLOTS * POOL_ROW_SLOTS;
     pool_open(&server.pool, SERVER_CAP_CNODE, SERVER_CAP_VSPACE, first, 1u << PROCESS_SERVER_CNODE_BITS);
+    server.pool.reclaim = memory_reclaim;
     for (uint64_t i = 0; i < untypeds; i++)
         (void)pool_add_untyped(&server.pool, (cptr)(SERVER_CAP_UNTYPEDS + i), table[i].address,
                                (uint32_t)table[i].size_bits);

@@ -70,7 +70,7 @@ static bool regions_map(struct process *process)
             .max_pages = memory->max_pages,
             .capacity = bytes,
         };
-        if (!task_memory_range(&process->task, bytes, memory->base))
+        if (!task_memory_lazy(&process->task, bytes, memory->base))
             return false;
     }
     return true;
@@ -277,18 +277,18 @@ void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t
 static uint32_t thread_make(struct process *process, const struct process_options *options)
 {
     uint64_t bytes = start_bytes(process, options);
-    cptr fault;
+    struct task *task = &process->task;
     if (bytes > PROCESS_START_BYTES)
         return E_2BIG;
-    if (!task_slot(&process->task, &fault) ||
-        cnode_mint(SERVER_CAP_CNODE, fault, SERVER_CAP_CNODE, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
+    if ((!task->fault && !task_slot(task, &task->fault)) ||
+        cnode_mint(SERVER_CAP_CNODE, task->fault, SERVER_CAP_CNODE, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
                    process_badge(PROCESS_BADGE_FAULT, process->generation, process->index)) != ERROR_NONE)
         return E_NOMEM;
     struct task_options task_options = {
         .entry = process->image->image.entry,
         .stack_bytes = DEFAULT_STACK,
         .start_bytes = bytes,
-        .fault_endpoint = fault,
+        .fault_endpoint = task->fault,
         .authority = SERVER_CAP_TCB,
         .sched_control = SERVER_CAP_SCHED_CONTROL,
         .priority = process->is_server ? PRIORITY_SERVER : PRIORITY_PROGRAM,
@@ -297,7 +297,7 @@ static uint32_t thread_make(struct process *process, const struct process_option
     };
     process_budget(process, &task_options.budget_ns, &task_options.period_ns);
     process->stack_mapped = DEFAULT_STACK;
-    return task_prepare(&process->task, &task_options, server_buffer()) ? 0 : E_NOMEM;
+    return task_prepare(task, &task_options, server_buffer()) ? 0 : E_NOMEM;
 }
 
 static bool capabilities_grant(struct process *process)
@@ -319,35 +319,58 @@ static void console_introduce(const struct process *process)
     (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
 }
 
+/* The address space: made, or a shell's. */
+static bool space_make(struct process *process, const struct process_options *options)
+{
+    struct task *task = &process->task;
+    const struct program_image *image = process->image;
+    if (task->vspace && task->pages.bytes == start_bytes(process, options))
+        return task->memory_bytes - task->stack.bytes - task->pages.bytes <= process->memory_limit &&
+               task_thread_renew(task);
+    task_destroy(task);
+    process->region_count = 0;
+    if (!task_create(task, &server.pool))
+        return false;
+    return task_load(task, &server.archive_map, image->offset, &image->image, image->text) && regions_map(process);
+}
+
 static uint32_t process_build(struct process *process, const struct process_options *options)
 {
-    const struct system_program *program = process->description;
-    process->image = image_get(system_text(server.system, program->image), program->flags & SYSTEM_NATIVE);
-    if (!process->image || !process->image->is_good) {
-        log_text("process: %s: image '%s': %s\n", process->name, system_text(server.system, program->image),
-                 process->image ? process->image->problem : "too many images");
-        return E_NOENT;
-    }
     uint32_t error = authority_set(process, options);
     if (error)
         return error;
-    if (!task_create(&process->task, &server.pool) ||
-        !task_load(&process->task, &server.archive_map, process->image->offset, &process->image->image,
-                   process->image->text) ||
-        !regions_map(process))
+    if (!space_make(process, options))
         return E_NOMEM;
-    if ((error = thread_make(process, options)) || (error = start_fill(process, options)))
+    if ((error = thread_make(process, options)))
+        return error;
+    process->task.is_building = false;
+    if ((error = start_fill(process, options)))
         return error;
     return capabilities_grant(process) ? 0 : E_NOMEM;
 }
 
+static struct program_image *image_of(const struct system_program *program)
+{
+    const char *member = system_text(server.system, program->image);
+    struct program_image *image = image_get(member, program->flags & SYSTEM_NATIVE);
+    if (image && image->is_good)
+        return image;
+    log_text("process: %s: image '%s': %s\n", system_text(server.system, program->name), member,
+             image ? image->problem : "too many images");
+    return NULL;
+}
+
 uint32_t process_create(const struct process_options *options, struct process **made)
 {
-    struct process *process = process_allocate();
+    const struct system_program *program = system_program_at(server.system, options->program);
+    struct program_image *image = image_of(program);
+    if (!image)
+        return E_NOENT;
+    struct process *process = process_allocate(image);
     if (!process)
         return E_AGAIN;
     process->program = options->program;
-    process->description = system_program_at(server.system, options->program);
+    process->description = program;
     process->is_top = !options->parent;
     process->is_server = process->description->flags & SYSTEM_SERVER;
     text_format(process->name, sizeof(process->name), "%s", system_text(server.system, process->description->name));

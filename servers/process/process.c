@@ -79,29 +79,37 @@ void deadlines_check(void)
 static void process_clear(struct process *process)
 {
     struct memory self = process->self;
+    uint32_t region_count = process->is_shell ? process->region_count : 0;
+    if (!process->is_shell)
+        memset(&process->task, 0, offsetof(struct task, tables));
     memset(process, 0, offsetof(struct process, task));
-    memset(&process->task, 0, offsetof(struct task, tables));
     process->self = self;
+    process->region_count = region_count;
     process->task.pool = &server.pool;
 }
 
-struct process *process_allocate(void)
+struct process *process_allocate(struct program_image *image)
 {
-    struct process *process = server.spare;
+    struct process *process;
     struct memory memory;
     uint32_t index = 1;
     while (index <= PROCESSES && server.processes[index])
         index++;
     if (index > PROCESSES)
         return NULL;
+    process = shell_take(image);
+    if (!process) {
+        process = server.spare;
+        server.spare = NULL;
+    }
     if (!process) {
         if (!memory_take(&server.pool, sizeof(struct process), &memory))
             return NULL;
         process = (struct process *)(void *)memory.view;
         process->self = memory;
     }
-    server.spare = NULL;
     process_clear(process);
+    process->image = image;
     process->index = index;
     process->generation = ++server.generation;
     process->window_next = PROCESS_WINDOW_BASE;
@@ -120,7 +128,9 @@ void process_forget(struct process *process)
     server.processes[process->index] = NULL;
     while (server.top > 0 && !server.processes[server.top])
         server.top--;
-    if (server.spare)
+    if (process->is_shell)
+        shell_put(process);
+    else if (server.spare)
         memory_return(&server.pool, &self);
     else
         server.spare = process;

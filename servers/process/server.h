@@ -144,8 +144,9 @@ struct process {
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal, finish_signal;
-    bool is_server;                                 /* SYSTEM_SERVER */
-    cptr trap_tcb;                                  /* 0: it has no trap thread */
+    bool is_server; /* SYSTEM_SERVER */
+    bool is_shell;  /* ended, its address space kept for the next of its image: shell.c */
+    cptr trap_tcb;  /* 0: it has no trap thread */
     struct process_thread threads[PROCESS_THREADS]; /* of 0, the first, only cpu_ns is used */
     uint64_t cpu_past_ns;                           /* of threads that ended */
     uint32_t refusals;                              /* counted for the log */
@@ -208,8 +209,8 @@ struct process_options {
     uint32_t argument_bytes;
     uint32_t stdio; /* modes of a child */
 };
-/* An empty one with a number of its own; NULL: there is none, or no memory. */
-struct process *process_allocate(void);
+/* One of that image with a number of its own, empty or a shell; NULL: there is none, or no memory. */
+struct process *process_allocate(struct program_image *image);
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);
@@ -230,6 +231,15 @@ bool process_stack_extend(struct process *process, uint64_t top, uint64_t limit,
 uint64_t process_stack_limit(const struct process *process);
 /* Of the process as a whole. */
 void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns);
+/* ---- shells (shell.c): address spaces of processes that have ended, as they were built, for the next of their image
+ * ---- */
+
+/* Of a process that ends: true when it is a shell now, else its task is to be destroyed. */
+bool shell_make(struct process *process);
+void shell_put(struct process *process);
+struct process *shell_take(const struct program_image *image);
+/* Gives their memory back; false when there were none. */
+bool shells_drop(void);
 /* ---- threads (thread.c); number 0 is the first ---- */
 uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument, word *number);
 uint32_t thread_exit(struct process *process, word number);

@@ -33,9 +33,10 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
     registers_at(&registers, entry, sp);
     bool is_whole = process->stack_mapped >= process_stack_limit(process) ||
                     process_stack_grow(process, PROCESS_STACK_TOP - process_stack_limit(process));
-    if (!is_whole || !task_object(task, OBJECT_ENDPOINT, 0, &endpoint) || !task_object(task, OBJECT_REPLY, 0, &reply) ||
-        !task_object(task, OBJECT_TCB, 0, &tcb) || !task_object(task, OBJECT_SCHED_CONTEXT, 0, &context) ||
-        !task_slot(task, &own_faults) || !task_slot(task, &first_faults) || !task_slot(task, &cspace) ||
+    if (!is_whole || !task_memory_touch_all(task) || !task_object(task, OBJECT_ENDPOINT, 0, &endpoint) ||
+        !task_object(task, OBJECT_REPLY, 0, &reply) || !task_object(task, OBJECT_TCB, 0, &tcb) ||
+        !task_object(task, OBJECT_SCHED_CONTEXT, 0, &context) || !task_slot(task, &own_faults) ||
+        !task_slot(task, &first_faults) || !task_slot(task, &cspace) ||
         cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - PROCESS_CNODE_BITS)) != ERROR_NONE ||
         cnode_mint(self, own_faults, self, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
                    process_badge(PROCESS_BADGE_FAULT, process->generation, process->index)) != ERROR_NONE ||

@@ -54,7 +54,7 @@ enum process_end {
     PROCESS_ENDED_FAULT,  /* a fault that is no Wasm trap; status: enum fault */
     PROCESS_ENDED_KILLED, /* status: enum process_kill */
 };
-enum process_kill { PROCESS_KILL_DEADLINE = 1, PROCESS_KILL_PARENT, PROCESS_KILL_LOAD };
+enum process_kill { PROCESS_KILL_DEADLINE = 1, PROCESS_KILL_PARENT, PROCESS_KILL_LOAD, PROCESS_KILL_MEMORY };
 
 enum process_permission {
     PROCESS_PERMISSION_CLOCK = 1,

@@ -52,6 +52,8 @@ struct pool {
     cptr tables_next, tables_end; /* slots for page tables of our own view */
     uint32_t table_block;         /* and the block that they are made of */
     uint32_t chunk_count;
+    /* Called when something is short; true: something was given back, try again. NULL: there is nothing to give. */
+    bool (*reclaim)(void);
     struct pool_chunk {
         uint64_t used[8]; /* a bit for each page */
         uint32_t node, free_pages;
@@ -83,5 +85,7 @@ bool pool_largest_take(struct pool *pool, cptr *slot, uint64_t *address, uint32_
 /* Zeroed memory, `bytes` rounded up to a power of two. Nobody may have it mapped when it goes back. */
 bool memory_take(struct pool *pool, uint64_t bytes, struct memory *memory);
 void memory_return(struct pool *pool, const struct memory *memory);
+/* The same for memory that the caller has cleared. */
+void memory_return_cleared(struct pool *pool, const struct memory *memory);
 
 #endif

@@ -53,7 +53,11 @@ struct task {
     uint32_t memory_count;
     uint64_t memory_bytes; /* sum over memory[] */
     uint32_t cnode_bits;
-    cptr cnode, vspace, tcb, sched_context, notification, timer, ipc_buffer;
+    cptr cnode, vspace, tcb, sched_context, notification, timer, ipc_buffer, cspace;
+    cptr thread_memory;  /* untyped, of which TCB, SchedContext, notification and IPC buffer are made */
+    cptr fault;          /* a slot for its fault endpoint, for who wants one */
+    bool is_building;    /* from task_create until its maker clears it: what it takes it has again after task_rewind */
+    bool is_altered;     /* it took more than that */
     struct memory pages; /* start page and its strings */
     struct memory stack; /* the topmost part */
     /* Only what the counts say is meaningful from here on. */
@@ -64,12 +68,19 @@ struct task {
     struct task_memory {
         struct memory memory;
         uint64_t address;
+        uint64_t mapped; /* a bit for each piece (task_memory_lazy) that was ever mapped; ~0: all */
+        uint32_t pieces; /* how many */
+        cptr slot;       /* of a lazy one */
     } memory[TASK_MEMORY];
 };
 
 /* Begins a task: VSpace, CNode, TCB, SchedContext, notification. False when memory or slots are short; the task is then
  * as task_destroy leaves it. */
 bool task_create(struct task *task, struct pool *pool);
+/* Takes the thread, its IPC buffer, the content of its CNode and of its memory away. What is left is the address space
+ * as it was built: task_thread_renew makes a new thread in it. False when it took anything since then: destroy it. */
+bool task_rewind(struct task *task, const struct image *image);
+bool task_thread_renew(struct task *task);
 /* Everything back. The task may be running. */
 void task_destroy(struct task *task);
 
@@ -99,6 +110,13 @@ bool task_memory(struct task *task, uint64_t bytes, uint64_t address, uint32_t r
 bool task_memory_reserve(struct task *task, uint64_t bytes, uint64_t address, struct memory *memory);
 /* The same for any multiple of a page, in as few powers of two as fit its address. On failure what was mapped stays. */
 bool task_memory_range(struct task *task, uint64_t bytes, uint64_t address);
+/* As task_memory_range, but nothing is mapped before task_memory_touch: what is never touched costs neither mapping nor
+ * clearing. */
+bool task_memory_lazy(struct task *task, uint64_t bytes, uint64_t address);
+enum touch { TOUCH_ELSEWHERE, TOUCH_MAPPED, TOUCH_NO_MEMORY };
+/* Maps the piece of lazy memory at the address; the more were touched already, the more at once. */
+enum touch task_memory_touch(struct task *task, uint64_t address);
+bool task_memory_touch_all(struct task *task);
 /* Where this server sees the task's memory at `address`, with *bytes that follow; NULL where nothing is mapped. Only
  * what task_memory, the stack and the data segments hold. */
 uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes);
