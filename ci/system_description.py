@@ -17,7 +17,7 @@ import sys
 MAGIC = 0x3153595353534554
 HEADER = struct.Struct("<QIIIIII")
 MOUNT = struct.Struct("<IIIIIIIIQ")
-PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIII8x")
+PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIIIHHI")
 MANIFEST_HEAD = struct.Struct("<IIQIIII")
 MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
@@ -234,9 +234,12 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
     return bytes(out.data)
 
 
+RESTARTS = {"never": 0, "on failure": 1, "always": 2}
+DEFAULT_RESTARTS, DEFAULT_PAUSE_MS = 10, 100
+
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
-                "deadline_ms", "start", "expect", "essential", "prefix", "server", "float", "request", "pipes")
+                "deadline_ms", "start", "expect", "essential", "prefix", "server", "float", "request", "pipes", "restart")
 
 
 class Program:
@@ -266,6 +269,7 @@ class Program:
                 item.fail(f"must be one of {', '.join(PIPES)}")
             self.flags |= PIPES[item.value]
         self.expect, self.expect_status, self.expect_text = self.expectation()
+        self.restart = self.restart_policy()
         if self.flags & SERVER: # the archive always has its image; it requests what it is granted
             self.flags |= NATIVE
             self.image_path, self.manifest_path, self.is_module = None, None, False
@@ -321,6 +325,19 @@ class Program:
                 place.fail("must be true")
             return EXPECTATIONS[kind], 0, ""
         return EXPECTATIONS[kind], 0, place.text()
+
+    def restart_policy(self):
+        """(when, how often at most, pause before the first time in ms)"""
+        if "restart" not in self.keys:
+            return RESTARTS["never"], 0, 0
+        place = self.keys["restart"]
+        keys = place.object(("when", "limit", "pause_ms"), ("when",)) if isinstance(place.value, dict) else {"when": place}
+        if keys["when"].text() not in RESTARTS:
+            keys["when"].fail(f"must be one of {', '.join(RESTARTS)}")
+        if "server" in self.keys:
+            place.fail("a server is started again in any case")
+        return (RESTARTS[keys["when"].value], keys["limit"].number(0, 65535) if "limit" in keys else DEFAULT_RESTARTS,
+                keys["pause_ms"].number(1, 10000) if "pause_ms" in keys else DEFAULT_PAUSE_MS)
 
     def find_manifest(self):
         folder = os.path.dirname(self.description.file)
@@ -509,7 +526,7 @@ class Description:
             records.append(PROGRAM.pack(
                 *(number for text in texts for number in text), out.add(grant, 8),
                 out.add(program.request, 8) if program.request else 0, program.flags, program.expect,
-                program.expect_status, program.deadline, *program.cpu, children[1], children[0]))
+                program.expect_status, program.deadline, *program.cpu, children[1], children[0], *program.restart))
         mounts = [MOUNT.pack(*out.text(mount.path), *out.text(mount.server), *(out.text(mount.source) if mount.source else (0, 0)),
                              mount.kind, mount.flags, mount.bytes) for mount in self.mounts]
         offset = out.add(b"".join(records), 8)

@@ -57,7 +57,7 @@ static const char *program_check(const struct system_header *system, const struc
     if (!manifest_is_good(system, program->grant) || (program->request && !manifest_is_good(system, program->request)))
         return "the system description is damaged: the grant or request of a program";
     if ((program->flags & ~(uint32_t)SYSTEM_FLAGS_ALL) || program->expect >= SYSTEM_EXPECT_COUNT ||
-        program->cpu_budget_us > program->cpu_period_us)
+        program->restart >= SYSTEM_RESTART_COUNT || program->cpu_budget_us > program->cpu_period_us)
         return "the system description is damaged: flags, expectation or budget of a program";
     return children_are_good(system, program) ? NULL : "the system description is damaged: the children of a program";
 }

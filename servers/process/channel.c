@@ -444,7 +444,7 @@ static bool somebody_may_serve(const struct channel *channel)
             authority_allows(&process->authority, AUTHORITY_SERVE, channel->name))
             return true;
     }
-    return false;
+    return supervise_may_serve(AUTHORITY_SERVE, channel->name);
 }
 
 uint32_t channel_connect(struct process *process, const char *name, struct process_stream *stream)

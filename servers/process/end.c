@@ -30,13 +30,13 @@ static bool is_expected(const struct process *process, const char *text)
     return false;
 }
 
-static void root_tell(const struct process *process, const char *text)
+void root_tell(uint32_t program, enum process_end end, uint32_t status, bool is_expected, const char *text)
 {
     size_t length = text_length(text);
     if (length > 400)
         length = 400;
     struct message m = {message_info(ROOT_PROGRAM_ENDED, 0, 5 + message_words(length)),
-                        {process->program, process->end, process->end_status, is_expected(process, text), length}};
+                        {program, end, status, is_expected, length}};
     message_put(&m, 5, text, length);
     (void)syscall_call(PROCESS_CAP_SERVER, &m);
 }
@@ -119,7 +119,7 @@ static void server_restart(uint32_t program)
 }
 
 /* The essential programs have ended: so do the servers, and then the system. */
-static void system_end(void)
+void system_end(void)
 {
     uint32_t servers = 0;
     for (uint32_t i = 1; i <= server.top; i++) {
@@ -138,9 +138,18 @@ static void system_end(void)
     (void)syscall_call(PROCESS_CAP_SERVER, &m);
 }
 
+void essential_ended(void)
+{
+    server.essential_left--;
+    if (server.essential_left == 0)
+        system_end();
+}
+
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
-    bool is_essential = process_is_essential(process);
+    bool is_essential = process_is_essential(process), is_top = process->is_top;
+    const struct start_page *start = (const struct start_page *)(const void *)process->task.pages.view;
+    uint64_t lived_ticks = clock_ticks() - start->start_ticks;
     threads_suspend(process);
     process->end = end;
     process->end_status = status;
@@ -154,19 +163,20 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
     if (end != PROCESS_ENDED_EXIT)
         log_text("%s: %s\n", process->name, text);
     memory_settle(process);
-    if (process->is_top)
-        root_tell(process, text);
     uint32_t program = process->program;
-    bool is_server = process->is_server;
-    if (process->is_top)
+    bool is_server = process->is_server, is_again = false, is_good = is_expected(process, text);
+    if (is_top) {
+        root_tell(program, end, status, is_good, text);
+        is_again = !is_server && supervise_ended(program, is_good, lived_ticks, text);
         process_forget(process);
-    else
+    } else {
         child_ended(process);
+    }
     if (is_server && !server.is_ending)
         server_restart(program);
     channels_refuse_hopeless();
     services_refuse_hopeless();
-    if (is_essential)
+    if (is_essential && !is_again)
         server.essential_left--;
     if (server.essential_left == 0)
         system_end();

@@ -366,49 +366,34 @@ static void system_open(void)
     server.system = (const struct system_header *)(const void *)member.data;
 }
 
-static const char *start_problem(uint32_t error)
-{
-    switch (error) {
-    case E_NOENT:
-        return "its image or its standard input is missing or damaged";
-    case E_NOMEM:
-        return "its memory limit is too small for its image and memories, or the machine has no more";
-    case E_2BIG:
-        return "its arguments and environment are too long";
-    case E_AGAIN:
-        return "there are too many processes";
-    default:
-        return "it cannot be built";
-    }
-}
-
-/* What the description starts: all of it or nothing. */
+/* What the description starts. One that cannot be started is reported like one that failed; the others run. */
 static void programs_start(void)
 {
     static struct process *made[SYSTEM_PROGRAMS];
     char missing[400];
-    uint32_t count = 0;
+    uint32_t count = 0, essential = 0;
     for (uint32_t i = 0; i < server.system->program_count; i++) {
         const struct system_program *program = system_program_at(server.system, i);
-        struct process_options options = {.program = i};
-        struct process *process;
+        bool is_over;
         if (!(program->flags & SYSTEM_START))
             continue;
-        uint32_t error = process_create(&options, &process);
-        if (error) {
-            server_give_up("program '%s' cannot be started: %s", system_text(server.system, program->name),
-                           start_problem(error));
-        }
+        bool is_essential = (program->flags & SYSTEM_ESSENTIAL) && !(program->flags & SYSTEM_SERVER);
+        essential += is_essential ? 1 : 0;
+        struct process *process = supervise_start(i, &is_over);
+        server.essential_left += is_essential && !is_over ? 1 : 0;
+        if (!process)
+            continue;
         if (authority_missing(&process->authority, missing, sizeof(missing)) > 0)
             log_text("process: %s: requested but not granted: %s\n", process->name, missing);
-        server.essential_left += process_is_essential(process) ? 1 : 0;
         made[count++] = process;
     }
     server.started = count;
-    if (server.essential_left == 0)
+    if (essential == 0)
         server_give_up("the system description starts no essential program");
     for (uint32_t i = 0; i < count; i++)
         process_run(made[i]);
+    if (server.essential_left == 0)
+        system_end();
 }
 
 int program_main(const struct start_page *start)

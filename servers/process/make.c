@@ -29,6 +29,17 @@ static const struct image_manifest *grant_of(const struct system_program *progra
     return (const void *)((const char *)server.system + program->grant);
 }
 
+bool authority_of(const struct system_program *program, struct authority *authority)
+{
+    const struct program_image *image =
+        image_get(system_text(server.system, program->image), program->flags & SYSTEM_NATIVE);
+    if (!image || !image->is_good)
+        return false;
+    const struct image_manifest *request = manifest_at(program->request);
+    *authority = (struct authority){request ? request : image->image.manifest, grant_of(program)};
+    return true;
+}
+
 static uint32_t authority_set(struct process *process, const struct process_options *options)
 {
     const struct system_program *program = process->description;

@@ -62,6 +62,7 @@ void deadlines_check(void)
 {
     uint64_t now = clock_ticks();
     server.next_deadline = 0;
+    supervise_check(now);
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
         if (!process || process->end != PROCESS_RUNNING || !process->deadline_ticks)

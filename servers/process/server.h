@@ -240,6 +240,22 @@ void shell_put(struct process *process);
 struct process *shell_take(const struct program_image *image);
 /* Gives their memory back; false when there were none. */
 bool shells_drop(void);
+/* ---- programs started again (supervise.c) ---- */
+
+/* A program of the description has ended: true when it is going to be started again. */
+bool supervise_ended(uint32_t program, bool is_expected, uint64_t lived_ticks, const char *text);
+/* Starts one, to be run; NULL: it cannot be started, which was said; *is_over when it will not be tried again. */
+struct process *supervise_start(uint32_t program, bool *is_over);
+/* Starts those whose time has come. */
+void supervise_check(uint64_t now);
+/* One that is going to be started again may serve that name. */
+bool supervise_may_serve(enum authority_kind kind, const char *name);
+/* What a program of the description may, as long as its image is good. */
+bool authority_of(const struct system_program *program, struct authority *authority);
+void root_tell(uint32_t program, enum process_end end, uint32_t status, bool is_expected, const char *text);
+/* One essential program less; with the last, the system ends. */
+void essential_ended(void);
+void system_end(void);
 /* ---- threads (thread.c); number 0 is the first ---- */
 uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument, word *number);
 uint32_t thread_exit(struct process *process, word number);

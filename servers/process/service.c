@@ -100,7 +100,7 @@ static bool somebody_may_serve(const char *name)
             authority_allows(&process->authority, AUTHORITY_SERVICE_SERVE, name))
             return true;
     }
-    return false;
+    return supervise_may_serve(AUTHORITY_SERVICE_SERVE, name);
 }
 
 uint32_t service_listen(struct process *process, const char *name, word window_bytes, word caps[2])

@@ -81,6 +81,13 @@ enum system_expect {
     SYSTEM_EXPECT_COUNT
 };
 
+enum system_restart { /* when a program that ended is started again */
+                      SYSTEM_RESTART_NEVER = 0,
+                      SYSTEM_RESTART_FAILURE, /* when it ended otherwise than expected */
+                      SYSTEM_RESTART_ALWAYS,
+                      SYSTEM_RESTART_COUNT
+};
+
 struct system_program {
     struct system_string name;  /* unique */
     struct system_string image; /* archive member */
@@ -94,9 +101,11 @@ struct system_program {
     uint32_t deadline_ms;   /* 0: none */
     uint32_t cpu_budget_us; /* 0: no limit but the priority */
     uint32_t cpu_period_us;
-    uint32_t child_count; /* names that it may spawn; 0 with spawn granted: all programs that are not started */
-    uint32_t child_names; /* offset of struct system_string[child_count] */
-    uint32_t reserved[2];
+    uint32_t child_count;      /* names that it may spawn; 0 with spawn granted: all programs that are not started */
+    uint32_t child_names;      /* offset of struct system_string[child_count] */
+    uint16_t restart;          /* enum system_restart */
+    uint16_t restart_limit;    /* times; 0: none */
+    uint32_t restart_pause_ms; /* before the first time; doubled each time */
 };
 _Static_assert(sizeof(struct system_program) == 80, "ci/system_description.py writes 80 bytes");
 

@@ -119,9 +119,10 @@ static void program_ended(const struct message *m)
     message_get(m, 5, ending->text, bytes);
     const struct console_verdict verdict = {index, (uint32_t)m->words[1], (uint32_t)m->words[2]};
     root_verdict(&root, &verdict, ending->text);
-    /* A server may fail and be started again: its last end counts. */
-    bool is_server = system_program_at(root.system, index)->flags & SYSTEM_SERVER;
-    ending->is_expected = m->words[3] == 1 && (!ending->has_ended || ending->is_expected || is_server);
+    /* What fails and is started again: its last end counts. */
+    const struct system_program *program = system_program_at(root.system, index);
+    bool is_restarted = (program->flags & SYSTEM_SERVER) || program->restart != SYSTEM_RESTART_NEVER;
+    ending->is_expected = m->words[3] == 1 && (!ending->has_ended || ending->is_expected || is_restarted);
     ending->has_ended = true;
 }
 

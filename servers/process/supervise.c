@@ -1,0 +1,116 @@
+/* Programs that are started again when they end, as the description says: when, how often, after which pause. The pause
+ * doubles each time; a program that ran for a while first begins anew with both. docs/system.md, "Starting again".
+ */
+#include "proto/process.h"
+#include "server.h"
+#include "tessera/clock.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+#define PAUSE_MAX_MS 10000ul
+#define STEADY_NS    60000000000ul /* what counts as having run for a while */
+
+static struct supervised {
+    uint64_t due_ticks; /* 0: it runs, or will not again */
+    uint32_t count;     /* how often it was started again */
+} supervised[SYSTEM_PROGRAMS];
+static uint32_t due_count;
+
+static const char *name_of(uint32_t program)
+{
+    return system_text(server.system, system_program_at(server.system, program)->name);
+}
+
+static uint64_t pause_ms(const struct system_program *program, uint32_t count)
+{
+    uint64_t pause = program->restart_pause_ms;
+    while (count-- > 0 && pause < PAUSE_MAX_MS)
+        pause *= 2;
+    return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+}
+
+bool supervise_ended(uint32_t index, bool is_expected, uint64_t lived_ticks, const char *text)
+{
+    const struct system_program *program = system_program_at(server.system, index);
+    struct supervised *self = &supervised[index];
+    if (program->restart == SYSTEM_RESTART_NEVER || server.is_ending ||
+        (program->restart == SYSTEM_RESTART_FAILURE && is_expected))
+        return false;
+    if (lived_ticks >= clock_ticks_of(STEADY_NS, server.start->timer_hz))
+        self->count = 0;
+    if (program->restart_limit && self->count == program->restart_limit) {
+        log_text("process: %s: %s; it is not started again: %u times were enough\n", name_of(index), text, self->count);
+        return false;
+    }
+    uint64_t pause = pause_ms(program, self->count++);
+    log_text("process: %s: %s; it is started again in %lu ms, time %u\n", name_of(index), text, pause, self->count);
+    self->due_ticks = clock_ticks() + clock_ticks_of(pause * 1000000, server.start->timer_hz);
+    due_count++;
+    deadline_set(self->due_ticks);
+    return true;
+}
+
+static const char *start_problem(uint32_t error)
+{
+    switch (error) {
+    case E_NOENT:
+        return "its image or its standard input is missing or damaged";
+    case E_NOMEM:
+        return "its memory limit is too small for its image and memories, or the machine has no more";
+    case E_2BIG:
+        return "its arguments and environment are too long";
+    case E_AGAIN:
+        return "there are too many processes";
+    default:
+        return "it cannot be built";
+    }
+}
+
+struct process *supervise_start(uint32_t index, bool *is_over)
+{
+    const struct system_program *program = system_program_at(server.system, index);
+    struct process_options options = {.program = index};
+    struct process *process;
+    char text[200];
+    *is_over = false;
+    uint32_t error = process_create(&options, &process);
+    if (!error)
+        return process;
+    text_format(text, sizeof(text), "program '%s' cannot be started: %s", name_of(index), start_problem(error));
+    log_text("process: %s\n", text);
+    root_tell(index, PROCESS_ENDED_KILLED, PROCESS_KILL_LOAD, false, text);
+    *is_over = (program->flags & SYSTEM_SERVER) || !supervise_ended(index, false, 0, "it did not start");
+    return NULL;
+}
+
+void supervise_check(uint64_t now)
+{
+    for (uint32_t i = 0; due_count > 0 && i < server.system->program_count; i++) {
+        struct supervised *self = &supervised[i];
+        bool is_over = false;
+        if (!self->due_ticks)
+            continue;
+        if (self->due_ticks > now) {
+            deadline_set(self->due_ticks);
+            continue;
+        }
+        self->due_ticks = 0;
+        due_count--;
+        struct process *process = server.is_ending ? NULL : supervise_start(i, &is_over);
+        if (process)
+            process_run(process);
+        if (is_over && (system_program_at(server.system, i)->flags & SYSTEM_ESSENTIAL))
+            essential_ended();
+    }
+}
+
+bool supervise_may_serve(enum authority_kind kind, const char *name)
+{
+    for (uint32_t i = 0; due_count > 0 && i < server.system->program_count; i++) {
+        const struct system_program *program = system_program_at(server.system, i);
+        struct authority authority;
+        if (supervised[i].due_ticks && authority_of(program, &authority) && authority_allows(&authority, kind, name))
+            return true;
+    }
+    return false;
+}
