@@ -120,6 +120,38 @@ static void thousands(struct check *check, unsigned count)
     check_u64(check, "children in all", count, good);
 }
 
+/* Enough for several pages of linear memory, some of which nobody touches in most children. */
+static unsigned char space[300000];
+static int initial = 42;
+
+/* As the module says, and whatever another child left of itself is gone; then leaves as much as it can. */
+static int look_and_scribble(void)
+{
+    unsigned wrong = initial != 42;
+    for (unsigned i = 0; i < sizeof(space); i++)
+        wrong += space[i] != 0;
+    initial = 7;
+    memset(space, 0xa5, sizeof(space));
+    return wrong ? 1 : 0;
+}
+
+/* Children of one module, one after the other and two at a time. */
+static void strangers(struct check *check)
+{
+    unsigned clean = 0;
+    for (int i = 0; i < 6; i++) {
+        struct tessera_process_handles handles[2];
+        for (int k = 0; k < 1 + i % 2; k++)
+            if (quiet("child\nscribble", &handles[k]) != 0)
+                return check_true(check, "children that look for others' traces", 0);
+        for (int k = 0; k < 1 + i % 2; k++) {
+            struct tessera_join_status status = join(handles[k].pid);
+            clean += status.type == TESSERA_JOIN_EXIT_NORMAL && status.exit_code == 0;
+        }
+    }
+    check_u64(check, "children that found no traces of others", 9, clean);
+}
+
 static int child(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -128,6 +160,8 @@ static int child(int argc, char **argv)
         return argc > 2 ? atoi(argv[2]) : 0;
     if (strcmp(what, "trap") == 0 || strcmp(what, "trap-quietly") == 0)
         __builtin_trap();
+    if (strcmp(what, "scribble") == 0)
+        return look_and_scribble();
     if (strcmp(what, "sleep") == 0)
         usleep(3000);
     if (strcmp(what, "cat") == 0)
@@ -149,6 +183,7 @@ int main(int argc, char **argv)
     pipes(&check);
     limits(&check);
     family(&check);
+    strangers(&check);
     thousands(&check, argc > 1 ? (unsigned)atoi(argv[1]) : 100);
     return check_finish(&check, "spawn");
 }
