@@ -106,15 +106,18 @@ static void server_finish(struct process *process)
     notification_signal(process->finish_signal);
 }
 
-/* At once: its clients, which are less urgent, find it there again when they run. */
-static void server_restart(uint32_t program)
+/* At once: its clients, which are less urgent, find it there again when they run. One that ended by itself has said
+ * what it lacks, and would say it again. */
+static void server_restart(uint32_t program, enum process_end end)
 {
     static uint32_t restarts;
     struct process_options options = {.program = program};
     struct process *process;
+    const char *name = system_text(server.system, system_program_at(server.system, program)->name);
+    if (end == PROCESS_ENDED_EXIT)
+        server_give_up("server '%s' cannot serve", name);
     if (restarts++ == SERVER_RESTARTS || process_create(&options, &process) != 0)
-        server_give_up("server '%s' ends again and again",
-                       system_text(server.system, system_program_at(server.system, program)->name));
+        server_give_up("server '%s' ends again and again", name);
     process_run(process);
 }
 
@@ -173,7 +176,7 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
         child_ended(process);
     }
     if (is_server && !server.is_ending)
-        server_restart(program);
+        server_restart(program, end);
     channels_refuse_hopeless();
     services_refuse_hopeless();
     if (is_essential && !is_again)
