@@ -94,6 +94,28 @@ static void answer_from(const struct process *child, word results[3])
     results[2] = child->end_status;
 }
 
+/* Programs cannot handle signals: what remains is the default action, and of those only the end. */
+#define SIGNALS 31
+#define ENDING  (1u << 1 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9 | 1u << 15)
+
+uint32_t child_signal(struct process *process, word pid, word signal)
+{
+    struct process *child = pid && pid <= PROCESSES ? server.processes[pid] : NULL;
+    char text[40];
+    if (signal >= SIGNALS)
+        return E_INVAL;
+    if (!child || child->parent != process->index || child->parent_generation != process->generation ||
+        child->end != PROCESS_RUNNING)
+        return E_SRCH;
+    if (signal == 0)
+        return 0;
+    if (!(ENDING >> signal & 1))
+        return E_NOTSUP;
+    text_format(text, sizeof(text), "killed: signal %u by its parent", (uint32_t)signal);
+    process_end(child, PROCESS_ENDED_KILLED, PROCESS_KILL_SIGNAL + (uint32_t)signal, text);
+    return 0;
+}
+
 uint32_t child_join(struct process *process, word pid, bool wait, word results[3])
 {
     bool any = false;

@@ -203,6 +203,8 @@ static uint32_t handle(struct process *process, const struct request *request, w
         *count = 3;
         error = child_join(process, request->words[0], request->words[1] == 0, results);
         break;
+    case PROCESS_SIGNAL:
+        return child_signal(process, request->words[0], request->words[1]);
     case PROCESS_TRAP_THREAD:
         return process_trap_thread(process, request->words[0], request->words[1]);
     case PROCESS_THREAD_START:

@@ -53,6 +53,7 @@ enum wasi_errno {
     E_NOSYS = 52,
     E_2BIG = 1,
     E_NOTSUP = 58,
+    E_SRCH = 71,
     E_NOTCAPABLE = 76,
 };
 
@@ -342,6 +343,7 @@ uint32_t device_open(struct process *process, const char *name, struct process_d
 /* ---- children (child.c) -------------------------------------------------------------------------------------- */
 
 uint32_t child_spawn(struct process *process, const struct request *request, word *results, unsigned *count);
+uint32_t child_signal(struct process *process, word pid, word signal);
 uint32_t child_join(struct process *process, word pid, bool wait, word results[3]);
 void child_ended(struct process *child);
 

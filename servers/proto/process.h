@@ -42,6 +42,8 @@ enum process_operation {
                                path. EBADF: none, or not of this server; EINVAL: no such client */
     PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
+    PROCESS_SIGNAL,         /* w0 pid of a child, w1 signal of WASI's numbering: ends it; 0: only asks whether it runs.
+                               ESRCH, EINVAL no signal, ENOTSUP one that does not end by default */
     PROCESS_DEVICE_OPEN =
         64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
 };
@@ -54,7 +56,13 @@ enum process_end {
     PROCESS_ENDED_FAULT,  /* a fault that is no Wasm trap; status: enum fault */
     PROCESS_ENDED_KILLED, /* status: enum process_kill */
 };
-enum process_kill { PROCESS_KILL_DEADLINE = 1, PROCESS_KILL_PARENT, PROCESS_KILL_LOAD, PROCESS_KILL_MEMORY };
+enum process_kill {
+    PROCESS_KILL_DEADLINE = 1,
+    PROCESS_KILL_PARENT,
+    PROCESS_KILL_LOAD,
+    PROCESS_KILL_MEMORY,
+    PROCESS_KILL_SIGNAL = 256 /* + the signal that its parent sent */
+};
 
 enum process_permission {
     PROCESS_PERMISSION_CLOCK = 1,

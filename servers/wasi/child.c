@@ -1,4 +1,4 @@
-/* Child processes: WASIX's proc_spawn and proc_join, as servers/wasi/include/tessera.h restates them. */
+/* Child processes: WASIX's proc_spawn, proc_join and proc_signal, as servers/wasi/include/tessera.h restates them. */
 #include "imports.h"
 #include "tessera/text.h"
 
@@ -110,6 +110,8 @@ uint32_t WASIX(proc_join)(uint32_t pid, uint32_t flags, uint32_t to)
     if (error == ESUCCESS && m.words[1] != PROCESS_RUNNING) {
         bool is_exit = m.words[1] == PROCESS_ENDED_EXIT;
         uint32_t signal = m.words[1] == PROCESS_ENDED_TRAP ? SIGNAL_TRAP : SIGNAL_KILL;
+        if (m.words[1] == PROCESS_ENDED_KILLED && m.words[2] > PROCESS_KILL_SIGNAL)
+            signal = (uint32_t)m.words[2] - PROCESS_KILL_SIGNAL;
         status.type = is_exit ? JOIN_EXIT_NORMAL : JOIN_EXIT_SIGNAL;
         status.exit_code = (uint16_t)(is_exit ? m.words[2] : 128 + signal);
         status.signal = is_exit ? 0 : (uint8_t)signal;
@@ -118,4 +120,10 @@ uint32_t WASIX(proc_join)(uint32_t pid, uint32_t flags, uint32_t to)
     }
     memcpy(at(to), &status, sizeof(status));
     return error;
+}
+
+uint32_t WASIX(proc_signal)(uint32_t pid, uint32_t signal)
+{
+    struct message m = {0, {pid, signal}};
+    return process_call(PROCESS_SIGNAL, &m, 2);
 }

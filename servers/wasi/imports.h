@@ -63,6 +63,7 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
                            uint32_t preopen, uint32_t preopen_length, uint32_t in_mode, uint32_t out_mode,
                            uint32_t error_mode, uint32_t folder, uint32_t folder_length, uint32_t handles);
 uint32_t WASIX(proc_join)(uint32_t pid, uint32_t flags, uint32_t status);
+uint32_t WASIX(proc_signal)(uint32_t pid, uint32_t signal);
 
 uint32_t TESSERA(channel_listen)(uint32_t name, uint32_t length, uint32_t fd);
 uint32_t TESSERA(channel_connect)(uint32_t name, uint32_t length, uint32_t fd);

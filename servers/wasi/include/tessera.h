@@ -42,6 +42,7 @@ enum tessera_errno {
     TESSERA_ENOENT = 44,
     TESSERA_ENOMEM = 48,
     TESSERA_ENOTSUP = 58,
+    TESSERA_ESRCH = 71,
     TESSERA_ENOTCAPABLE = 76,
 };
 
@@ -166,5 +167,10 @@ int tessera_proc_spawn(const char *name, uint32_t name_len, uint32_t chroot, con
  * Errors: ECHILD no such child (status: JOIN_NOTHING). */
 TESSERA_IMPORT("wasix_32v1", "proc_join")
 int tessera_proc_join(struct tessera_option_pid *pid, uint32_t flags, struct tessera_join_status *status);
+
+/* Ends a child with a signal that ends what does not handle it: WASI's hup, int, quit, abrt, kill or term (1, 2, 3, 6,
+ * 9, 15). 0 asks whether it runs. Errors: ESRCH no such child runs; ENOTSUP another signal; EINVAL no signal. */
+TESSERA_IMPORT("wasix_32v1", "proc_signal")
+int tessera_proc_signal(uint32_t pid, uint32_t signal);
 
 #endif

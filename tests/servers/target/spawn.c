@@ -44,6 +44,16 @@ static void endings(struct check *check)
     check_u64(check, "spawn a child that traps", 0, (uint64_t)quiet("child\ntrap", &handles));
     status = join(handles.pid);
     check_true(check, "joined: trap", status.type == TESSERA_JOIN_EXIT_SIGNAL && status.signal == TESSERA_SIGNAL_TRAP);
+    check_u64(check, "a signal to one that is gone", TESSERA_ESRCH, (uint64_t)tessera_proc_signal(handles.pid, 9));
+    check_u64(check, "spawn a child to be killed", 0,
+              (uint64_t)run("child\ncat", TESSERA_STDIO_PIPED, TESSERA_STDIO_INHERIT, &handles));
+    check_u64(check, "it is there", 0, (uint64_t)tessera_proc_signal(handles.pid, 0));
+    check_u64(check, "a signal that nobody could handle", TESSERA_ENOTSUP,
+              (uint64_t)tessera_proc_signal(handles.pid, 19));
+    check_u64(check, "no signal", TESSERA_EINVAL, (uint64_t)tessera_proc_signal(handles.pid, 31));
+    check_u64(check, "killed", 0, (uint64_t)tessera_proc_signal(handles.pid, 15));
+    status = join(handles.pid);
+    check_true(check, "joined: signal 15", status.type == TESSERA_JOIN_EXIT_SIGNAL && status.signal == 15);
     check_u64(check, "joined twice: type", 99, join(handles.pid).type);
     check_u64(check, "spawn a child that reads", 0,
               (uint64_t)run("child\ncat", TESSERA_STDIO_PIPED, TESSERA_STDIO_INHERIT, &handles));
