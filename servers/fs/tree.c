@@ -179,9 +179,7 @@ const uint8_t *tree_bytes(const struct node *node, uint64_t offset, uint64_t *ru
         return *slot + in_page;
     if (offset >= node->file.base_bytes)
         return NULL;
-    if (!node->file.tables)
-        *run = node->file.base_bytes - offset; /* nothing was ever written: all of it where it lies */
-    else if (*run > node->file.base_bytes - offset)
+    if (!node->file.tables || *run > node->file.base_bytes - offset) /* nothing was ever written: all where it lies */
         *run = node->file.base_bytes - offset;
     return node->file.base + offset;
 }

@@ -71,7 +71,7 @@ uint32_t linux_file_add(long opened, uint32_t *descriptor)
 /* The program's streams are closed to it, not to this library, which may have a trap to report. */
 uint32_t linux_file_close(uint32_t descriptor)
 {
-    if (linux_file(descriptor) < 0)
+    if (descriptor >= FILES || !files[descriptor].is_open)
         return ERRNO_BADF;
     files[descriptor].is_open = false;
     return descriptor > 2 ? linux_errno(linux_call(SYSCALL_CLOSE, files[descriptor].descriptor, 0, 0, 0, 0, 0))
