@@ -19,7 +19,7 @@ INCLUDE_FOLDERS = ("", "kernel/include", "arch/include", "arch/x86_64/include", 
 
 ABI = "kernel/include/"
 # The kernel's lower half: what ipc, sched and mm build upon. All its other headers are the upper half.
-KERNEL_LOWER = ("kernel/cap.h", "kernel/core.h", "kernel/slot.h", "kernel/object.h", "kernel/delete.h",
+KERNEL_LOWER = ("kernel/cap.h", "kernel/clock.h", "kernel/core.h", "kernel/slot.h", "kernel/object.h", "kernel/delete.h",
                 "kernel/lookup.h", "kernel/call.h", "kernel/print.h", "kernel/state.h", "kernel/panic.h")
 ARCH_CONTRACT = ("arch/include/", "arch/x86_64/include/", "arch/arm64/include/")
 SHARED = (

@@ -116,6 +116,8 @@ bool tcb_destroy(struct core *core, struct cap cap);
 
 /* --- timer.c --- */
 
+/* The running thread made it so that the timer will expire: it pays at once if the timer's context cannot. */
+void timer_prepay(struct core *core, const struct timer *timer);
 void timer_arm(struct core *core, struct timer *timer, uint64_t deadline);
 void timer_disarm(struct core *core, struct timer *timer);
 /* Signals what is due, at most a fixed number per call. */

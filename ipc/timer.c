@@ -4,9 +4,19 @@
 #include <kernel/delete.h>
 
 #define EXPIRIES_PER_CALL 4
+#define EXPIRY_TICKS      (kernel.min_budget / 8) /* what one is charged with */
+
+/* A context that has nothing to pay with would let timers expire at others' expense: so who arms one pays. */
+void timer_prepay(struct core *core, const struct timer *timer)
+{
+    struct cap context = timer->slots[TIMER_SLOT_SCHED_CONTEXT].cap;
+    if (cap_is_null(context) || !sched_context_can_pay(cap_object(context)))
+        sched_context_charge_extra(core->charged, EXPIRY_TICKS, arch_timer_now());
+}
 
 void timer_arm(struct core *core, struct timer *timer, uint64_t deadline)
 {
+    timer_prepay(core, timer);
     timer_disarm(core, timer);
     heap_insert(&core->timers, &timer->node, deadline);
     core->deadline_dirty = true;
@@ -26,7 +36,7 @@ static void timer_expire(struct core *core, struct timer *timer, uint64_t now)
     if (!cap_is_null(notification))
         notification_signal(core, cap_object(notification), cap_badge(notification));
     if (!cap_is_null(context))
-        sched_context_charge_extra(cap_object(context), kernel.min_budget / 8, now);
+        sched_context_charge_extra(cap_object(context), EXPIRY_TICKS, now);
 }
 _Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
 

@@ -112,6 +112,8 @@ enum error timer_bind(struct call *call)
         slot_insert_derived(notification, &timer->slots[TIMER_SLOT_NOTIFICATION], cap);
     if (context && slot_derive(context, &cap) == ERROR_NONE)
         slot_insert_derived(context, &timer->slots[TIMER_SLOT_SCHED_CONTEXT], cap);
+    if (heap_contains(&timer->node))
+        timer_prepay(call->core, timer);
     return ERROR_NONE;
 }
 

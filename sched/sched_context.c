@@ -1,5 +1,6 @@
 /* Scheduling contexts: budgets, lending, the timer's deadline. See sched_context.h. */
 #include <arch/timer.h>
+#include <kernel/clock.h>
 #include <sched/core_block.h>
 
 #define RELEASES_PER_CALL 4
@@ -86,6 +87,11 @@ static bool refill_is_lent(const struct sched_context *sc)
     return sc->tcb && sc->tcb->lender && sc->refill_max > 1; /* with one it is the rescue context */
 }
 
+static bool refill_is_far(struct sched_context *sc)
+{
+    return refill_at(sc, 0)->time >= CLOCK_FOREVER;
+}
+
 /* Uses a piece of the first refill, which comes back a period after it might be used. */
 static void refill_use_part(struct sched_context *sc, uint64_t amount)
 {
@@ -104,7 +110,7 @@ static void refill_use_part(struct sched_context *sc, uint64_t amount)
  * budgets are gone at once only when the machine stood still: then the rest is delay, too.) */
 static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_t now)
 {
-    for (unsigned left = 4 * REFILLS_MAX; left > 0 && used > 0; left--) {
+    for (unsigned left = 4 * REFILLS_MAX; left > 0 && used > 0 && !refill_is_far(sc); left--) {
         const struct refill *head = refill_at(sc, 0);
         uint64_t part = used < head->amount ? used : head->amount;
         if (head->time <= now)
@@ -116,6 +122,8 @@ static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_
         refill_use_part(sc, part);
         used -= part;
     }
+    if (refill_is_far(sc))
+        return;
     if (used < kernel.min_budget)
         used *= (sc->period + sc->budget - 1) / sc->budget;
     for (unsigned i = 0; i < sc->refill_count; i++)
@@ -365,9 +373,22 @@ void sched_switch_context(struct core *core, struct sched_context *next)
 
 void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64_t now)
 {
+    struct core *core = sc->core;
     sc->consumed += ticks;
-    if (sc->budget != 0 && !sched_context_is_round_robin(sc))
-        refill_use_sporadic(sc, ticks, now);
+    if (sc->budget == 0 || sched_context_is_round_robin(sc))
+        return;
+    if (core->charged != sc && refill_at(sc, 0)->time <= now)
+        refill_start(sc, now); /* nobody used it for a while: what is used now does not come back before its time */
+    refill_use_sporadic(sc, ticks, now);
+    if (core->charged == sc && !refill_is_usable(sc, now))
+        core->reschedule = true;
+}
+
+bool sched_context_can_pay(struct sched_context *sc)
+{
+    if (sc == sc->core->charged)
+        return true;
+    return sc->budget != 0 && (sched_context_is_round_robin(sc) || refill_at(sc, 0)->time <= arch_timer_now());
 }
 
 static uint64_t time_add(uint64_t time, uint64_t ticks)

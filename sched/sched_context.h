@@ -105,6 +105,8 @@ void sched_charge_now(struct core *core);
 void sched_switch_context(struct core *core, struct sched_context *next);
 /* Extra work done for the context's owner, like a timer's expiry. */
 void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64_t now);
+/* Is it the running one, or has it budget? */
+bool sched_context_can_pay(struct sched_context *sc);
 /* Sets the timer to the earliest thing that needs it. */
 void sched_set_deadline(struct core *core);
 /* Threads whose budget has come back become ready. At most a fixed number per call. */

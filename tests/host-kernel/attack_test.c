@@ -4,6 +4,8 @@
 
 #include <arch/mmu.h>
 #include <arch/upcalls.h>
+#include <kernel/clock.h>
+#include <sched/sched_context.h>
 #include <mm/vspace.h>
 
 static arch_entry *space_root(cptr vspace)
@@ -423,6 +425,114 @@ static void test_death_between(void)
     OK(cnode_delete(ROOT_CNODE, last));
 }
 
+/* --- timers that others pay for --- */
+
+#define BUDGET_MINIMA 100
+#define PERIOD_MINIMA 1000
+#define EXPIRIES      (BUDGET_MINIMA * 8) /* what the budget pays for */
+
+static cptr sporadic_context(word period_minima)
+{
+    cptr context = new_object(OBJECT_SCHED_CONTEXT, 0);
+    word minimum = kernel.min_budget; /* a tick is a nanosecond */
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, context, BUDGET_MINIMA * minimum, period_minima * minimum, 0, 0));
+    return context;
+}
+
+/* A thread with a tenth of the time, and a timer that is charged to `payer` (0: to the thread's context). */
+static cptr new_arming_thread(cptr *timer, cptr payer)
+{
+    cptr thread = new_thread(100, true, 0), context = sporadic_context(PERIOD_MINIMA);
+    *timer = new_object(OBJECT_TIMER, 0);
+    OK(timer_bind(*timer, new_object(OBJECT_NOTIFICATION, 0), payer ? payer : context));
+    OK(tcb_set_sched_params(thread, ROOT_TCB, 255, 100, context));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    return thread;
+}
+
+static void end_arming_thread(cptr thread)
+{
+    OK(cnode_delete(ROOT_CNODE, thread));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+}
+
+/* Timers whose context cannot pay are paid for by the thread that arms them: they expire in the others' time. */
+static void test_timers_unpaid(void)
+{
+    cptr timer, empty = new_object(OBJECT_SCHED_CONTEXT, 0), thread = new_arming_thread(&timer, empty);
+    run(thread);
+    for (unsigned i = 0; i < EXPIRIES + 10 && model_current() == model_tcb(thread); i++)
+        (void)timer_set(timer, model_now + 1000000000);
+    CHECK(model_current() != model_tcb(thread));
+    end_arming_thread(thread);
+}
+
+/* The same when it names such a context after it has armed the timer. */
+static void test_timers_bound_anew(void)
+{
+    cptr timer, empty = new_object(OBJECT_SCHED_CONTEXT, 0), thread = new_arming_thread(&timer, 0);
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0);
+    OK(timer_set(timer, model_now + 1000000000));
+    run(thread);
+    for (unsigned i = 0; i < EXPIRIES + 10 && model_current() == model_tcb(thread); i++)
+        (void)timer_bind(timer, notification, empty);
+    CHECK(model_current() != model_tcb(thread));
+    end_arming_thread(thread);
+}
+
+/* Its own timers' expiry ends a thread's budget like anything else: it does not run on, on what is due later. */
+static void test_timers_beyond_budget(void)
+{
+    cptr timer, thread = new_arming_thread(&timer, 0);
+    struct sched_context *sc = model_tcb(thread)->sched_context;
+    run(thread);
+    while (sched_context_is_ready(sc)) {
+        OK(timer_set(timer, model_now));
+        model_timer(0);
+    }
+    CHECK(model_current() != model_tcb(thread));
+    end_arming_thread(thread);
+}
+
+/* So many expiries of a timer are charged to a context that nobody runs on. */
+static void charge_expiries(cptr context, unsigned count)
+{
+    cptr timer = new_object(OBJECT_TIMER, 0);
+    OK(timer_bind(timer, new_object(OBJECT_NOTIFICATION, 0), context));
+    for (unsigned i = 0; i < count; i++) {
+        OK(timer_set(timer, model_now));
+        model_timer(0);
+    }
+    OK(cnode_delete(ROOT_CNODE, timer));
+}
+
+/* What a context pays that was idle for long does not come back at once. */
+static void test_timers_of_idle_context(void)
+{
+    cptr context = sporadic_context(PERIOD_MINIMA);
+    struct sched_context *sc = model_object(context);
+    model_now += 100 * PERIOD_MINIMA * kernel.min_budget;
+    charge_expiries(context, EXPIRIES);
+    CHECK(!sched_context_is_ready(sc));
+    model_now += PERIOD_MINIMA * kernel.min_budget;
+    CHECK(sched_context_is_ready(sc));
+    OK(cnode_delete(ROOT_CNODE, context));
+}
+
+/* With a period of decades a debt comes to centuries, but never to the end of the clock and round it. */
+static void test_debt_wraps(void)
+{
+    cptr context = sporadic_context((CLOCK_FOREVER / 2) / kernel.min_budget);
+    struct sched_context *sc = model_object(context);
+    charge_expiries(context, EXPIRIES);
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t time = sc->refills[sc->refill_head].time;
+        charge_expiries(context, EXPIRIES / 2);
+        CHECK(sc->refills[sc->refill_head].time >= time);
+    }
+    OK(cnode_delete(ROOT_CNODE, context));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -443,6 +553,11 @@ static const struct attack attacks[] = {
     {"death_between", test_death_between},
     {"slice_ends_in_signal", test_slice_ends_in_signal},
     {"slice_ends_in_call", test_slice_ends_in_call},
+    {"timers_unpaid", test_timers_unpaid},
+    {"timers_bound_anew", test_timers_bound_anew},
+    {"timers_beyond_budget", test_timers_beyond_budget},
+    {"timers_of_idle_context", test_timers_of_idle_context},
+    {"debt_wraps", test_debt_wraps},
 };
 
 /* With a name as second argument, that one only. */
