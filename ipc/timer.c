@@ -42,8 +42,11 @@ _Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
 
 void timers_expire(struct core *core, uint64_t now)
 {
-    for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--)
+    for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--) {
         timer_expire(core, (struct timer *)core->timers, now);
+        if (preemption_wanted(core)) /* the contexts' refills can make it long */
+            break;
+    }
 }
 
 bool timer_destroy(struct core *core, struct cap cap)

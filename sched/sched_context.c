@@ -433,6 +433,8 @@ void sched_release(struct core *core, uint64_t now)
             rescue_rotate(core);
         else if (sc->tcb)
             thread_update(core, sc->tcb);
+        if (preemption_wanted(core))
+            break;
     }
 }
 _Static_assert(offsetof(struct sched_context, release) == 0, "sched_release relies on it");

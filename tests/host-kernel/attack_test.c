@@ -519,6 +519,27 @@ static void test_timers_of_idle_context(void)
     OK(cnode_delete(ROOT_CNODE, context));
 }
 
+/* Contexts with many refills make expiry long: a device's interrupt gets in between any two. */
+static void test_timers_give_way(void)
+{
+    cptr timers = new_objects(OBJECT_TIMER, 0, 3), notification = new_object(OBJECT_NOTIFICATION, 0);
+    for (cptr i = 0; i < 3; i++) {
+        cptr badged = new_slots(1);
+        OK(cnode_mint(ROOT_CNODE, badged, ROOT_CNODE, notification, RIGHT_SEND, 1ul << i));
+        OK(timer_bind(timers + i, badged, ROOT_SCHED_CONTEXT));
+        OK(timer_set(timers + i, model_now));
+    }
+    model_interrupt_waits = true;
+    model_patience = 0;
+    model_timer(10);
+    model_timer(10);
+    model_interrupt_waits = false;
+    EQUAL(__builtin_popcountl(notification_poll(notification)), 2);
+    model_timer(10);
+    EQUAL(__builtin_popcountl(notification_poll(notification)), 1);
+    OK(cnode_delete_all(ROOT_CNODE, timers, 3));
+}
+
 /* With a period of decades a debt comes to centuries, but never to the end of the clock and round it. */
 static void test_debt_wraps(void)
 {
@@ -557,6 +578,7 @@ static const struct attack attacks[] = {
     {"timers_bound_anew", test_timers_bound_anew},
     {"timers_beyond_budget", test_timers_beyond_budget},
     {"timers_of_idle_context", test_timers_of_idle_context},
+    {"timers_give_way", test_timers_give_way},
     {"debt_wraps", test_debt_wraps},
 };
 

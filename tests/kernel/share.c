@@ -225,6 +225,56 @@ GREEDY_CASE(share_timers, "The same for one that arms timers all the time, which
     OK(cnode_delete_all(ROOT_CNODE, timers, TIMERS));
 }
 
+#define UNPAID_TIMERS 2048
+#define UNPAID_GAP_NS 4000
+
+static void spins_apart(word unused)
+{
+    (void)unused;
+    for (volatile word own = 0;; own = own + 1) {
+    }
+}
+
+/* All of them expire when its budget is used up, in the others' time. */
+static void arms_unpaid(word unused)
+{
+    (void)unused;
+    for (;;)
+        for (cptr i = 0; i < UNPAID_TIMERS; i++)
+            (void)timer_set(timers + i, ticks_now() + ns_to_ticks(BUDGET_NS + i * UNPAID_GAP_NS));
+}
+
+/* How far a spinner comes in a tenth of a second beside a greedy thread with 10 %. */
+static word turns_beside(void (*greedy)(word))
+{
+    struct thread *thread = thread_new(greedy, 0, PRIORITY_LOW, 0), *other = thread_new(spins, 0, PRIORITY_LOW - 5, 0);
+    struct party party = {{thread->sched_context}, 1, NULL};
+    party_configure(&party);
+    thread_start(thread);
+    thread_start(other);
+    sleep_ns(2 * PERIOD_NS);
+    word before = turns;
+    sleep_ns(SECOND_NS / 10);
+    word done = turns - before;
+    OK(tcb_suspend(thread->tcb));
+    OK(tcb_suspend(other->tcb));
+    return done;
+}
+
+CASE_TIMED(share_timers_unpaid,
+           "One that arms timers on a context without budget takes no more from the others than one that spins")
+{
+    setup();
+    timers = objects_new(OBJECT_TIMER, 0, UNPAID_TIMERS);
+    cptr context = object_new(OBJECT_SCHED_CONTEXT, 0);
+    for (cptr i = 0; i < UNPAID_TIMERS; i++)
+        OK(timer_bind(timers + i, notification, context));
+    word beside_spinner = turns_beside(spins_apart), beside_timers = turns_beside(arms_unpaid);
+    say("(%u and %u turns) ", beside_spinner, beside_timers);
+    CHECK(beside_timers >= beside_spinner - beside_spinner / 100);
+    OK(cnode_delete_all(ROOT_CNODE, timers, UNPAID_TIMERS));
+}
+
 GREEDY_CASE(share_retype, "The same for one that makes and deletes large objects all the time, preempted in the middle",
             {
                 word done;
