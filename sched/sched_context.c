@@ -87,11 +87,6 @@ static bool refill_is_lent(const struct sched_context *sc)
     return sc->tcb && sc->tcb->lender && sc->refill_max > 1; /* with one it is the rescue context */
 }
 
-static bool refill_is_far(struct sched_context *sc)
-{
-    return refill_at(sc, 0)->time >= CLOCK_FOREVER;
-}
-
 /* Uses a piece of the first refill, which comes back a period after it might be used. */
 static void refill_use_part(struct sched_context *sc, uint64_t amount)
 {
@@ -110,8 +105,10 @@ static void refill_use_part(struct sched_context *sc, uint64_t amount)
  * budgets are gone at once only when the machine stood still: then the rest is delay, too.) */
 static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_t now)
 {
-    for (unsigned left = 4 * REFILLS_MAX; left > 0 && used > 0 && !refill_is_far(sc); left--) {
+    for (unsigned left = 4 * REFILLS_MAX; left > 0 && used > 0; left--) {
         const struct refill *head = refill_at(sc, 0);
+        if (head->time >= CLOCK_FOREVER) /* a debt of centuries grows no more: times never wrap */
+            return;
         uint64_t part = used < head->amount ? used : head->amount;
         if (head->time <= now)
             sc->overdrawn = 0;
@@ -122,8 +119,6 @@ static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_
         refill_use_part(sc, part);
         used -= part;
     }
-    if (refill_is_far(sc))
-        return;
     if (used < kernel.min_budget)
         used *= (sc->period + sc->budget - 1) / sc->budget;
     for (unsigned i = 0; i < sc->refill_count; i++)
