@@ -43,9 +43,9 @@ _Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
 void timers_expire(struct core *core, uint64_t now)
 {
     for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--) {
-        timer_expire(core, (struct timer *)core->timers, now);
-        if (preemption_wanted(core)) /* the contexts' refills can make it long */
+        if (left < EXPIRIES_PER_CALL && preemption_wanted(core)) /* the contexts' refills can make one long */
             break;
+        timer_expire(core, (struct timer *)core->timers, now);
     }
 }
 

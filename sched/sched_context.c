@@ -422,14 +422,14 @@ void sched_set_deadline(struct core *core)
 void sched_release(struct core *core, uint64_t now)
 {
     for (unsigned left = RELEASES_PER_CALL; left > 0 && core->releases && core->releases->key <= now; left--) {
+        if (left < RELEASES_PER_CALL && preemption_wanted(core))
+            break;
         struct sched_context *sc = (struct sched_context *)core->releases; /* release is the first member */
         heap_remove(&core->releases, &sc->release);
         if (sched_context_is_rescue(sc))
             rescue_rotate(core);
         else if (sc->tcb)
             thread_update(core, sc->tcb);
-        if (preemption_wanted(core))
-            break;
     }
 }
 _Static_assert(offsetof(struct sched_context, release) == 0, "sched_release relies on it");

@@ -320,6 +320,8 @@ static struct tcb *thread_choose(struct core *core, bool *is_interrupted)
             break;
         ready_remove(core, best);
         if (!thread_can_run(core, best)) { /* its context was charged after it was queued */
+            if (core->deadline_dirty)
+                sched_set_deadline(core); /* after a timer interrupt it is not set: nothing would come in between */
             *is_interrupted = preemption_wanted(core);
             if (*is_interrupted)
                 break;

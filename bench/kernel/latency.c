@@ -343,23 +343,37 @@ static word timers_stretch(void)
     return longest;
 }
 
-/* A thousand threads whose budget is used up are ready to be chosen, and later have it back at one instant. */
-static void case_budgets(void)
+/* A thousand ready threads, of which all but every hundredth have used their budgets up: an expiry was charged to each.
+ * They have them back one after the other or, as near as makes no difference, at one instant. */
+static void budgets_run(bool at_once)
 {
+    enum { PERIOD_NS = 40000000 };
     cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
-    cptr timers = objects_new(OBJECT_TIMER, 0, CROWD), notification = object_new(OBJECT_NOTIFICATION, 0);
+    cptr charging = object_new(OBJECT_TIMER, 0), notification = object_new(OBJECT_NOTIFICATION, 0);
+    word instant = ticks_now() + ns_to_ticks(PERIOD_NS);
     for (cptr i = 0; i < CROWD; i++) {
+        word period = at_once ? ticks_to_ns(instant - ticks_now()) : PERIOD_NS;
         crowd_thread(tcbs + i, contexts + i, crowd_runner, 0, 10000);
-        need(timer_bind(timers + i, notification, contexts + i), "TIMER_BIND");
+        need(sched_control_configure(ROOT_SCHED_CONTROL, contexts + i, 10000, period, 0, 0), "SchedContext");
+        need(timer_bind(charging, notification, contexts + i), "TIMER_BIND");
+        if (i % 100 != 0)
+            need(timer_set(charging, 0), "TIMER_SET");
     }
-    for (int round = 0; round < 10; round++) /* each expiry is charged to a context that waits in the ready queue */
-        for (cptr i = 0; i < CROWD; i++)
-            need(timer_set(timers + i, 0), "TIMER_SET");
-    /* Let the crowd run: all of them are looked at, found without budget and put aside. */
+    /* Let the crowd run: where a budget ends, the next ninety-nine are looked at and put aside. */
     need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
-    spin_ns(15000000);
+    spin_ns(PERIOD_NS);
     need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
     harness_revoke();
+}
+
+static void case_budgets(void)
+{
+    budgets_run(false);
+}
+
+static void case_budgets_at_once(void)
+{
+    budgets_run(true);
 }
 
 /* Of a thousand ready threads of one priority, each gets another one. */
@@ -646,8 +660,10 @@ int main(void)
     say("bench latency_timers %u\n", stretch);
     longest = stretch > longest ? stretch : longest;
     say("bench longest_interrupts_off %u\n", longest);
-    /* A timer waits for those that expire before it: no stretch, since there are interrupts in between. */
+    /* A timer waits for those that expire before it, and every thread for budgets that come back: these are no
+     * stretches, since there are interrupts in between. */
     say("bench timer_expiry %u\n", latest(case_timers) / TIMERS);
+    say("bench budget_release %u\n", latest(case_budgets_at_once) / CROWD);
     say("bench end\n");
     return 0;
 }
