@@ -19,7 +19,7 @@ fail() {
 
 # Only what this script mounted; never remove a tree with something mounted in it.
 leave() {
-    for point in proc var/cache/apt/archives; do
+    for point in dev/pts proc var/cache/apt/archives; do
         if mountpoint -q "$machine/$point"; then
             umount "$machine/$point"
         fi
@@ -53,6 +53,8 @@ cp -a "$base" "$machine"
 trap leave EXIT
 trap 'exit 130' INT TERM
 mount -t proc proc "$machine/proc"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$machine/dev/pts" # terminals, as any machine has them
+ln -sf pts/ptmx "$machine/dev/ptmx"
 mount --bind "$cache/packages" "$machine/var/cache/apt/archives"
 cp -L /etc/resolv.conf "$machine/etc/resolv.conf"
 git clone --quiet --no-hardlinks "$root" "$machine/root/tessera"

@@ -375,7 +375,10 @@ void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64
     if (core->charged != sc && refill_at(sc, 0)->time <= now)
         refill_start(sc, now); /* nobody used it for a while: what is used now does not come back before its time */
     refill_use_sporadic(sc, ticks, now);
-    if (core->charged == sc && !refill_is_usable(sc, now))
+    if (core->charged != sc)
+        return;
+    core->deadline_dirty = true; /* it ends earlier */
+    if (!refill_is_usable(sc, now))
         core->reschedule = true;
 }
 

@@ -1,5 +1,5 @@
 /* Files and directories by WASI's own functions: every call, the errno values of the specification, and that no path
- * leads out of a directory. Preopened: 3 "/work" (to write, empty), 4 "/ro" (to read: fixed.txt, folder/below.txt).
+ * leads out of a directory. Preopened: 3 "/home" (to write, empty), 4 "/ro" (to read: fixed.txt, folder/below.txt).
  *
  * It runs on any runtime of WASI preview 1 with these two directories; where the specification leaves a choice, what is
  * expected is what Tessera's docs/files.md says.
@@ -73,7 +73,7 @@ static void preopens(void)
     is("fd_prestat_get", 0, __wasi_fd_prestat_get(WORK, &stat));
     check_u64(&check, "length", 5, stat.u.dir.pr_name_len);
     is("fd_prestat_dir_name", 0, __wasi_fd_prestat_dir_name(WORK, name, 5));
-    check_true(&check, "name", memcmp(name, "/work", 6) == 0);
+    check_true(&check, "name", memcmp(name, "/home", 6) == 0);
     is("fd_prestat_dir_name, too small", __WASI_ERRNO_NAMETOOLONG, __wasi_fd_prestat_dir_name(WORK, name, 4));
     is("fd_prestat_get, the other", 0, __wasi_fd_prestat_get(RO, &stat));
     is("fd_prestat_get, none", __WASI_ERRNO_BADF, __wasi_fd_prestat_get(5, &stat));
@@ -411,7 +411,7 @@ static void confined(void)
     is("directory", 0, __wasi_path_create_directory(WORK, "in/deep"));
     close_fd(make("in/file", "inside"));
     refused("/");
-    refused("/work/in/file");
+    refused("/home/in/file");
     refused("..");
     refused("../ro/fixed.txt");
     refused("in/../../ro/fixed.txt");
@@ -527,17 +527,17 @@ static void standard_library(void)
 {
     char line[32] = {0};
     check_group(&check, "stdio");
-    FILE *file = fopen("/work/stdio.txt", "w");
+    FILE *file = fopen("/home/stdio.txt", "w");
     check_true(&check, "fopen", file != NULL);
     if (!file)
         return;
     check_true(&check, "fprintf", fprintf(file, "line %d\nline %d\n", 1, 2) == 14);
     check_true(&check, "fclose", fclose(file) == 0);
-    file = fopen("/work/stdio.txt", "r+");
+    file = fopen("/home/stdio.txt", "r+");
     check_true(&check, "fgets", file && fgets(line, sizeof(line), file) && strcmp(line, "line 1\n") == 0);
     check_true(&check, "fseek", fseek(file, -2, SEEK_END) == 0 && fgetc(file) == '2');
     check_true(&check, "fclose", fclose(file) == 0);
-    check_true(&check, "remove", remove("/work/stdio.txt") == 0);
+    check_true(&check, "remove", remove("/home/stdio.txt") == 0);
     check_true(&check, "the other directory", (file = fopen("/ro/folder/below.txt", "r")) && fclose(file) == 0);
     check_true(&check, "no other", fopen("/elsewhere/x", "r") == NULL);
 }

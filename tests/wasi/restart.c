@@ -1,5 +1,5 @@
 /* The file server dies, again and again: a file that was open answers EIO from then on and nothing else, a preopened
- * directory works again. Preopened: 3 "/work". The description gives the server a deadline, after which it is killed.
+ * directory works again. Preopened: 3 "/home". The description gives the server a deadline, after which it is killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,17 +31,17 @@ int main(void)
     for (int i = 0; i < DEATHS; i++) {
         struct __wasi_filestat_t stat;
         char byte;
-        int fd = open("/work/file", O_CREAT | O_RDWR, 0600);
+        int fd = open("/home/file", O_CREAT | O_RDWR, 0600);
         for (int tries = 0; fd < 0 && errno == EIO && tries < 3; tries++)
-            fd = open("/work/file", O_CREAT | O_RDWR, 0600);
+            fd = open("/home/file", O_CREAT | O_RDWR, 0600);
         check_true(&check, "opened", fd >= 0);
         check_u64(&check, "the server dies", EIO, (uint64_t)write_until_error(fd));
         check_u64(&check, "the file is no more", EIO, (uint64_t)(pread(fd, &byte, 1, 0) < 0 ? errno : 0));
         check_u64(&check, "and stays so", EIO, (uint64_t)(pwrite(fd, &byte, 1, 0) < 0 ? errno : 0));
         check_u64(&check, "nor its status", __WASI_ERRNO_IO, __wasi_fd_filestat_get((__wasi_fd_t)fd, &stat));
         check_u64(&check, "it can be closed", 0, (uint64_t)close(fd));
-        check_true(&check, "the directory is there", access("/work", F_OK) == 0);
-        check_true(&check, "memory has forgotten", open("/work/file", O_RDONLY) < 0 && errno == ENOENT);
+        check_true(&check, "the directory is there", access("/home", F_OK) == 0);
+        check_true(&check, "memory has forgotten", open("/home/file", O_RDONLY) < 0 && errno == ENOENT);
     }
     return check_finish(&check, "restart");
 }
