@@ -15,6 +15,7 @@ The first lines of a case say what must happen; the rest is the module:
     ;; target: x86_64                      only for this target
 """
 import argparse
+import errno
 import itertools
 import os
 import pathlib
@@ -283,6 +284,18 @@ def check_hostile(options):
     return problems
 
 
+def terminal_text(ours):
+    """All that was written to the other side, which is closed: a read gives a piece, and in the end EIO."""
+    pieces = []
+    try:
+        while piece := os.read(ours, 1 << 16):
+            pieces.append(piece)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    return b"".join(pieces).decode()
+
+
 def check_progress(options):
     """On a terminal a line that says what is being done, and is gone in the end; else nothing; with -v, times."""
     source, _ = parts_source(100, 20)
@@ -296,7 +309,7 @@ def check_progress(options):
         ours, theirs = pty.openpty()
         done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, timeout=60, check=False)
         os.close(theirs)
-        shown = os.read(ours, 1 << 20).decode()
+        shown = terminal_text(ours)
         os.close(ours)
         if done.returncode or not re.search(r"translate \S+progress.wasm: 1 of \d+", shown) or not shown.endswith("\r\033[K"):
             problems.append(f"progress on a terminal: status {done.returncode}, {shown!r}")
