@@ -1,7 +1,8 @@
 ;; wat2wasm: --enable-threads
 ;; exit: 7
 ;; Beginning and ending threads is no way to more CPU time than the process has: what is done in a fifth of a second
-;; while threads come and go, against what is done in another without, give or take what else the machine does.
+;; while threads come and go, against what is done in another without. An emulated machine stands still when its host
+;; has other work, so the two are compared up to five times: with time to be gained, all of them would show it.
 ;; (Without a limit there is nothing to find.)
 (module
   (import "env" "memory" (memory 1 1 shared))
@@ -34,10 +35,13 @@
       (br_if $again (i64.lt_u (call $now) (local.get $end))))
     (local.get $done))
 
-  (func (export "_start") (local $without i32) (local $with i32)
+  (func (export "_start") (local $without i32) (local $with i32) (local $tries i32)
     (if (i32.lt_s (call $spawn (i32.const 0)) (i32.const 0)) (then (call $proc_exit (i32.const 3))))
-    (local.set $without (call $work (i32.const 0)))
-    (local.set $with (call $work (i32.const 1)))
-    (if (i32.lt_u (i32.atomic.load (i32.const 16)) (i32.const 2)) (then (call $proc_exit (i32.const 4))))
-    (if (i32.gt_u (local.get $with) (i32.mul (local.get $without) (i32.const 3))) (then (call $proc_exit (i32.const 5))))
-    (call $proc_exit (i32.const 7))))
+    (loop $again
+      (local.set $without (call $work (i32.const 0)))
+      (local.set $with (call $work (i32.const 1)))
+      (if (i32.lt_u (i32.atomic.load (i32.const 16)) (i32.const 2)) (then (call $proc_exit (i32.const 4))))
+      (if (i32.le_u (local.get $with) (i32.mul (local.get $without) (i32.const 3)))
+        (then (call $proc_exit (i32.const 7))))
+      (br_if $again (i32.lt_u (local.tee $tries (i32.add (local.get $tries) (i32.const 1))) (i32.const 5))))
+    (call $proc_exit (i32.const 5))))
