@@ -149,7 +149,19 @@ def pair_of(place, first, second):
 
 DEVICES = {"disk": ("pci", "blk-virtio", "store")}  # what may be granted, and the programs that it takes
 DRIVERS = {driver for drivers in DEVICES.values() for driver in drivers}
-NOT_OFFERED = ("net",)  # a manifest may ask for them; no server offers them yet
+# servers/lib/include/tessera/net_pattern.h
+NET_PATTERN = re.compile(r"(tcp|udp):((\*(\.[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):)?(\*|([1-9][0-9]*)(-([1-9][0-9]*))?)")
+
+
+def net_patterns(place):
+    """A list of texts such as "tcp:*.example:443"."""
+    for item in place.list():
+        match = NET_PATTERN.fullmatch(item.text())
+        ports = [int(port) for port in (match[6], match[8]) if port] if match else [0]
+        if not match or max(ports, default=1) > 65535 or ports != sorted(ports) or len(match[2] or "") > 254:
+            item.fail("must be \"tcp:\" or \"udp:\", a host if any (a name, \"*.suffix\", an IPv4 address, \"[IPv6 address]\", "
+                      "\"*\") with \":\", and ports (\"443\", \"8000-8080\", \"*\")")
+    return [item.value for item in place.list()]
 
 
 def check_path(path, place):
@@ -214,8 +226,8 @@ class Grant:
         self.listen, self.connect = [], []
         if "net" in keys:
             net = keys["net"].object(("listen", "connect", "resolve"))
-            self.listen = [item.name() for item in net["listen"].list()] if "listen" in net else []
-            self.connect = [item.name() for item in net["connect"].list()] if "connect" in net else []
+            self.listen = net_patterns(net["listen"]) if "listen" in net else []
+            self.connect = net_patterns(net["connect"]) if "connect" in net else []
             self.bits |= 4 if "resolve" in net and net["resolve"].boolean() else 0
 
 
@@ -248,9 +260,6 @@ class Program:
         self.place, self.keys, self.description = place, keys, description
         self.name = keys["name"].name(NAME, "1 to 47 letters, digits, '.', '_', '-'")
         self.grant = Grant(keys["grant"] if "grant" in keys else Place({}, place.file, place.path + ".grant"))
-        for key in NOT_OFFERED:
-            if key in self.grant.keys:
-                self.grant.keys[key].fail("cannot be granted: no server offers it yet")
         for name in self.grant.device:
             if name not in DEVICES:
                 self.grant.keys["device"].fail(f"there is no device \"{name}\"; there are {', '.join(DEVICES)}")
@@ -510,6 +519,11 @@ class Description:
                     both_start = program.flags & START and self.started(served[name])
                     if served[name] != program.name and both_start:
                         program.keys["grant"].fail(f"{kind} \"{name}\" is served by \"{served[name]}\" too")
+
+        if not any("net" in program.grant.service[0] for program in self.programs):
+            for program in self.programs:
+                if "net" in program.grant.keys:
+                    program.grant.keys["net"].fail("cannot be granted: no program serves the service \"net\"")
 
     def started(self, name):
         return any(program.name == name and program.flags & START for program in self.programs)

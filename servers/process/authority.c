@@ -60,6 +60,7 @@ static const struct {
 } permissions[] = {
     {IMAGE_MAY_CLOCK, "clock"},
     {IMAGE_MAY_RANDOM, "random"},
+    {IMAGE_MAY_RESOLVE, "net.resolve"},
     {IMAGE_MAY_TRAP_THREAD, "trap_thread"},
 };
 
@@ -116,17 +117,69 @@ static size_t paths_missing(const struct authority *authority, char *text, size_
     return length;
 }
 
-/* What no server offers yet, and so nobody is granted. */
-static size_t never_granted(const struct image_manifest *request, char *text, size_t size, size_t length)
+static struct image_list net_list(const struct image_manifest *manifest, enum process_net kind)
 {
-    static const char *const words[] = {"net.listen", "net.connect"};
-    const struct image_list lists[] = {request->net_listen, request->net_connect};
-    for (size_t kind = 0; kind < sizeof(words) / sizeof(words[0]); kind++)
-        for (uint32_t i = 0; i < lists[kind].count; i++)
-            length += text_format(text + length, size - length, "%s%s '%s'", length ? ", " : "", words[kind],
-                                  image_string_text(request, image_list_string(request, lists[kind], i)));
-    if (request->permissions & IMAGE_MAY_RESOLVE)
-        length += text_format(text + length, size - length, "%snet.resolve", length ? ", " : "");
+    return kind == PROCESS_NET_LISTEN ? manifest->net_listen : manifest->net_connect;
+}
+
+static const char *net_text(const struct image_manifest *manifest, enum process_net kind, uint32_t i)
+{
+    return image_string_text(manifest, image_list_string(manifest, net_list(manifest, kind), i));
+}
+
+/* What is no pattern allows nothing. */
+static bool net_pattern_at(const struct image_manifest *manifest, enum process_net kind, uint32_t i,
+                           struct net_pattern *pattern)
+{
+    return net_pattern_parse(net_text(manifest, kind, i), pattern);
+}
+
+bool authority_net(const struct authority *authority, enum process_net kind, uint32_t n, struct net_pattern *pattern)
+{
+    const struct image_manifest *request = authority->request, *grant = authority->grant;
+    struct net_pattern wanted, granted;
+    for (uint32_t i = 0; request && i < net_list(request, kind).count; i++) {
+        if (!net_pattern_at(request, kind, i, &wanted))
+            continue;
+        *pattern = wanted;
+        if (!grant && n-- == 0)
+            return true;
+        for (uint32_t j = 0; grant && j < net_list(grant, kind).count; j++)
+            if (net_pattern_at(grant, kind, j, &granted) && net_pattern_meet(&wanted, &granted, pattern) && n-- == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Any one of its patterns covers it: no two together are asked. */
+static bool net_covers(const struct authority *holder, enum process_net kind, const struct net_pattern *wanted)
+{
+    struct net_pattern held;
+    for (uint32_t n = 0; authority_net(holder, kind, n, &held); n++)
+        if (net_pattern_covers(&held, wanted))
+            return true;
+    return false;
+}
+
+/* Requested patterns that the holder does not cover: the n-th one's kind and text. */
+static const char *net_uncovered(const struct authority *holder, const struct image_manifest *request, uint32_t n,
+                                 enum process_net *kind)
+{
+    struct net_pattern wanted;
+    for (*kind = PROCESS_NET_LISTEN; *kind <= PROCESS_NET_CONNECT; ++*kind)
+        for (uint32_t i = 0; i < net_list(request, *kind).count; i++)
+            if ((!net_pattern_at(request, *kind, i, &wanted) || !net_covers(holder, *kind, &wanted)) && n-- == 0)
+                return net_text(request, *kind, i);
+    return NULL;
+}
+
+static size_t net_missing(const struct authority *authority, char *text, size_t size, size_t length)
+{
+    enum process_net kind;
+    const char *pattern;
+    for (uint32_t n = 0; (pattern = net_uncovered(authority, authority->request, n, &kind)); n++)
+        length += text_format(text + length, size - length, "%snet.%s '%s'", length ? ", " : "",
+                              kind == PROCESS_NET_LISTEN ? "listen" : "connect", pattern);
     return length;
 }
 
@@ -134,7 +187,7 @@ size_t authority_missing(const struct authority *authority, char *text, size_t s
 {
     const struct image_manifest *request = authority->request;
     text[0] = 0;
-    size_t length = request ? never_granted(request, text, size, paths_missing(authority, text, size)) : 0;
+    size_t length = request ? net_missing(authority, text, size, paths_missing(authority, text, size)) : 0;
     for (size_t i = 0; request && i < sizeof(permissions) / sizeof(permissions[0]); i++)
         if ((request->permissions & permissions[i].permission) &&
             !authority_permits(authority, permissions[i].permission))
@@ -171,6 +224,9 @@ bool authority_covers(const struct authority *holder, const struct image_manifes
         if (wanted.mode & ~mode)
             return false;
     }
+    enum process_net net;
+    if (net_uncovered(holder, request, 0, &net))
+        return false;
     for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_DEVICE; kind++) {
         struct image_list list = list_of(request, (enum authority_kind)kind);
         for (uint32_t i = 0; i < list.count; i++)

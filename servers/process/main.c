@@ -148,7 +148,7 @@ static uint32_t timer_give(struct process *process)
 
 static void log_permission(struct process *process, word permission)
 {
-    static const char *const words[PROCESS_PERMISSION_COUNT] = {"?", "clock", "random", "spawn", "fs"};
+    static const char *const words[PROCESS_PERMISSION_COUNT] = {"?", "clock", "random", "spawn", "fs", "net"};
     if (permission > 0 && permission < PROCESS_PERMISSION_COUNT && refusal_is_logged(process))
         log_text("process: %s: refused: permission '%s' is not granted\n", process->name, words[permission]);
 }
@@ -197,6 +197,14 @@ static uint32_t handle(struct process *process, const struct request *request, w
         break;
     case PROCESS_FILES_GRANT:
         return files_describe(process, request->words[0], request->words[1], results, count);
+    case PROCESS_NET_OPEN:
+        *count = 2;
+        error = net_open(process, results);
+        break;
+    case PROCESS_NET_GRANT:
+        return net_describe(process, request->words[0], request->words[1], results, count);
+    case PROCESS_NET_REFUSED:
+        return net_refused(process, request);
     case PROCESS_SPAWN:
         return child_spawn(process, request, results, count);
     case PROCESS_JOIN:

@@ -13,6 +13,7 @@
 #include "proto/service.h"
 #include "proto/stream.h"
 #include "proto/system.h"
+#include "tessera/net_pattern.h"
 #include "tessera/pool.h"
 #include "tessera/syscall.h"
 #include "tessera/system.h"
@@ -98,6 +99,8 @@ uint32_t authority_children(const struct authority *authority);
 /* The n-th path of the request that is granted, in whole or as part of a directory; its mode is what both allow. False:
  * no more. */
 bool authority_path(const struct authority *authority, uint32_t n, const char **path, uint32_t *mode);
+/* The n-th pattern for the network that is both requested and granted, of that kind; false: no more. */
+bool authority_net(const struct authority *authority, enum process_net kind, uint32_t n, struct net_pattern *pattern);
 /* What is requested and not granted, as text for the log; the length, 0 when nothing. */
 size_t authority_missing(const struct authority *authority, char *text, size_t size);
 /* True when `holder` allows everything that `request` asks for. */
@@ -335,6 +338,12 @@ struct files_grant {
 bool files_grant(const struct process *process, uint32_t n, struct files_grant *grant);
 uint32_t files_open(struct process *process, word n, word result[2]);
 uint32_t files_describe(const struct process *process, word badge, word n, word *results, unsigned *count);
+
+/* ---- the network (net.c) ------------------------------------------------------------------------------------- */
+
+uint32_t net_open(struct process *process, word result[2]);
+uint32_t net_describe(const struct process *process, word badge, word n, word *results, unsigned *count);
+uint32_t net_refused(const struct process *process, const struct request *request);
 
 /* ---- devices (device.c) -------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,13 @@ enum process_operation {
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
     PROCESS_SIGNAL,         /* w0 pid of a child, w1 signal of WASI's numbering: ends it; 0: only asks whether it runs.
                                ESRCH, EINVAL no signal, ENOTSUP one that does not end by default */
+    PROCESS_NET_OPEN,       /* -> w0 cptr of the net server's endpoint (call), w1 address of the session's window.
+                               ENOTCAPABLE: no permission for the network, ECONNREFUSED: there is no net server */
+    PROCESS_NET_GRANT,      /* w0 badge of a client (the net server asks), w1 n -> of the n-th thing that it may:
+                               w0 enum process_net, w1 bytes, then so much of a pattern (tessera/net_pattern.h), which
+                               RESOLVE has none of. EBADF: no more; EINVAL: no such client */
+    PROCESS_NET_REFUSED,    /* w0 badge of a client, w1 enum process_net, w2 bytes, then the text: what the net server
+                               refused it, such as "tcp:10.0.0.1:80"; logged, with the permission's name */
     PROCESS_DEVICE_OPEN =
         64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
 };
@@ -69,8 +76,13 @@ enum process_permission {
     PROCESS_PERMISSION_RANDOM,
     PROCESS_PERMISSION_SPAWN,
     PROCESS_PERMISSION_FS,
+    PROCESS_PERMISSION_NET,
     PROCESS_PERMISSION_COUNT
 };
+
+/* What the permission "net" lists. */
+enum process_net { PROCESS_NET_LISTEN = 0, PROCESS_NET_CONNECT, PROCESS_NET_RESOLVE, PROCESS_NET_COUNT };
+#define PROCESS_NET_SERVICE "net" /* the name of the service whose clients these are */
 
 /* Start page words of a server that the process server runs (SYSTEM_SERVER): the boot archive, mapped read-only. */
 enum process_word { PROCESS_WORD_ARCHIVE = 0, PROCESS_WORD_ARCHIVE_BYTES };

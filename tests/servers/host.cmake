@@ -18,6 +18,7 @@ set(lib "${CMAKE_SOURCE_DIR}/servers/lib")
 server_host_test(stream SANITIZE address,undefined SOURCES host/stream.c "${lib}/stream.c")
 server_host_test(stream-threads SANITIZE thread SOURCES host/stream_threads.c "${lib}/stream.c")
 server_host_test(text SANITIZE address,undefined SOURCES host/text.c "${lib}/random.c" "${lib}/text.c")
+server_host_test(net-pattern SANITIZE address,undefined SOURCES host/net_pattern.c "${lib}/net_pattern.c" "${lib}/text.c")
 server_host_test(threads SANITIZE address,undefined
     SOURCES host/threads.c "${CMAKE_SOURCE_DIR}/servers/process/thread.c")
 target_compile_definitions(servers-threads PRIVATE TESSERA_SYSCALL_MODEL)
