@@ -23,7 +23,7 @@ MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
 ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL, FLOAT = 1, 2, 4, 8, 16, 32, 64
 PIPES = {"stdin": 128, "stdout": 256, "stderr": 512}
-FRAMED, SYSTEM_DISK = 1, 2
+FRAMED, SYSTEM_DISK, SYSTEM_RANDOM = 1, 2, 4
 MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
 MOUNTS = 64
@@ -148,7 +148,8 @@ def pair_of(place, first, second):
 
 
 DEVICES = {"disk": ("pci", "blk-virtio", "store")}  # what may be granted, and the programs that it takes
-DRIVERS = {driver for drivers in DEVICES.values() for driver in drivers}
+RANDOM_DRIVERS = ("pci", "rng-virtio")  # where some program is granted random numbers
+DRIVERS = {driver for drivers in (*DEVICES.values(), RANDOM_DRIVERS) for driver in drivers}
 # servers/lib/include/tessera/net_pattern.h
 NET_PATTERN = re.compile(r"(tcp|udp):((\*(\.[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):)?(\*|([1-9][0-9]*)(-([1-9][0-9]*))?)")
 
@@ -553,11 +554,15 @@ class Description:
         return {name for program in self.programs for name in program.grant.device}
 
     def device_flags(self):
-        return SYSTEM_DISK if "disk" in self.devices() else 0
+        return (SYSTEM_DISK if "disk" in self.devices() else 0) | (SYSTEM_RANDOM if self.has_random() else 0)
+
+    def has_random(self):
+        return any(program.grant.bits & PERMISSION_BITS["random"] for program in self.programs)
 
     def drivers(self):
         """Archive members: native programs of the build."""
-        names = sorted({driver for device in self.devices() for driver in DEVICES[device]})
+        names = sorted({driver for device in self.devices() for driver in DEVICES[device]} |
+                       set(RANDOM_DRIVERS if self.has_random() else ()))
         return [(name, os.path.join(self.build_dir, "programs", name)) for name in names]
 
     def wanted(self):

@@ -40,6 +40,27 @@ void random_seed(struct random *random, const uint8_t seed[32])
     random->is_seeded = true;
 }
 
+/* The next key is the cipher's output under the old key and the news together: who lacks either cannot compute it. */
+void random_mix(struct random *random, const void *bytes, size_t count)
+{
+    static const uint32_t nonce[3] = {1};
+    const uint8_t *from = bytes;
+    while (count > 0) {
+        uint8_t news[32] = {0};
+        uint32_t words[8], block[16];
+        size_t part = count < sizeof(news) ? count : sizeof(news);
+        __builtin_memcpy(news, from, part);
+        __builtin_memcpy(words, news, sizeof(words));
+        for (int i = 0; i < 8; i++)
+            random->key[i] ^= words[i];
+        chacha20_block(random->key, 0, nonce, block);
+        __builtin_memcpy(random->key, block, sizeof(random->key));
+        from += part;
+        count -= part;
+    }
+    random->is_seeded = true;
+}
+
 /* Each block gives half of itself away and keeps the other half as the next key: what was given cannot be computed
  * from what is kept. */
 bool random_bytes(struct random *random, void *bytes, size_t count)

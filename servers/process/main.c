@@ -271,6 +271,8 @@ static bool dispatch(struct message *m, word badge)
     if (badge & BADGE_NOTIFY) {
         if ((badge & SERVER_SIGNAL_INPUT) == SERVER_SIGNAL_INPUT)
             input_announce();
+        if ((badge & SERVER_SIGNAL_ENTROPY) == SERVER_SIGNAL_ENTROPY)
+            entropy_take();
         deadlines_check();
         return false;
     }
@@ -410,11 +412,10 @@ int program_main(const struct start_page *start)
 {
     server.start = start;
     server.generation = 0;
-    if (start->flags & START_SEED_VALID)
-        random_seed(&server.random, start->seed);
     if (!memory_collect() || !objects_make())
         server_give_up("no memory to start with");
     system_open();
+    entropy_start();
     programs_start();
     serve();
 }

@@ -238,7 +238,7 @@ static uint32_t start_fill(struct process *process, const struct process_options
         page->flags |= START_MAY_SPAWN;
     if (authority_permits(&process->authority, IMAGE_MAY_RANDOM)) {
         page->flags |= START_MAY_RANDOM;
-        if (random_bytes(&server.random, page->seed, sizeof(page->seed)))
+        if (entropy_bytes(page->seed, sizeof(page->seed)))
             page->flags |= START_SEED_VALID;
     }
     if (!server_prepare(process, page))

@@ -345,6 +345,14 @@ uint32_t net_open(struct process *process, word result[2]);
 uint32_t net_describe(const struct process *process, word badge, word n, word *results, unsigned *count);
 uint32_t net_refused(const struct process *process, const struct request *request);
 
+/* ---- random numbers (entropy.c) ------------------------------------------------------------------------------ */
+
+void entropy_start(void);
+/* The device's driver has signalled. */
+void entropy_take(void);
+/* For a process's own generator. False: this machine has none. */
+bool entropy_bytes(void *bytes, size_t count);
+
 /* ---- devices (device.c) -------------------------------------------------------------------------------------- */
 
 uint32_t device_open(struct process *process, const char *name, struct process_disk *disk);

@@ -33,7 +33,8 @@ _Static_assert(sizeof(struct system_header) == 32, "ci/system_description.py wri
 enum system_flags {
     SYSTEM_FRAMED = 1 << 0, /* the console speaks in frames (proto/console.h): `tessera run app.wasm` */
     SYSTEM_DISK = 1 << 1,   /* some program may have the device "disk": its drivers are started */
-    SYSTEM_HEADER_FLAGS_ALL = (1 << 2) - 1,
+    SYSTEM_RANDOM = 1 << 2, /* some program may have random numbers: where there is a device for them, it is used */
+    SYSTEM_HEADER_FLAGS_ALL = (1 << 3) - 1,
 };
 
 enum system_program_flags {

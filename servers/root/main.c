@@ -152,7 +152,7 @@ _Noreturn static void all_ended(void)
 static void server_failed(const struct message *m, word badge)
 {
     word server = (badge & 0xff) - 1;
-    if (disk_restart(&root, (enum server)server)) {
+    if (driver_restart(&root, (enum server)server)) {
         root_say(&root, "root: server '%s' failed: fault %lu at 0x%lx, and was started again\n",
                  server_name((enum server)server), message_info_label(m->info), m->words[0]);
         return;

@@ -18,8 +18,10 @@ enum server {
     SERVER_TRACER,
     SERVER_PROCESS,
     SERVER_PCI,
-    SERVER_DISK_DATA,
+    SERVER_FIRST_DRIVER, /* of PCI devices, from here on */
+    SERVER_DISK_DATA = SERVER_FIRST_DRIVER,
     SERVER_DISK_LOG,
+    SERVER_RNG,
     SERVER_COUNT
 };
 
@@ -69,12 +71,12 @@ void server_grant(struct root *root, enum server which, cptr index, cptr slot, u
 void server_run(struct root *root, enum server which);
 const char *server_name(enum server which);
 
-/* disk.c: the PCI server and the drivers of the persistent store's disks, where the description asks for them. */
-void disks_start(struct root *root, cptr console_endpoint);
-/* Their regions and signals become the process server's. */
-void disks_grant(struct root *root);
+/* driver.c: the PCI server and the drivers of PCI devices, where the description asks for them. */
+void drivers_start(struct root *root, cptr console_endpoint);
+/* What they share with their clients, and the signals, become the process server's. */
+void drivers_grant(struct root *root);
 /* A driver has failed: it is started again. False when that was no driver, or it fails over and over. */
-bool disk_restart(struct root *root, enum server which);
+bool driver_restart(struct root *root, enum server which);
 
 #define BADGE_SERVER(n) (1u + (n))
 #define BADGE_FAULT     0x100u

@@ -27,6 +27,7 @@ static const struct {
     [SERVER_PCI] = {"pci", 235},
     [SERVER_DISK_DATA] = {"blk-virtio", 245},
     [SERVER_DISK_LOG] = {"blk-virtio", 245},
+    [SERVER_RNG] = {"rng-virtio", 245},
 };
 
 const char *server_name(enum server which)
@@ -263,7 +264,7 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,
                              task->sched_context) != ERROR_NONE)
         root_fail(root, "root: no priorities for the process server\n");
-    disks_grant(root);
+    drivers_grant(root);
     process_grant_memory(root, task, (struct server_memory *)(void *)table.view,
                          2 * PAGE_BYTES / sizeof(struct server_memory));
     server_run(root, SERVER_PROCESS);
@@ -275,6 +276,6 @@ void servers_start(struct root *root)
     cptr tracer_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
     console_start(root, console_endpoint);
     tracer_start(root, tracer_endpoint, console_endpoint);
-    disks_start(root, console_endpoint);
+    drivers_start(root, console_endpoint);
     process_start(root, tracer_endpoint, console_endpoint);
 }

@@ -79,12 +79,29 @@ static void test_random(void)
     failures += memcmp(first, second, sizeof(first)) == 0 || memcmp(first, first + 32, 32) == 0;
 }
 
+/* News change what comes, all of them count, and the same news on the same state give the same. */
+static void test_mix(void)
+{
+    uint8_t news[70] = {1}, out[3][32];
+    struct random start = {0}, state;
+    random_mix(&start, news, sizeof(news));
+    failures += !start.is_seeded;
+    for (int i = 0; i < 3; i++) {
+        state = start;
+        news[69] = (uint8_t)(i == 2);
+        random_mix(&state, news, sizeof(news));
+        failures += !random_bytes(&state, out[i], sizeof(out[i]));
+    }
+    failures += memcmp(out[0], out[1], sizeof(out[0])) != 0 || memcmp(out[0], out[2], sizeof(out[0])) == 0;
+}
+
 int main(void)
 {
     test_format();
     test_line();
     test_chacha20();
     test_random();
+    test_mix();
     printf("text and random: %u failures\n", failures);
     return failures > 0;
 }

@@ -15,6 +15,9 @@ struct random {
 };
 
 void random_seed(struct random *random, const uint8_t seed[32]);
+/* More of what nobody knows, in any number: afterwards the generator is as good as the better of what it was and this.
+ */
+void random_mix(struct random *random, const void *bytes, size_t count);
 /* False, with nothing written, when there was no seed. */
 bool random_bytes(struct random *random, void *bytes, size_t count);
 
