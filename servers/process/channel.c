@@ -71,11 +71,13 @@ static struct session_side *side_of(struct session *session, const struct proces
     return NULL;
 }
 
+/* One with room for a stream. */
 static struct session *session_between(const struct process *a, const struct process *b)
 {
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
         struct session *session = a->sessions[i] ? sessions[a->sessions[i]] : NULL;
-        if (session && session->sides[0].process && session->sides[1].process && side_of(session, b))
+        if (session && session->sides[0].process && session->sides[1].process && side_of(session, b) &&
+            session->stream_count < SESSION_STREAMS)
             return session;
     }
     return NULL;
@@ -92,6 +94,13 @@ static bool number_take(struct process *process, uint32_t session, uint32_t *num
     return false;
 }
 
+/* The bit of a side's own notification on which the other signals. */
+static word session_signal(const struct process *process, uint32_t number)
+{
+    return process->is_server ? 1ul << PROCESS_SIGNAL_SESSIONS << number % PROCESS_SIGNAL_SERVER_SESSIONS
+                              : 1ul << number % PROCESS_SIGNAL_SESSIONS;
+}
+
 static bool side_join(struct session *session, uint32_t which, struct process *process, struct process *peer)
 {
     struct session_side *side = &session->sides[which];
@@ -100,7 +109,7 @@ static bool side_join(struct session *session, uint32_t which, struct process *p
     return process_window_map(process, &session->control, SESSION_CONTROL_BYTES, &side->control_address) &&
            process_cap_take(process, &side->signal_cap) &&
            task_grant(&process->task, side->signal_cap, peer->task.notification, RIGHT_SEND,
-                      1ul << session->sides[1 - which].number % PROCESS_SIGNAL_SESSIONS);
+                      session_signal(peer, session->sides[1 - which].number));
 }
 
 /* Also of a process that is just ending: its number of the session is then all that is left to forget. */
@@ -260,6 +269,13 @@ uint32_t stream_make(struct process *a, struct process *b, struct process_stream
     stream_describe(session, index, which_a, for_a);
     stream_describe(session, index, 1 - which_a, for_b);
     return 0;
+}
+
+uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2])
+{
+    const char *name;
+    struct process *client = process->is_server ? service_client(process, badge, &name) : NULL;
+    return client ? stream_make(client, process, &streams[1], &streams[0]) : E_INVAL;
 }
 
 uint32_t stream_close_side(struct process *process, word number, word index)

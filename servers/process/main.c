@@ -116,8 +116,7 @@ static uint32_t handle_named(struct process *process, const struct request *requ
     case PROCESS_DEVICE_OPEN:
         kind = AUTHORITY_DEVICE;
         if (is_text)
-            error = device_open(process, name, (struct process_disk *)(void *)results);
-        *count = sizeof(struct process_disk) / sizeof(word);
+            error = device_open(process, name, results, count);
         break;
     default:
         kind = AUTHORITY_SERVICE_CONNECT;
@@ -188,6 +187,9 @@ static uint32_t handle(struct process *process, const struct request *request, w
         return channel_accept(process, request->words[0], (struct process_stream *)(void *)results);
     case PROCESS_STREAM_CLOSE:
         return stream_close_side(process, request->words[0], request->words[1]);
+    case PROCESS_STREAM_MAKE:
+        *count = 2 * sizeof(struct process_stream) / sizeof(word);
+        return stream_offer(process, request->words[0], (struct process_stream *)(void *)results);
     case PROCESS_SERVICE_WINDOW:
         *count = 1;
         return service_window(process, request->words[0], results);

@@ -308,6 +308,8 @@ uint32_t channel_connect(struct process *process, const char *name, struct proce
 uint32_t stream_close_side(struct process *process, word number, word stream);
 /* A stream between two processes: what each side is told. */
 uint32_t stream_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b);
+/* PROCESS_STREAM_MAKE: what the server sees, then what the client does. */
+uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2]);
 void channels_process_ended(struct process *process);
 /* After any process has ended: who waits for a listener that cannot come any more is refused. */
 void channels_refuse_hopeless(void);
@@ -355,7 +357,7 @@ bool entropy_bytes(void *bytes, size_t count);
 
 /* ---- devices (device.c) -------------------------------------------------------------------------------------- */
 
-uint32_t device_open(struct process *process, const char *name, struct process_disk *disk);
+uint32_t device_open(struct process *process, const char *name, word *results, unsigned *count);
 
 /* ---- children (child.c) -------------------------------------------------------------------------------------- */
 

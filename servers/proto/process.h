@@ -51,8 +51,11 @@ enum process_operation {
                                RESOLVE has none of. EBADF: no more; EINVAL: no such client */
     PROCESS_NET_REFUSED,    /* w0 badge of a client, w1 enum process_net, w2 bytes, then the text: what the net server
                                refused it, such as "tcp:10.0.0.1:80"; logged, with the permission's name */
-    PROCESS_DEVICE_OPEN =
-        64, /* name -> "disk": struct process_disk. ENOTCAPABLE, ENODEV, EBUSY another process has it */
+    PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk; "net": struct process_card. ENOTCAPABLE, ENODEV,
+                                 EBUSY another process has it */
+    PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server -> a new stream between the two, which the client
+                            pays for: struct process_stream as the server sees it, then as the client does, which the
+                            server tells it. EINVAL: no such client, ENOMEM */
 };
 
 /* How a process ended. */
@@ -105,6 +108,12 @@ struct process_disk {
     uint64_t wait_cap; /* a notification that both drivers signal: nobody else does */
     uint64_t region[PROCESS_DISKS];
     uint64_t signal_cap[PROCESS_DISKS];
+};
+
+/* The network card (proto/packet.h). The process's own notification is another one from then on, on which the driver
+ * signals PROCESS_SIGNAL_DEVICE: so it is asked for before anything else. */
+struct process_card {
+    uint64_t region, signal_cap;
 };
 
 /* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. */

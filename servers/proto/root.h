@@ -32,7 +32,10 @@ enum process_server_capability {
     SERVER_CAP_DISK_REGION, /* PROCESS_DISKS frames of BLOCK_REGION_BYTES */
     SERVER_CAP_DISK_SIGNAL = SERVER_CAP_DISK_REGION + 2,
     SERVER_CAP_ENTROPY_SIGNAL = SERVER_CAP_DISK_SIGNAL + 2, /* with SERVER_WORD_ENTROPY: wakes the driver */
-    SERVER_CAP_UNTYPEDS = 32,                               /* first of the untypeds; archive frames follow */
+    SERVER_CAP_CARD_WAIT,   /* with SERVER_WORD_CARD: what struct process_card describes */
+    SERVER_CAP_CARD_REGION, /* a frame of PACKET_REGION_BYTES */
+    SERVER_CAP_CARD_SIGNAL,
+    SERVER_CAP_UNTYPEDS = 32, /* first of the untypeds; archive frames follow */
 };
 /* Bits of its notification, which no badge of a process has: always the first, and what happened. */
 #define SERVER_SIGNAL         (1ul << 63)
@@ -48,6 +51,7 @@ enum process_server_word {
     SERVER_WORD_EMPTY,           /* first free slot */
     SERVER_WORD_DISKS,           /* 1: there are disks */
     SERVER_WORD_ENTROPY,         /* address of a struct entropy_region (proto/entropy.h); 0: no such device */
+    SERVER_WORD_CARD,            /* 1: there is a network card */
     SERVER_WORD_TABLE,           /* address of struct server_memory[untypeds + archive frames] */
 };
 

@@ -53,12 +53,16 @@ enum process_capability {
 };
 #define PROCESS_CNODE_BITS 6
 
-/* Bits of a process's own notification. Bit i below 48: the peer of session i (modulo 48) set a ready bit. */
-#define PROCESS_SIGNAL_SESSIONS 48
-#define PROCESS_SIGNAL_FINISH   (1ul << 59) /* to servers: the programs have ended; exit when all is put away */
-#define PROCESS_SIGNAL_WAKE     (1ul << 60) /* of a thread's own notification: another thread */
-#define PROCESS_SIGNAL_TIMER    (1ul << 61)
-#define PROCESS_SIGNAL_EVENT    (1ul << 62) /* the process server has news: look at every stream and listener again */
+/* Bits of a process's own notification. Bit i below 48: the peer of session i (modulo 48) set a ready bit. A server,
+ * whose notification arrives where requests do, must tell it from a client's badge: its sessions have the ten bits
+ * above. */
+#define PROCESS_SIGNAL_SESSIONS        48
+#define PROCESS_SIGNAL_SERVER_SESSIONS 10
+#define PROCESS_SIGNAL_DEVICE          (1ul << 58) /* to the net server: the driver of the network card */
+#define PROCESS_SIGNAL_FINISH          (1ul << 59) /* to servers: the programs have ended; exit when all is put away */
+#define PROCESS_SIGNAL_WAKE            (1ul << 60) /* of a thread's own notification: another thread */
+#define PROCESS_SIGNAL_TIMER           (1ul << 61)
+#define PROCESS_SIGNAL_EVENT           (1ul << 62) /* the process server has news: look at every stream and listener again */
 
 /* ---- start page ---------------------------------------------------------------------------------------------- */
 

@@ -34,7 +34,8 @@ enum system_flags {
     SYSTEM_FRAMED = 1 << 0, /* the console speaks in frames (proto/console.h): `tessera run app.wasm` */
     SYSTEM_DISK = 1 << 1,   /* some program may have the device "disk": its drivers are started */
     SYSTEM_RANDOM = 1 << 2, /* some program may have random numbers: where there is a device for them, it is used */
-    SYSTEM_HEADER_FLAGS_ALL = (1 << 3) - 1,
+    SYSTEM_NET = 1 << 3,    /* some program may have the device "net": the network card's driver is started */
+    SYSTEM_HEADER_FLAGS_ALL = (1 << 4) - 1,
 };
 
 enum system_program_flags {

@@ -1,9 +1,10 @@
 /* The PCI server and the drivers of PCI devices. What must survive a driver is the root task's: its regions,
  * notifications, interrupt and device frames. So a driver that fails is unmade and made again, and its client sees that
- * from what both share (proto/block.h, proto/entropy.h).
+ * from what both share (proto/block.h, proto/packet.h, proto/entropy.h).
  */
 #include "proto/block.h"
 #include "proto/entropy.h"
+#include "proto/packet.h"
 #include "proto/pci.h"
 #include "proto/process.h"
 #include "root.h"
@@ -22,8 +23,8 @@ _Static_assert(PAGE_BYTES == ENTROPY_REGION_BYTES, "one frame");
 #define ECAM_ADDRESS          0x500000000ul
 #define MSIX_ADDRESS          (PROCESS_WINDOW_BASE)
 #define DMA_ADDRESS           (PROCESS_WINDOW_BASE)
-#define SHARED_ADDRESS        (PROCESS_WINDOW_BASE + 0x200000)
-#define CONFIGURATION_ADDRESS (PROCESS_WINDOW_BASE + 0x400000)
+#define CONFIGURATION_ADDRESS (PROCESS_WINDOW_BASE + 0x100000)
+#define SHARED_ADDRESS        (PROCESS_WINDOW_BASE + 0x400000)
 #define BAR_ADDRESS           0x500000000ul
 #define BAR_STRIDE            0x40000000ul
 #define ENTROPY_ADDRESS       (PROCESS_WINDOW_BASE + 0x1a0000)
@@ -42,6 +43,7 @@ static const struct plan {
     [SERVER_DISK_DATA - SERVER_FIRST_DRIVER] = {SYSTEM_DISK, 0x1042, 0x1001, 0, 15, BLOCK_REGION_BITS},
     [SERVER_DISK_LOG - SERVER_FIRST_DRIVER] = {SYSTEM_DISK, 0x1042, 0x1001, 1, 15, BLOCK_REGION_BITS},
     [SERVER_RNG - SERVER_FIRST_DRIVER] = {SYSTEM_RANDOM, 0x1044, 0x1005, 0, 13, PAGE_BITS},
+    [SERVER_NET_CARD - SERVER_FIRST_DRIVER] = {SYSTEM_NET, 0x1041, 0x1000, 0, 15, PACKET_REGION_BITS},
 };
 
 struct device {
@@ -62,6 +64,7 @@ static struct {
     cptr ecam;
     uint32_t ecam_bits;
     cptr disk_notification; /* the store waits on it */
+    cptr card_notification; /* the net server waits on it */
     struct device devices[DRIVERS];
 } drivers;
 
@@ -276,7 +279,7 @@ static bool are_disks_there(void)
 
 void drivers_start(struct root *root, cptr console_endpoint)
 {
-    if (!(root->system->flags & (SYSTEM_DISK | SYSTEM_RANDOM)))
+    if (!(root->system->flags & (SYSTEM_DISK | SYSTEM_RANDOM | SYSTEM_NET)))
         return;
     drivers.console_endpoint = console_endpoint;
     ecam_take(root);
@@ -294,6 +297,19 @@ void drivers_start(struct root *root, cptr console_endpoint)
     }
     if (device_of(SERVER_RNG)->is_there)
         driver_start(root, SERVER_RNG);
+    if (device_of(SERVER_NET_CARD)->is_there) {
+        drivers.card_notification = root_object(root, OBJECT_NOTIFICATION, 0);
+        device_of(SERVER_NET_CARD)->client_signal = signal_mint(root, drivers.card_notification, PROCESS_SIGNAL_DEVICE);
+        driver_start(root, SERVER_NET_CARD);
+    }
+}
+
+/* What the process server hands on to the client. */
+static void device_grant(struct root *root, enum server which, cptr region, cptr signal)
+{
+    const struct device *device = device_of(which);
+    server_grant(root, SERVER_PROCESS, region, device->region, RIGHT_ALL, 0);
+    server_grant(root, SERVER_PROCESS, signal, device->notification, RIGHT_SEND, DRIVER_SIGNAL_CLIENT);
 }
 
 static void disks_grant(struct root *root)
@@ -302,12 +318,18 @@ static void disks_grant(struct root *root)
     if (!are_disks_there())
         return;
     server_grant(root, SERVER_PROCESS, SERVER_CAP_DISK_WAIT, drivers.disk_notification, RIGHT_ALL, 0);
-    for (uint32_t i = 0; i < PROCESS_DISKS; i++) {
-        const struct device *device = device_of(SERVER_DISK_DATA + i);
-        server_grant(root, SERVER_PROCESS, SERVER_CAP_DISK_REGION + i, device->region, RIGHT_ALL, 0);
-        server_grant(root, SERVER_PROCESS, SERVER_CAP_DISK_SIGNAL + i, device->notification, RIGHT_SEND,
-                     DRIVER_SIGNAL_CLIENT);
-    }
+    for (uint32_t i = 0; i < PROCESS_DISKS; i++)
+        device_grant(root, SERVER_DISK_DATA + i, SERVER_CAP_DISK_REGION + i, SERVER_CAP_DISK_SIGNAL + i);
+}
+
+static void card_grant(struct root *root)
+{
+    bool is_there = device_of(SERVER_NET_CARD)->is_there;
+    server_start_page(root, SERVER_PROCESS)->words[SERVER_WORD_CARD] = is_there;
+    if (!is_there)
+        return;
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_CARD_WAIT, drivers.card_notification, RIGHT_ALL, 0);
+    device_grant(root, SERVER_NET_CARD, SERVER_CAP_CARD_REGION, SERVER_CAP_CARD_SIGNAL);
 }
 
 /* The process server is the client itself: what the driver signals is the process server's own notification. */
@@ -328,6 +350,7 @@ static void rng_grant(struct root *root)
 void drivers_grant(struct root *root)
 {
     disks_grant(root);
+    card_grant(root);
     rng_grant(root);
 }
 

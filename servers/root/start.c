@@ -28,6 +28,7 @@ static const struct {
     [SERVER_DISK_DATA] = {"blk-virtio", 245},
     [SERVER_DISK_LOG] = {"blk-virtio", 245},
     [SERVER_RNG] = {"rng-virtio", 245},
+    [SERVER_NET_CARD] = {"net-virtio", 245},
 };
 
 const char *server_name(enum server which)
