@@ -61,7 +61,22 @@ class Test:
         self.check("bytes from a file", content, self.run("--stdin", path, "--", "cat").stdout)
         with open(path, "rb") as file:
             self.check("bytes from a redirected file", content, self.run("--", "cat", stdin=file).stdout)
-        self.check("input by poll", b"3000 looks are few\n", self.run("--", "poll", input=bytes(3000)).stdout)
+        large = bytes(range(256)) * (16 << 12)
+        begin = time.monotonic()
+        self.check("a large pipe", f"{len(large)} bytes, sum {sum(large)}\n", self.run("--", "sum", input=large).stdout.decode())
+        self.check("a large pipe's time", True, time.monotonic() - begin < 20)
+
+    def slow_pipe(self):
+        """What does not come at once goes over the line, behind what came first."""
+        for mode, expected in (("cat", b"first, and then more\n"), ("poll", b"20 looks are few\n")):
+            child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", mode]), stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
+            child.stdin.write(b"first, ")
+            child.stdin.flush()
+            time.sleep(1.5)
+            child.stdin.write(b"and then more" + (b"\n" if mode == "cat" else b""))
+            child.stdin.close()
+            self.check(f"{mode}: a slow pipe", (expected, 0), (child.stdout.read(), child.wait(timeout=LIMIT)))
 
     def terminal(self):
         """A pseudo-terminal is one; keys arrive, and the program sees a line's end and the end of the file."""
@@ -137,6 +152,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tessera-run-test-") as scratch:
         test = Test(*sys.argv[1:4], scratch)
         test.streams()
+        test.slow_pipe()
         test.terminal()
         test.ends()
         test.folders()

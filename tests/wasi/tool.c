@@ -15,6 +15,21 @@ static int cat(void)
     return count == 0 ? 0 : 3;
 }
 
+/* How much input there is, and its sum. */
+static int sum(void)
+{
+    static unsigned char bytes[65536];
+    unsigned long long total = 0, sum = 0;
+    ssize_t count;
+    while ((count = read(0, bytes, sizeof(bytes))) > 0) {
+        total += (unsigned long long)count;
+        for (ssize_t i = 0; i < count; i++)
+            sum += bytes[i];
+    }
+    printf("%llu bytes, sum %llu\n", total, sum);
+    return count == 0 ? 0 : 3;
+}
+
 /* Input by poll: says how often it had to look, which must not be for ever. */
 static int poll_input(void)
 {
@@ -73,6 +88,8 @@ int main(int count, char **words)
     const char *what = count > 1 ? words[1] : "";
     if (strcmp(what, "cat") == 0)
         return cat();
+    if (strcmp(what, "sum") == 0)
+        return sum();
     if (strcmp(what, "poll") == 0)
         return poll_input();
     if (strcmp(what, "put") == 0)
