@@ -416,6 +416,7 @@ static bool build_program(const struct options *options, struct program *program
 {
     program->has_export_tables = options->has_export_tables;
     program->has_wasm_opt = options->has_wasm_opt;
+    program->is_optimised = options->level > 0;
     program->debug = options->debug;
     bool is_moved = options->is_run && !host_maps_page_zero();
     if (is_moved && !options->is_without_page_zero)

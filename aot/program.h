@@ -66,6 +66,7 @@ struct program {
     bool has_exceptions;       /* some module throws or catches: calls may unwind */
     bool has_tail_calls;       /* some module has a return_call: all functions use a convention that allows it */
     bool has_export_tables;    /* native code looks instances and exports up at run time, in the order it likes */
+    bool is_optimised;         /* functions may be inlined into others */
     bool has_wasm_opt;         /* every module goes through Binaryen's optimiser first */
     bool may_lack_imports;     /* calls of functions that nobody has trap */
     bool is_without_page_zero; /* the first memory gets a region like the others */

@@ -92,9 +92,10 @@ class Checks:
             (func (export "_start") (drop (call $outer (i32.const -8)))))""")
         done = run(["wat2wasm", "--debug-names", self.folder / "plain.wat", "-o", self.folder / "plain.wasm"])
         self.expect(done.returncode == 0, done.stderr)
-        done = run([*self.runner, self.translate(self.folder / "plain.wasm", self.folder / "plain")])
-        self.expect(done.stderr == "wasm trap: out of bounds memory access, in inner called from outer called from _start\n",
-                    f"without DWARF: {done.stderr}")
+        for level in ("-O0", "-O2"):
+            done = run([*self.runner, self.translate(self.folder / "plain.wasm", self.folder / "plain", level)])
+            self.expect(done.stderr == "wasm trap: out of bounds memory access, in inner called from outer called from _start\n",
+                        f"without DWARF: {done.stderr}")
 
     def text_section(self, file):
         copy = self.folder / "text"

@@ -4,9 +4,10 @@
 csmith writes programs without undefined behaviour that end by printing a checksum of all their variables. Each is
 compiled natively, and by clang for WebAssembly at two levels; the modules are translated and run on this host (arm64 in qemu-aarch64).
 
-    random_programs.py --count 1000 [--seed N] [--level 0..3] --target x86_64 --aot FILE --lib-dir DIR
+    random_programs.py --count 1000 [--seed N] [--level 0..3|any] --target x86_64 --lib-dir DIR [--target arm64 --lib-dir DIR] --aot FILE
 
-Programs that run longer than a few seconds natively are left out. Prints each difference; ends with status 1 if there is one.
+With several targets each program is run on each, clang's two levels in turns. Programs that run longer than a few seconds natively
+are left out. Prints each difference; ends with status 1 if there is one.
 """
 import argparse
 import os
@@ -18,9 +19,11 @@ import sys
 import tempfile
 
 CSMITH_INCLUDE = "/usr/include/csmith"
+HEX_PRINT = pathlib.Path(__file__).resolve().with_name("hex_print.c")
 CLANG = "clang-19"
 WASI_INCLUDE = "/usr/include/wasm32-wasi"
-NATIVE_SECONDS, TRANSLATED_SECONDS = 5, 100
+LEVELS = "0123"
+NATIVE_SECONDS, TRANSLATED_SECONDS = 1, 100
 QUIET = ["-w", f"-I{CSMITH_INCLUDE}"]
 
 
@@ -40,7 +43,7 @@ def need(*words, **more):
 
 
 def native_answer(source, folder):
-    need("gcc", "-O1", *QUIET, source, "-o", folder / "native")
+    need("gcc", "-O0", *QUIET, source, "-o", folder / "native")
     try:
         done = run(folder / "native", timeout=NATIVE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -52,19 +55,23 @@ def is_undefined(source, folder):
     """Whether the program does what C leaves open after all: --float makes some that convert a number out of range."""
     need(CLANG, "-O1", "-fsanitize=undefined,float-cast-overflow,address", "-fno-sanitize-recover=all", *QUIET, source, "-o",
          folder / "sanitized")
-    return run(folder / "sanitized", timeout=20 * NATIVE_SECONDS).returncode != 0
+    return run(folder / "sanitized", timeout=TRANSLATED_SECONDS).returncode != 0
 
 
-def translated_answer(options, source, folder, clang_level):
-    module, image = folder / "program.wasm", folder / "image"
-    # -nostdinc: Debian's clang looks into the host's /usr/include for every target.
+def compile_module(source, module, clang_level):
+    # -nostdinc: Debian's clang looks into the host's /usr/include for every target. The library's printf is replaced: its
+    # code would be most of many a module.
     builtin = run(CLANG, "-print-resource-dir").stdout.strip() + "/include"
     need(CLANG, "--target=wasm32-wasi", clang_level, "-msimd128", "-mbulk-memory", *QUIET, "-nostdinc", "-isystem", builtin,
-         "-isystem", WASI_INCLUDE, source, "-o", module)
+         "-isystem", WASI_INCLUDE, "-Dprintf=hex_print", "-Wl,--strip-debug", source, HEX_PRINT, "-o", module)
+
+
+def translated_answer(options, module, target, level):
+    image = module.with_suffix(f".{target}")
     page_zero = os.geteuid() == 0 or int(pathlib.Path("/proc/sys/vm/mmap_min_addr").read_text()) == 0
-    need(options.aot, "--target", options.target, f"-O{options.level}", "--lib-dir", options.lib_dir, "--library", "libwasm_linux.a",
+    need(options.aot, "--target", target, f"-O{level}", "--lib-dir", options.libraries[target], "--library", "libwasm_linux.a",
          *([] if page_zero else ["--no-page-zero"]), "-o", image, module)
-    emulator = [shutil.which("qemu-aarch64-static")] if options.target == "arm64" and os.uname().machine != "aarch64" else []
+    emulator = [shutil.which("qemu-aarch64-static")] if target == "arm64" and os.uname().machine != "aarch64" else []
     try:
         done = run(*emulator, image, timeout=TRANSLATED_SECONDS)
     except subprocess.TimeoutExpired:
@@ -83,16 +90,27 @@ def make_program(seed, source):
     source.write_text(same_types_everywhere(source.read_text()))
 
 
+def variants(options, seed):
+    """Clang's level, target and level of translation of each run. One target: both of clang's levels; several: each target once."""
+    targets = list(options.libraries)
+    runs = [("-O0", targets[0]), ("-O2", targets[0])] if len(targets) == 1 else \
+        [(("-O0", "-O2")[(seed + number) % 2], target) for number, target in enumerate(targets)]
+    for number, (clang_level, target) in enumerate(runs):
+        yield clang_level, target, LEVELS[(seed // 2 + number) % len(LEVELS)] if options.level == "any" else options.level
+
+
 def compare(options, seed, folder):
     """The differences of one program, as text."""
     source = folder / "program.c"
     make_program(seed, source)
     wanted = native_answer(source, folder)
     problems = []
-    for clang_level in ("-O0", "-O2"):
-        got = translated_answer(options, source, folder, clang_level)
+    for clang_level, target, level in variants(options, seed):
+        module = folder / f"program{clang_level}.wasm"
+        compile_module(source, module, clang_level)
+        got = translated_answer(options, module, target, level)
         if got != wanted:
-            problems.append(f"seed {seed}, clang {clang_level}: {got} instead of {wanted}")
+            problems.append(f"seed {seed}, clang {clang_level}, {target} -O{level}: {got} instead of {wanted}")
     if problems and is_undefined(source, folder):
         raise Unusable("undefined behaviour")
     return problems
@@ -102,11 +120,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the first program (default 1)")
     parser.add_argument("--count", type=int, default=10, help="programs (default 10)")
-    parser.add_argument("--level", choices=list("0123"), default="2", help="of tessera-aot's optimisation (default 2)")
-    parser.add_argument("--target", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--level", choices=[*LEVELS, "any"], default="2", help="of tessera-aot's optimisation (default 2); any: in turns")
+    parser.add_argument("--target", choices=("x86_64", "arm64"), required=True, action="append")
     parser.add_argument("--aot", required=True, help="the translator")
-    parser.add_argument("--lib-dir", required=True, help="of libwasm_linux.a for the target")
+    parser.add_argument("--lib-dir", required=True, action="append", help="of libwasm_linux.a for the target; one for each")
     options = parser.parse_args()
+    if len(options.target) != len(options.lib_dir):
+        parser.error("each --target needs its --lib-dir")
+    options.libraries = dict(zip(options.target, options.lib_dir))
     compared = 0
     problems = []
     for seed in range(options.seed, options.seed + options.count):
