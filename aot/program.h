@@ -4,8 +4,9 @@
  * is two instances. An import is satisfied by an export of the instance that the importing instance
  * binds to the import's module name, else by a native function of the table imports.def.
  *
- * program_add and program_bind build the set, program_load reads and validates, program_link
- * resolves. After that everything is constant. Names of instances are [A-Za-z0-9_]+. */
+ * program_add and program_bind build the set (program.c; program_set.c from a description), program_load reads and
+ * validates (program.c), program_link resolves (resolve.c, import_match.c). After that everything is constant. Names of
+ * instances are [A-Za-z0-9_]+. */
 #ifndef TESSERA_AOT_PROGRAM_H
 #define TESSERA_AOT_PROGRAM_H
 
@@ -74,6 +75,8 @@ struct program {
 
 struct instance *program_add(struct program *program, const char *name, const char *file);
 struct instance *program_find(const struct program *program, const char *name);
+/* Instances have names of their own, and "wasm" begins the main instance's symbols. */
+bool program_accepts_name(const struct program *program, const char *name);
 void program_bind(struct instance *instance, const char *module, struct instance *provider);
 
 /* --link: adds a module that provides the imports from module `name`; once all are there, program_bind_linked
