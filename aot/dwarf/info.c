@@ -226,8 +226,8 @@ static struct value read_value(struct unit *unit, const struct attribute *attrib
 /* Reads the entry's attributes; those that are wanted go to `values`. */
 static void read_values(struct unit *unit, const struct abbreviation *abbreviation, struct value values[WANTED])
 {
-    const struct attribute *attribute = &unit->abbreviations->attributes[abbreviation->first_attribute];
-    for (uint32_t i = 0; i < abbreviation->attribute_count && !unit->stream.has_failed; i++, attribute++) {
+    for (uint32_t i = 0; i < abbreviation->attribute_count && !unit->stream.has_failed; i++) {
+        const struct attribute *attribute = &unit->abbreviations->attributes[abbreviation->first_attribute + i];
         struct value value = read_value(unit, attribute);
         for (unsigned wanted = 0; wanted < WANTED; wanted++)
             if (attribute_codes[wanted] == attribute->name)
@@ -237,9 +237,8 @@ static void read_values(struct unit *unit, const struct abbreviation *abbreviati
 
 static void skip_values(struct unit *unit, const struct abbreviation *abbreviation)
 {
-    const struct attribute *attribute = &unit->abbreviations->attributes[abbreviation->first_attribute];
     for (uint32_t i = 0; i < abbreviation->attribute_count && !unit->stream.has_failed; i++)
-        read_value(unit, attribute++);
+        read_value(unit, &unit->abbreviations->attributes[abbreviation->first_attribute + i]);
 }
 
 static uint64_t value_number(const struct value *value, uint64_t otherwise)

@@ -85,14 +85,14 @@ void stream_skip(struct stream *stream, uint64_t bytes)
 
 const char *stream_text(struct stream *stream)
 {
-    const char *text = (const char *)stream->bytes + stream->position;
-    const void *end = stream_at_end(stream) ? NULL : memchr(text, 0, stream->end - stream->position);
+    const uint8_t *text = stream_at_end(stream) ? NULL : stream->bytes + stream->position;
+    const uint8_t *end = text ? memchr(text, 0, stream->end - stream->position) : NULL;
     if (!end) {
         stream_fail(stream, "a text without an end");
         return "";
     }
-    stream->position += (uint64_t)((const char *)end - text) + 1;
-    return text;
+    stream->position += (uint64_t)(end - text) + 1;
+    return (const char *)text;
 }
 
 const char *stream_text_at(struct stream *stream, enum dwarf_section_kind section, uint64_t offset)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "dwarf/dwarf.h"
+#include "dwarf_promises.h"
 #include "memory.h"
 #include "wasm/module.h"
 
@@ -21,38 +21,6 @@ static uint64_t random_next(void)
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
     z = (z ^ z >> 27) * 0x94d049bb133111eb;
     return z ^ z >> 31;
-}
-
-static void require(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "dwarf_fuzz: broken promise: %s\n", what);
-    abort();
-}
-
-static void check_result(const struct dwarf *dwarf, bool is_whole, const struct dwarf_error *error)
-{
-    size_t sum = 0;
-    require(is_whole == !error->message, "the result and the error disagree");
-    for (uint32_t i = 0; i < dwarf->file_count; i++)
-        sum +=
-            strlen(dwarf->files[i].name) + strlen(dwarf->files[i].directory) + strlen(dwarf->files[i].unit_directory);
-    for (uint32_t i = 0; i < dwarf->scope_count; i++) {
-        const struct dwarf_scope *scope = &dwarf->scopes[i];
-        require(scope->parent == DWARF_NONE || scope->parent < i, "a parent that comes later");
-        require(scope->file == DWARF_NONE || scope->file < dwarf->file_count, "a scope's file");
-        require(scope->call_file == DWARF_NONE || scope->call_file < dwarf->file_count, "a call's file");
-        sum += scope->name ? strlen(scope->name) : 0;
-    }
-    for (uint32_t i = 0; i < dwarf->place_count; i++) {
-        const struct dwarf_place *place = &dwarf->places[i];
-        require(i == 0 || place[-1].address < place->address, "places out of order");
-        require(place->scope == DWARF_NONE || place->scope < dwarf->scope_count, "a place's scope");
-        require(place->file == DWARF_NONE || place->file < dwarf->file_count, "a place's file");
-        require(dwarf_find(dwarf, place->address) == place, "a place that is not found");
-    }
-    require(sum < (size_t)1 << 40, "texts without end");
 }
 
 /* One section, damaged: the rest of `input` is as it was. */
