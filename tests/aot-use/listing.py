@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import encoded
+
 PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "aot.md"
 BEGIN, END = "<!-- listings: tests/aot-use/listing.py -->\n", "<!-- end of listings -->\n"
 WIDTH = 56
@@ -114,6 +116,9 @@ GROUPS = [
          function("throw", "(param i32)", "(throw $t (local.get 0))"),
          function("try", "(result i32)", "(try (result i32) (do (i32.add (call $throws) (i32.const 1))) (catch $t))"),
          "(func $throws (result i32) (if (call $f) (then (call $throw (i32.const 1)) (drop (call $throws)))) (call $f))"]),
+    ("Relaxed SIMD", "The same on both machines: what the deterministic profile says.", "--enable-relaxed-simd", "", [
+        function("i8x16.relaxed_swizzle", "(param v128 v128) (result v128)", "(i8x16.relaxed_swizzle (local.get 0) (local.get 1))"),
+        function("i32x4.relaxed_trunc_f32x4_s", "(param v128) (result v128)", "(i32x4.relaxed_trunc_f32x4_s (local.get 0))")]),
     ("64-bit memories", "No guard is that large: the bounds are checked.", "--enable-memory64", "(memory i64 1)", [
         function("i32.load", "(param i64) (result i32)", "(i32.load offset=16 (local.get 0))"),
         function("memory.size", "(result i64)", "(memory.size)")]),
@@ -122,6 +127,13 @@ GROUPS = [
         .replace('"i32.load $second"', '"load"'),
         function("i64.store $second", "(param i32 i64)", "(i64.store $second offset=8 (local.get 0) (local.get 1))")
         .replace("$i64.store $second", "$store", 1).replace('"i64.store $second"', '"store"')]),
+]
+
+# Of operators that wat2wasm does not know: what makes the module, and tells the functions' names.
+ENCODED_GROUPS = [
+    ("Function references", "A reference is the function's address, its type known: a call checks for null at most.", encoded.references),
+    ("Tail calls by reference", "", encoded.tail_calls),
+    ("Exceptions as references", "As the older encoding; a reference is the exception's record.", encoded.exceptions),
 ]
 
 # What every function has and says nothing: setting up and removing the frame.
@@ -179,31 +191,48 @@ def listing(name, left, right):
     return "\n".join(rows) + "\n"
 
 
-def make(options):
-    text = ""
-    with tempfile.TemporaryDirectory(prefix="listing-") as folder:
-        folder = pathlib.Path(folder)
-        for group, remark, flags, fields, functions in GROUPS:
-            imports = "".join(re.findall(r'\(func \$\w+ \(import [^)]*\)[^)]*\)\)', fields))
-            source = f"(module {imports} {fields.replace(imports, '')} {' '.join(functions)})"
-            (folder / "module.wat").write_text(source)
-            done = subprocess.run(["wat2wasm", "--debug-names", *flags.split(), folder / "module.wat", "-o", folder / "module.wasm"],
-                                  stderr=subprocess.PIPE, text=True)
-            if done.returncode != 0:
-                sys.exit(f"{group}: {done.stderr}")
-            codes = [assembly(options, folder / "module.wasm", target) for target in ("x86_64", "arm64")]
-            text += f"**{group}.** {remark}".strip() + "\n\n"
-            for function_ in functions:
-                name = re.match(r"\(func \$(\S+)", function_)[1]
-                if "(export " not in function_:
-                    continue
-                shown = re.search(r'\(export "[^"]*"\) *(?:\(param[^)]*\)|\(result[^)]*\)|\(local[^)]*\)| )*(.*)\)$', function_)
-                title = {"load": "i32.load $second", "store": "i64.store $second offset=8"}.get(name, name)
-                if shown:
-                    offset = re.search(r"offset=\d+", shown[1])
-                    title += f" {offset[0]}" if offset and name not in ("store", "loop") else ""
-                text += listing(title, *(body(code, name) for code in codes)) + "\n"
+def codes(options, module):
+    return [assembly(options, module, target) for target in ("x86_64", "arm64")]
+
+
+def make_group(options, file, group):
+    """The listings of a group of texts."""
+    name, remark, flags, fields, functions = group
+    imports = "".join(re.findall(r'\(func \$\w+ \(import [^)]*\)[^)]*\)\)', fields))
+    file.with_suffix(".wat").write_text(f"(module {imports} {fields.replace(imports, '')} {' '.join(functions)})")
+    done = subprocess.run(["wat2wasm", "--debug-names", *flags.split(), file.with_suffix(".wat"), "-o", file],
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{name}: {done.stderr}")
+    both = codes(options, file)
+    text = f"**{name}.** {remark}".strip() + "\n\n"
+    for function_ in functions:
+        name = re.match(r"\(func \$(\S+)", function_)[1]
+        if "(export " not in function_:
+            continue
+        shown = re.search(r'\(export "[^"]*"\) *(?:\(param[^)]*\)|\(result[^)]*\)|\(local[^)]*\)| )*(.*)\)$', function_)
+        title = {"load": "i32.load $second", "store": "i64.store $second offset=8"}.get(name, name)
+        if shown:
+            offset = re.search(r"offset=\d+", shown[1])
+            title += f" {offset[0]}" if offset and name not in ("store", "loop") else ""
+        text += listing(title, *(body(code, name) for code in both)) + "\n"
     return text
+
+
+def make_encoded_group(options, file, group):
+    name, remark, make_module = group
+    module, titles = make_module()
+    file.write_bytes(module)
+    both = codes(options, file)
+    text = f"**{name}.** {remark}".strip() + "\n\n"
+    return text + "".join(listing(title, *(body(code, title) for code in both)) + "\n" for title in titles)
+
+
+def make(options):
+    with tempfile.TemporaryDirectory(prefix="listing-") as folder:
+        file = pathlib.Path(folder) / "module.wasm"
+        return ("".join(make_group(options, file, group) for group in GROUPS) +
+                "".join(make_encoded_group(options, file, group) for group in ENCODED_GROUPS))
 
 
 def main():
