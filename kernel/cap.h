@@ -15,7 +15,7 @@
  * (mm/untyped.c) mapping   = virtual page number | VSpace id << 36
  *
  *   sched control: word 1 = core. IRQ handler: word 1 = irq. IO port: word 1 = first | last << 16.
- *   zombie (kernel/delete.c): object = first slot of a dying CNode or TCB.
+ *   zombie (kernel/delete.c): its own place tells which CNode or TCB is dying; the rest are links.
  */
 #ifndef KERNEL_CAP_H
 #define KERNEL_CAP_H
@@ -87,11 +87,10 @@ static inline bool cap_is_same_object(struct cap a, struct cap b)
 #define TYPES_CONTAINERS            (TYPE_BIT(OBJECT_CNODE) | TYPE_BIT(OBJECT_TCB)) /* they hold slots: kernel/delete.c */
 #define TYPES_BADGED                (TYPE_BIT(OBJECT_ENDPOINT) | TYPE_BIT(OBJECT_NOTIFICATION))
 /* They do not last longer than the last capability to them. */
-#define TYPES_DESTROYED                                                                                                \
-    ((TYPES_WITH_OBJECT | TYPE_BIT(OBJECT_IRQ_HANDLER)) & ~(TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(CAP_ZOMBIE)))
+#define TYPES_DESTROYED ((TYPES_WITH_OBJECT | TYPE_BIT(OBJECT_IRQ_HANDLER)) & ~TYPE_BIT(OBJECT_PAGE_TABLE))
 #define TYPES_WITH_OBJECT                                                                                              \
     (TYPES_CONTAINERS | TYPES_BADGED | TYPE_BIT(OBJECT_REPLY) | TYPE_BIT(OBJECT_SCHED_CONTEXT) |                       \
-     TYPE_BIT(OBJECT_TIMER) | TYPE_BIT(OBJECT_VSPACE) | TYPE_BIT(OBJECT_PAGE_TABLE) | TYPE_BIT(CAP_ZOMBIE))
+     TYPE_BIT(OBJECT_TIMER) | TYPE_BIT(OBJECT_VSPACE) | TYPE_BIT(OBJECT_PAGE_TABLE))
 
 /* --- endpoint, notification, reply --- */
 

@@ -60,7 +60,7 @@ _Static_assert(sizeof(struct arch_core) <= 240, "the arch contract");
 #define KERNEL_VSPACE_BUCKETS 256
 
 struct kernel_state {
-    struct slot *dying; /* kernel/delete.c */
+    struct slot dying;  /* its list: threads with a deletion in the middle (kernel/delete.c) */
     uint32_t vspace_id; /* the last one given out (mm/vspace.c) */
     struct vspace *vspaces[KERNEL_VSPACE_BUCKETS];
     struct slot irq_notification[ARCH_IRQ_COUNT]; /* the notification that IRQ_HANDLER_SET_NOTIFICATION named */

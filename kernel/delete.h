@@ -10,11 +10,7 @@ bool slot_delete(struct core *core, struct slot *slot);
 bool slot_revoke(struct core *core, struct slot *slot);
 /* Deletes a slot whose capability is not that of a container; for slots inside objects. */
 bool slot_delete_simple(struct core *core, struct slot *slot);
-/* Finishes what is dying (the idle thread's work when a deletion was left in the middle). */
-bool dying_drain_all(struct core *core);
-static inline bool dying_drain(struct core *core)
-{
-    return kernel.dying == NULL || dying_drain_all(core);
-}
+/* The idle thread's work: goes on with deletions that their threads have left in the middle. */
+void dying_finish(struct core *core);
 
 #endif

@@ -267,11 +267,14 @@ void kernel_syscall(struct core *core, word number)
 
 /* --- interrupts and faults --- */
 
-/* With nothing else to do, the idle thread's time finishes what deletions left behind. */
-static void idle_work(struct core *core)
+/* With nothing else to do, the idle thread's time finishes what deletions left in the middle. */
+static void interrupt_end(struct core *core)
 {
-    if (core->current == core->idle)
-        (void)dying_drain(core);
+    schedule(core);
+    if (core->current == core->idle) {
+        dying_finish(core);
+        schedule(core);
+    }
 }
 
 void kernel_interrupt(struct core *core, unsigned irq)
@@ -281,9 +284,7 @@ void kernel_interrupt(struct core *core, unsigned irq)
         if (cap_type(cap) == OBJECT_NOTIFICATION)
             notification_signal(core, cap_object(cap), cap_badge(cap));
     }
-    schedule(core);
-    idle_work(core);
-    schedule(core);
+    interrupt_end(core);
 }
 
 /* The running context has used its budget up. */
@@ -309,9 +310,7 @@ void kernel_timer(struct core *core)
         budget_ended(core);
     sched_release(core, now);
     timers_expire(core, now);
-    schedule(core);
-    idle_work(core);
-    schedule(core);
+    interrupt_end(core);
 }
 
 /* Single-stepping by more than one instruction does not disturb the handler in between. */

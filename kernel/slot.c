@@ -58,10 +58,12 @@ SELDOM void slot_swap(struct slot *a, struct cap a_cap, struct slot *b, struct c
     slot_move(&third, b, a_cap);
 }
 
-static bool untyped_contains(struct cap untyped, struct cap cap)
+static bool untyped_contains(struct cap untyped, const struct slot *slot)
 {
     paddr start;
-    if (!object_address(cap, &start))
+    if (cap_type(slot->cap) == CAP_ZOMBIE)
+        start = kernel_to_paddr(slot);
+    else if (!object_address(slot->cap, &start))
         return false;
     return start - cap_untyped_address(untyped) < 1ul << cap_untyped_size_bits(untyped);
 }
@@ -73,7 +75,7 @@ bool slot_is_parent(const struct slot *parent, const struct slot *child)
         return false;
     switch (cap_type(p)) {
     case OBJECT_UNTYPED:
-        return untyped_contains(p, c);
+        return untyped_contains(p, child);
     case OBJECT_IRQ_CONTROL:
         return cap_type(c) == OBJECT_IRQ_CONTROL || cap_type(c) == OBJECT_IRQ_HANDLER;
     case OBJECT_IO_PORT_CONTROL:

@@ -1,5 +1,6 @@
 /* Ready queues, thread states and the switch from one thread to another. See thread.h. */
 #include <arch/mmu.h>
+#include <arch/timer.h>
 #include <sched/core_block.h>
 
 void tcb_init(void *object)
@@ -309,6 +310,16 @@ static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
         switch_flagged(core, from, to);
 }
 
+/* The idle thread works in interrupts: if there are deletions to finish (kernel/delete.c), the first comes at once. */
+static struct tcb *idle_choose(struct core *core)
+{
+    if (kernel.dying.next) {
+        core->deadline = 0;
+        arch_timer_set(core, 0);
+    }
+    return core->idle;
+}
+
 /* The running thread if it is still the best, else the best of the ready ones, taken out of its queue. An interrupt may
  * come first, when many have to be put aside: the choice goes on after it. */
 static struct tcb *thread_choose(struct core *core, bool *is_interrupted)
@@ -333,7 +344,7 @@ static struct tcb *thread_choose(struct core *core, bool *is_interrupted)
         }
         return best;
     }
-    return current_can_run ? current : core->idle;
+    return current_can_run ? current : idle_choose(core);
 }
 
 void schedule_now(struct core *core)

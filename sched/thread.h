@@ -36,7 +36,7 @@ enum thread_state {
 };
 
 enum tcb_slot {
-    TCB_SLOT_KERNEL = 0, /* host of the zombie: kernel/delete.c */
+    TCB_SLOT_KERNEL = 0, /* what the thread has to delete, and the zombie's place: kernel/delete.c */
     TCB_SLOT_CSPACE,
     TCB_SLOT_VSPACE,
     TCB_SLOT_BUFFER,

@@ -7,6 +7,7 @@
  *   - every blocked thread is in the queue of what it waits for, and nobody else is
  *   - contexts, lenders and borrowers, replies and callers point to each other
  *   - the refills of a context are its budget; who waits for time is in the heap of releases, with a timer set for it
+ *   - the dying stand in rings, each in one, and every ring is a thread's; none is left with an idle processor
  *   - what the fast path keeps beside capabilities (CSpace, address space, buffer) is what the capabilities say
  *   - memory: check_memory.c; what each context uses in a period: check_time.c
  */
@@ -31,6 +32,7 @@ static unsigned slot_count, listed_count;
 static uint8_t marks[UNITS + ARCH_IRQ_COUNT]; /* of slots */
 static const struct slot *containers[SLOTS_MAX];
 static unsigned container_count;
+static unsigned dying_count, ring_count, heads_found;
 static uint8_t scanned[UNITS];       /* by a container's first slot: it is one of them */
 static uint16_t object_index[UNITS]; /* + 1, by the address of its first byte */
 struct object objects[SLOTS_MAX];
@@ -50,6 +52,10 @@ static uint8_t *mark_of(const struct slot *slot)
 static void slots_add(struct slot *first, word count)
 {
     for (word i = 0; i < count; i++) {
+        if (i == 0 && slot_is_empty(&first[0]) && first[0].cap.word0 != 0) { /* the head of a ring */
+            heads_found++;
+            continue;
+        }
         if (slot_is_empty(&first[i])) {
             CHECK(first[i].next == NULL && first[i].prev_and_flags == 0 && first[i].cap.word1 == 0);
             continue;
@@ -72,6 +78,39 @@ static void container_scan(struct slot *first, word count)
     slots_add(first, count);
 }
 
+static struct slot *ring_link(word w)
+{
+    return (struct slot *)(w & CAP_OBJECT_MASK);
+}
+
+/* What a thread has to delete: the zombies in the ring that begins in its slot 0. */
+static void ring_scan(const struct slot *head)
+{
+    const struct slot *last = head;
+    EQUAL(head->cap.word0 & ~CAP_OBJECT_MASK, 0);
+    EQUAL(head->cap.word1 & ~CAP_OBJECT_MASK, 0);
+    for (struct slot *zombie = ring_link(head->cap.word0); zombie != head; zombie = ring_link(zombie->cap.word0)) {
+        CHECK(cap_type(zombie->cap) == CAP_ZOMBIE && zombie->cap.word0 >> 48 == 0);
+        CHECK(ring_link(zombie->cap.word1) == last);
+        CHECK(!scanned[kernel_to_paddr(zombie) / sizeof(struct slot)]);
+        container_scan(zombie, zombie->cap.word1 >> 48 << 5 | (zombie->cap.word1 & 31));
+        dying_count++;
+        last = zombie;
+    }
+    CHECK(ring_link(head->cap.word1) == last);
+}
+
+static void rings_scan(void)
+{
+    ring_count = dying_count = 0;
+    CHECK(cap_is_null(kernel.dying.cap) && kernel.dying.prev_and_flags == 0);
+    for (const struct slot *last = &kernel.dying, *head = last->next; head; last = head, head = head->next) {
+        CHECK(head->prev_and_flags == (word)last && head->cap.word0 != 0);
+        ring_scan(head);
+        ring_count++;
+    }
+}
+
 /* A slot that a list leads to. Containers can hold each other and nobody else hold them, until memory is revoked. */
 static void neighbour_add(struct slot *slot)
 {
@@ -86,16 +125,11 @@ static void neighbour_add(struct slot *slot)
 static void slots_collect(struct tcb *root, struct slot *root_cnode)
 {
     word count;
-    slot_count = 0;
+    slot_count = heads_found = 0;
     slots_add(kernel.irq_notification, ARCH_IRQ_COUNT);
     container_scan(root->slots, TCB_SLOT_COUNT);
     container_scan(root_cnode, model_slots_end()); /* few of the rest are in use: they are found as neighbours */
-    for (struct slot *zombie = kernel.dying; zombie;) {
-        word low = zombie->cap.word1 & CAP_OBJECT_MASK;
-        CHECK(cap_type(zombie->cap) == CAP_ZOMBIE && cap_object(zombie->cap) == zombie);
-        container_scan(zombie, zombie->cap.word1 >> 48 << 5 | (zombie->cap.word1 & 31));
-        zombie = low ? (struct slot *)low : NULL;
-    }
+    rings_scan();
     for (unsigned i = 0; i < slot_count; i++) {
         struct cap cap = slots[i]->cap;
         CHECK(cap_type(cap) <= CAP_ZOMBIE);
@@ -108,6 +142,14 @@ static void slots_collect(struct tcb *root, struct slot *root_cnode)
             container_scan(((struct timer *)cap_object(cap))->slots, TIMER_SLOT_COUNT);
         }
     }
+}
+
+static unsigned zombies_count(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slot_count; i++)
+        count += cap_type(slots[i]->cap) == CAP_ZOMBIE;
+    return count;
 }
 
 /* Puts all into the order of their lists. With links that agree in both directions no walk from a list's head can go in
@@ -152,7 +194,7 @@ bool object_is_live(const void *address, enum object_type type)
 static void extent_set(struct object *object, struct cap cap)
 {
     unsigned bits = OBJECT_BITS_CNODE_SLOT;
-    object->has_extent = object_address(cap, &object->start);
+    object->has_extent = object_address(cap, &object->start) || cap_type(cap) == CAP_ZOMBIE;
     if (!object->has_extent)
         return;
     switch (cap_type(cap)) {
@@ -165,7 +207,8 @@ static void extent_set(struct object *object, struct cap cap)
     case OBJECT_UNTYPED:
         bits = cap_untyped_size_bits(cap);
         break;
-    case CAP_ZOMBIE: /* its first slot, which is what the capability tells */
+    case CAP_ZOMBIE: /* its first slot, where it stands */
+        object->start = kernel_to_paddr(object->slots[0]);
         break;
     default:
         bits = object_types[cap_type(cap)].size_bits;
@@ -493,10 +536,21 @@ static void check_object(const struct object *object)
     }
 }
 
+/* The idle thread is not left with something to do and nothing to begin it. */
+static void check_idle(const struct core *core)
+{
+    CHECK(core->current != core->idle || ring_count == 0 || model_deadline <= model_now || model_interrupt_waits);
+}
+
 static void check_irqs(void)
 {
     for (unsigned i = 0; i < ARCH_IRQ_COUNT; i++)
         CHECK(slot_is_empty(&kernel.irq_notification[i]) || kernel.irq_in_use[i]);
+}
+
+unsigned model_dying(void)
+{
+    return dying_count;
 }
 
 void model_check(void)
@@ -507,6 +561,8 @@ void model_check(void)
         root = core->current;
     struct slot *root_cnode = cap_object(tcb_cspace(root));
     slots_collect(root, root_cnode);
+    EQUAL(zombies_count(), dying_count);
+    EQUAL(heads_found + (model_core()->idle->slots->cap.word0 != 0), ring_count);
     slots_order(root_cnode);
     objects_find();
     memset(&census, 0, sizeof(census));
@@ -515,6 +571,7 @@ void model_check(void)
     check_heap(core->releases, NULL, OBJECT_SCHED_CONTEXT);
     check_heap(core->timers, NULL, OBJECT_TIMER);
     check_deadline(core);
+    check_idle(core);
     for (unsigned i = 0; i < object_count; i++)
         check_object(&objects[i]);
     check_irqs();

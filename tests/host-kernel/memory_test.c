@@ -308,7 +308,7 @@ static void test_delete_nested(bool with_preemption)
     OK(cnode_delete_all(ROOT_CNODE, cnodes, 20));
     OK(cnode_revoke(ROOT_CNODE, untyped));
     model_interrupt_waits = false;
-    CHECK(kernel.dying == NULL);
+    CHECK(model_dying() == 0);
     struct untyped_description d;
     OK(untyped_describe(untyped, &d));
     EQUAL(d.free_bytes, 1 << 20);
@@ -333,7 +333,7 @@ static void test_delete_chain(void)
     model_patience = 0;
     OK(cnode_delete(ROOT_CNODE, two));
     model_interrupt_waits = false;
-    CHECK(kernel.dying == NULL);
+    CHECK(model_dying() == 0);
     OK(untyped_retype(untyped, OBJECT_UNTYPED, 20, ROOT_CNODE, two, 1, &done));
     OK(cnode_delete(ROOT_CNODE, two));
     OK(cnode_delete(ROOT_CNODE, untyped));

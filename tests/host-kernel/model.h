@@ -79,6 +79,7 @@ void model_debug_exception(enum debug_reason reason, word address, word number);
 
 /* Aborts the test program with a message when an invariant does not hold. */
 void model_check(void);
+unsigned model_dying(void); /* CNodes and threads that were dying then (kernel/delete.c) */
 
 /* Cases. */
 #define CHECK(condition)                                                                                               \

@@ -341,7 +341,7 @@ static void world_end(void)
     OK(cnode_revoke(ROOT_CNODE, world.memory));
     OK(untyped_describe(world.memory, &d));
     EQUAL(d.free_bytes, 1ul << WORLD_MEMORY_BITS);
-    CHECK(kernel.dying == NULL && core->timers == NULL && core->releases == NULL && core->ready_summary == 0);
+    CHECK(model_dying() == 0 && core->timers == NULL && core->releases == NULL && core->ready_summary == 0);
     for (unsigned i = 0; i < KERNEL_VSPACE_BUCKETS; i++)
         for (const struct vspace *vspace = kernel.vspaces[i]; vspace; vspace = vspace->next)
             spaces++;

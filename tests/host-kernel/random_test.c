@@ -297,7 +297,7 @@ static void world_run(const char *archive, unsigned steps)
     OK(cnode_revoke(ROOT_CNODE, world));
     OK(cnode_delete_all(ROOT_CNODE, slots, WORLD_SLOTS));
     OK(cnode_revoke(ROOT_CNODE, ROOT_IRQ_CONTROL));
-    CHECK(kernel.dying == NULL);
+    CHECK(model_dying() == 0);
     struct untyped_description d;
     OK(untyped_describe(world, &d));
     EQUAL(d.free_bytes, 1ul << WORLD_BITS);
