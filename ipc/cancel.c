@@ -58,13 +58,15 @@ void thread_resume(struct core *core, struct tcb *tcb)
 bool tcb_destroy(struct core *core, struct cap cap)
 {
     struct tcb *tcb = cap_object(cap);
-    thread_suspend(core, tcb);
+    if (tcb != core->current) /* who deletes itself has to go on with it after an interrupt */
+        thread_suspend(core, tcb);
     while (tcb->serving) {
         /* cppcheck-suppress nullPointerRedundantCheck ; cancelling takes the reply off this list */
         thread_cancel(core, tcb->serving->caller, CANCEL_ABORT);
         if (preemption_wanted(core) && tcb->serving)
             return false;
     }
+    thread_suspend(core, tcb);
     notification_unbind(tcb);
     sched_context_leave(core, tcb);
     return true;

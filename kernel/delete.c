@@ -10,7 +10,7 @@
  *                     head of another thread's ring ...
  *
  *     head:   word 0 = next in the ring; word 1 = previous; all zero: it has nothing to do. Its links are the list's.
- *     zombie: the same words, with its type in word 0 and the slots left in word 1: << 48, the low 5 bits in bits 0..4.
+ *     zombie: the same words, with its type in word 0 and the slots left in word 1 (zombie_count).
  *             Its links are the derivation tree's: the untyped below is not free before the container is.
  *
  * Emptying a dying container's slot can only add to the front of the ring. Thus every step is bounded, and every state
@@ -24,16 +24,15 @@
 #include <kernel/object.h>
 #include <sched/thread.h>
 
-#define ZOMBIE_COUNT_LOW 31ul
+/* The slots left are the 21 bits of word 1 around its ends. */
+static word turned(word value, unsigned by)
+{
+    return value << by | value >> (64 - by);
+}
 
 static word zombie_count(const struct slot *zombie)
 {
-    return zombie->cap.word1 >> 48 << 5 | (zombie->cap.word1 & ZOMBIE_COUNT_LOW);
-}
-
-static void zombie_set_count(struct slot *zombie, word count)
-{
-    zombie->cap.word1 = (zombie->cap.word1 & CAP_OBJECT_MASK) | count >> 5 << 48 | (count & ZOMBIE_COUNT_LOW);
+    return turned(zombie->cap.word1, 16) & ((1ul << 21) - 1);
 }
 
 /* --- rings --- */
@@ -54,6 +53,13 @@ static void ring_link(struct slot *a, struct slot *b)
     b->cap.word1 = (b->cap.word1 & ~CAP_OBJECT_MASK) | ((word)(uintptr_t)a & CAP_OBJECT_MASK);
 }
 
+/* The words of a slot that is a ring of its own. */
+static struct cap ring_alone(const struct slot *slot)
+{
+    word own = (word)(uintptr_t)slot & CAP_OBJECT_MASK;
+    return (struct cap){own, own};
+}
+
 /* What follows `a` and what follows `b` change places: two rings become one, or one becomes two. */
 static void ring_cross(struct slot *a, struct slot *b)
 {
@@ -66,7 +72,7 @@ static void ring_cross(struct slot *a, struct slot *b)
 
 /* The head of the running thread's ring. The idle thread works on all, one after the other; and when a thread has
  * destroyed itself, there is only the idle thread's. */
-static struct slot *dying_head(const struct core *core)
+static SELDOM struct slot *dying_head(const struct core *core)
 {
     struct tcb *current = core->current;
     if (current == core->idle)
@@ -80,8 +86,8 @@ static SELDOM void dying_add(const struct core *core, struct slot *zombie)
     if (head == zombie) /* the idle thread's work on a ring ends the ring's thread */
         head = core->idle->slots;
     if (head->cap.word0 == 0) {
-        slot_insert(&kernel.dying, head, cap_null(), 0);
-        ring_link(head, head);
+        head->cap = ring_alone(head);
+        slot_link(&kernel.dying, head, kernel.dying.next, 0);
     }
     ring_cross(head, zombie);
 }
@@ -93,12 +99,11 @@ static SELDOM void container_kill(const struct core *core, struct slot *slot)
     struct slot *host = container_slots(slot->cap, &count);
     kassert(slot_is_empty(host));
     if (host->cap.word0 == 0)
-        ring_link(host, host);
+        host->cap = ring_alone(host);
     dying_add(core, host);
     struct cap links = host->cap;
     slot_remove(host); /* from the list of heads */
-    slot_move(slot, host, (struct cap){links.word0 | CAP_ZOMBIE, links.word1});
-    zombie_set_count(host, count);
+    slot_move(slot, host, (struct cap){links.word0 | CAP_ZOMBIE, links.word1 | turned(count, 48)});
 }
 
 /* The last capability to an object goes, and the object with it. */
@@ -144,7 +149,7 @@ static SELDOM bool drain(struct core *core)
         if (count > 1) {
             if (!slot_empty(core, zombie + count - 1))
                 return false;
-            zombie_set_count(zombie, count - 1);
+            zombie->cap.word1 = turned(turned(zombie->cap.word1, 16) - 1, 48);
         } else {
             ring_cross(ring_prev(zombie), zombie);
             slot_remove(zombie);

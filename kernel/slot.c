@@ -2,7 +2,7 @@
 #include <kernel/slot.h>
 #include <kernel/object.h>
 
-static void slot_link(struct slot *prev, struct slot *slot, struct slot *next, word flags)
+void slot_link(struct slot *prev, struct slot *slot, struct slot *next, word flags)
 {
     slot->prev_and_flags = (word)(uintptr_t)prev | flags;
     slot->next = next;

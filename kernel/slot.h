@@ -53,6 +53,8 @@ static inline bool slot_is_named(const struct slot *slot)
     return !slot_is_empty(slot) && cap_type(slot->cap) != CAP_ZOMBIE;
 }
 
+/* Puts the slot between two neighbours in a list; either may be NULL. */
+void slot_link(struct slot *prev, struct slot *slot, struct slot *next, word flags);
 /* Puts the first capability of a tree (no parent) into an empty slot. */
 void slot_set_root(struct slot *slot, struct cap cap);
 /* Puts `cap` into the empty slot right behind `parent` in the list. */

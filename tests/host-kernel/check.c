@@ -83,6 +83,11 @@ static struct slot *ring_link(word w)
     return (struct slot *)(w & CAP_OBJECT_MASK);
 }
 
+static word zombie_slots(const struct slot *zombie)
+{
+    return zombie->cap.word1 >> 48 | (zombie->cap.word1 & 31) << 16;
+}
+
 /* What a thread has to delete: the zombies in the ring that begins in its slot 0. */
 static void ring_scan(const struct slot *head)
 {
@@ -93,7 +98,7 @@ static void ring_scan(const struct slot *head)
         CHECK(cap_type(zombie->cap) == CAP_ZOMBIE && zombie->cap.word0 >> 48 == 0);
         CHECK(ring_link(zombie->cap.word1) == last);
         CHECK(!scanned[kernel_to_paddr(zombie) / sizeof(struct slot)]);
-        container_scan(zombie, zombie->cap.word1 >> 48 << 5 | (zombie->cap.word1 & 31));
+        container_scan(zombie, zombie_slots(zombie));
         dying_count++;
         last = zombie;
     }
@@ -551,6 +556,16 @@ static void check_irqs(void)
 unsigned model_dying(void)
 {
     return dying_count;
+}
+
+word model_left_to_delete(const struct tcb *tcb)
+{
+    const struct slot *head = tcb->slots;
+    word left = 0;
+    if (head->cap.word0 != 0)
+        for (const struct slot *zombie = head; (zombie = ring_link(zombie->cap.word0)) != head;)
+            left += zombie_slots(zombie);
+    return left;
 }
 
 void model_check(void)

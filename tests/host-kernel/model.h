@@ -79,7 +79,10 @@ void model_debug_exception(enum debug_reason reason, word address, word number);
 
 /* Aborts the test program with a message when an invariant does not hold. */
 void model_check(void);
-unsigned model_dying(void); /* CNodes and threads that were dying then (kernel/delete.c) */
+/* Deletions that are in the middle (kernel/delete.c): CNodes and threads that were dying at the last check; slots that
+ * a living thread has to empty. */
+unsigned model_dying(void);
+word model_left_to_delete(const struct tcb *tcb);
 
 /* Cases. */
 #define CHECK(condition)                                                                                               \
