@@ -15,7 +15,8 @@ import struct
 import sys
 
 MAGIC = 0x3153595353534554
-HEADER = struct.Struct("<QIIIIII")
+HEADER = struct.Struct("<QIIIIIIII")
+RESTART_RULE = struct.Struct("<IIHHI")
 MOUNT = struct.Struct("<IIIIIIIIQ")
 PROGRAM = struct.Struct("<IIIIIIIIIIIIIIIIIIHHI")
 MANIFEST_HEAD = struct.Struct("<IIQIIII")
@@ -249,6 +250,18 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 
 RESTARTS = {"never": 0, "on failure": 1, "always": 2}
 DEFAULT_RESTARTS, DEFAULT_PAUSE_MS = 10, 100
+SERVER_RESTARTS = (RESTARTS["on failure"], 100, 0)  # of a program with "server": true; the root task's own have 16
+ROOT_SERVERS = ("uart", "console", "tracer", "pci", "blk-virtio", "rng-virtio")  # servers/root/start.c, but for "process"
+
+
+def restart_of(place):
+    """(when, how often at most, pause before the first time in ms)"""
+    keys = place.object(("when", "limit", "pause_ms"), ("when",)) if isinstance(place.value, dict) else {"when": place}
+    if keys["when"].text() not in RESTARTS:
+        keys["when"].fail(f"must be one of {', '.join(RESTARTS)}")
+    return (RESTARTS[keys["when"].value], keys["limit"].number(0, 65535) if "limit" in keys else DEFAULT_RESTARTS,
+            keys["pause_ms"].number(0, 10000) if "pause_ms" in keys else DEFAULT_PAUSE_MS)
+
 
 MANIFEST_KEYS = ("name", "version", "entry", "arguments", "environment", "memory", "cpu", "permissions")
 PROGRAM_KEYS = ("name", "image", "manifest", "arguments", "environment", "stdin", "grant", "memory", "cpu",
@@ -337,17 +350,9 @@ class Program:
         return EXPECTATIONS[kind], 0, place.text()
 
     def restart_policy(self):
-        """(when, how often at most, pause before the first time in ms)"""
-        if "restart" not in self.keys:
-            return RESTARTS["never"], 0, 0
-        place = self.keys["restart"]
-        keys = place.object(("when", "limit", "pause_ms"), ("when",)) if isinstance(place.value, dict) else {"when": place}
-        if keys["when"].text() not in RESTARTS:
-            keys["when"].fail(f"must be one of {', '.join(RESTARTS)}")
-        if "server" in self.keys:
-            place.fail("a server is started again in any case")
-        return (RESTARTS[keys["when"].value], keys["limit"].number(0, 65535) if "limit" in keys else DEFAULT_RESTARTS,
-                keys["pause_ms"].number(1, 10000) if "pause_ms" in keys else DEFAULT_PAUSE_MS)
+        if "restart" in self.keys:
+            return restart_of(self.keys["restart"])
+        return SERVER_RESTARTS if self.flags & SERVER else (RESTARTS["never"], 0, 0)
 
     def find_manifest(self):
         folder = os.path.dirname(self.description.file)
@@ -440,13 +445,27 @@ class Description:
         self.file, self.arch, self.host_dir = file, arch, host_dir
         self.build_dir = build_dir or os.path.join(os.path.dirname(os.path.abspath(host_dir)), arch)
         self.members = {}  # (image, manifest) -> member name
-        keys = load(file).object(("programs", "files", "mounts", "console"), ("programs",))
+        keys = load(file).object(("programs", "files", "mounts", "console", "restart"), ("programs",))
         self.files = self.read_files(keys.get("files"))
         self.folders = []
         self.flags = self.console_flags(keys.get("console"))
         self.programs = [Program(place, self) for place in keys["programs"].list()]
         self.mounts = self.read_mounts(keys.get("mounts"))
+        self.restarts = self.read_restarts(keys.get("restart"))
         self.check(keys["programs"])
+
+    def read_restarts(self, place):
+        """Of the root task's servers; what says how those that run as programs are started again goes to these."""
+        rules = []
+        for name, rule in (place.object(place.value).items() if place else ()):
+            servers = [program for program in self.programs if program.name == name and program.flags & SERVER]
+            if name not in ROOT_SERVERS and not servers:
+                rule.fail(f"there is no such server; there are {', '.join(ROOT_SERVERS)} and what has \"server\": true")
+            if servers:
+                servers[0].restart = restart_of(rule)
+            else:
+                rules.append((name, restart_of(rule)))
+        return rules
 
     def console_flags(self, place):
         if place and place.text() != "framed":
@@ -546,8 +565,11 @@ class Description:
                              mount.kind, mount.flags, mount.bytes) for mount in self.mounts]
         offset = out.add(b"".join(records), 8)
         mounts_offset = out.add(b"".join(mounts), 8)
+        restarts = [RESTART_RULE.pack(*out.text(name), *rule) for name, rule in self.restarts]
+        restarts_offset = out.add(b"".join(restarts), 8) if restarts else 0
         out.data += bytes(-len(out.data) % 8)
-        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, len(mounts), mounts_offset, self.flags | self.device_flags())
+        out.data[:HEADER.size] = HEADER.pack(MAGIC, len(out.data), len(records), offset, len(mounts), mounts_offset,
+                                             self.flags | self.device_flags(), len(restarts), restarts_offset)
         return bytes(out.data)
 
     def devices(self):

@@ -2,6 +2,10 @@
  *
  * It answers every write at once, unless its own queue is full: then it receives nothing until the driver has made
  * room, so writers wait in the kernel and nobody's bytes are lost. proto/console.h is the protocol.
+ *
+ * Names, unfinished lines and input lie in memory that outlives it: should it die, the next one goes on there, and who
+ * was in the middle of a call repeats it. What is written counts once the line's ring has it, so that at worst the
+ * bytes of that one call appear twice.
  */
 #include <stdatomic.h>
 
@@ -21,19 +25,22 @@ struct writer {
     char line[2][LINE_BYTES]; /* of stdout and stderr: the unfinished ends */
 };
 
-static struct writer writers[WRITERS];
+static struct console_state {
+    bool has_begun;
+    struct writer writers[WRITERS];
+    struct {             /* standard input of the program that has the terminal */
+        uint32_t reader; /* its number; NOBODY: what arrives waits */
+        bool wants_signal, is_at_end;
+        uint32_t in_frame;             /* bytes of the frame that are to come */
+        uint32_t length, length_bytes; /* of the next frame, as far as it arrived */
+        uint32_t head, tail;           /* of the bytes */
+        uint8_t bytes[UART_INPUT_BYTES];
+    } input;
+} * state;
+_Static_assert(sizeof(struct console_state) <= CONSOLE_STATE_BYTES, "the root task has room for it");
 static struct uart_region *uart;
 static uint32_t head, published;
 static bool is_framed;
-
-/* Standard input of the program that has the terminal. */
-static struct {
-    uint32_t reader; /* its number; NOBODY: what arrives waits */
-    bool wants_signal, is_at_end;
-    uint32_t in_frame;   /* bytes of the frame that are to come */
-    uint32_t head, tail; /* of the bytes */
-    uint8_t bytes[UART_INPUT_BYTES];
-} input;
 
 static uint32_t space(void)
 {
@@ -82,15 +89,14 @@ static void emit(const char *text, size_t length)
         uart->out[head++ % UART_RING_BYTES] = (uint8_t)text[i];
 }
 
-static void emit_line(struct writer *writer, uint32_t stream)
+static void emit_line(const struct writer *writer, uint32_t stream, uint32_t used)
 {
     if (writer->has_prefix) {
         emit(writer->name, text_length(writer->name));
         emit(": ", 2);
     }
-    emit(writer->line[stream], writer->used[stream]);
+    emit(writer->line[stream], used);
     emit("\r\n", 2);
-    writer->used[stream] = 0;
 }
 
 /* What a program prints cannot forge another's line or steer a terminal: control bytes are shown as '?'. */
@@ -101,15 +107,18 @@ static char printable(char c)
 
 static void take_bytes(struct writer *writer, uint32_t stream, const char *bytes, size_t count)
 {
+    uint32_t used = writer->used[stream];
     for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n') {
-            emit_line(writer, stream);
-        } else if (bytes[i] != '\r') {
-            writer->line[stream][writer->used[stream]++] = printable(bytes[i]);
-            if (writer->used[stream] == LINE_BYTES)
-                emit_line(writer, stream);
-        }
+        bool is_end = bytes[i] == '\n';
+        if (!is_end && bytes[i] != '\r')
+            writer->line[stream][used++] = printable(bytes[i]);
+        if (!is_end && used < LINE_BYTES)
+            continue;
+        emit_line(writer, stream, used);
+        used = 0;
     }
+    publish();
+    writer->used[stream] = used;
 }
 
 static void emit_frame(uint8_t stream, const char *bytes, size_t count)
@@ -149,12 +158,12 @@ static void console_name(const struct message *m)
     uint32_t index = (uint32_t)m->words[0];
     if (index == NOBODY || index >= WRITERS)
         return;
-    struct writer *writer = &writers[index];
+    struct writer *writer = &state->writers[index];
     memset(writer, 0, sizeof(*writer));
     writer->has_prefix = m->words[1] & CONSOLE_PREFIX;
     writer->is_system = m->words[1] & CONSOLE_SYSTEM;
     if (m->words[1] & CONSOLE_TERMINAL)
-        input.reader = index;
+        state->input.reader = index;
     message_get(m, 2, writer->name, CONSOLE_NAME_BYTES - 1);
 }
 
@@ -163,12 +172,14 @@ static void console_gone(const struct message *m)
     uint32_t index = (uint32_t)m->words[0];
     if (index == NOBODY || index >= WRITERS)
         return;
-    if (index == input.reader)
-        input.reader = NOBODY;
+    if (index == state->input.reader)
+        state->input.reader = NOBODY;
     for (uint32_t stream = 0; stream < 2; stream++)
-        if (writers[index].used[stream] > 0)
-            emit_line(&writers[index], stream);
-    publish();
+        if (state->writers[index].used[stream] > 0) {
+            emit_line(&state->writers[index], stream, state->writers[index].used[stream]);
+            publish();
+            state->writers[index].used[stream] = 0;
+        }
 }
 
 /* Waits even when the ring is empty: for the bytes in the device. */
@@ -183,37 +194,46 @@ static void flush(void)
 
 static uint32_t input_bytes(void)
 {
-    return input.head - input.tail;
+    return state->input.head - state->input.tail;
 }
 
 /* A terminal's keys: the line feed is what Enter means, control-D ends the file, and what is typed is shown. */
 static void key_take(uint8_t key)
 {
     if (key == 4) {
-        input.is_at_end = true;
+        state->input.is_at_end = true;
         return;
     }
     if (key == '\r')
         key = '\n';
-    input.bytes[input.head++ % UART_INPUT_BYTES] = key;
+    state->input.bytes[state->input.head++ % UART_INPUT_BYTES] = key;
     emit(key == '\n' ? "\r\n" : (const char *)&key, key == '\n' ? 2 : 1);
 }
 
 /* Two bytes of length, then so many of input; a length of 0 ends it. */
 static void frame_take(uint8_t byte)
 {
-    static uint32_t length, length_bytes;
-    if (input.in_frame > 0) {
-        input.in_frame--;
-        input.bytes[input.head++ % UART_INPUT_BYTES] = byte;
+    uint32_t *length = &state->input.length, *length_bytes = &state->input.length_bytes;
+    if (state->input.in_frame > 0) {
+        state->input.in_frame--;
+        state->input.bytes[state->input.head++ % UART_INPUT_BYTES] = byte;
         return;
     }
-    length |= (uint32_t)byte << 8 * length_bytes;
-    if (++length_bytes < 2)
+    *length |= (uint32_t)byte << 8 * *length_bytes;
+    if (++*length_bytes < 2)
         return;
-    input.in_frame = length;
-    input.is_at_end = input.is_at_end || length == 0;
-    length = length_bytes = 0;
+    state->input.in_frame = *length;
+    state->input.is_at_end = state->input.is_at_end || *length == 0;
+    *length = *length_bytes = 0;
+}
+
+/* Whoever found nothing before hears that there is something. */
+static void input_tell(void)
+{
+    if (state->input.wants_signal && (input_bytes() > 0 || state->input.is_at_end)) {
+        notification_signal(CONSOLE_CAP_INPUT_SIGNAL);
+        state->input.wants_signal = false;
+    }
 }
 
 /* From the driver's ring, as far as there is room. */
@@ -229,32 +249,29 @@ static void input_take(void)
             frame_take(byte);
         else
             key_take(byte);
+        atomic_store_explicit(&uart->in_tail, tail, memory_order_release);
     }
     if (tail == first)
         return;
-    atomic_store_explicit(&uart->in_tail, tail, memory_order_release);
     notification_signal(CONSOLE_CAP_UART_SIGNAL); /* there is room again */
     publish();
-    if (input.wants_signal && (input_bytes() > 0 || input.is_at_end)) {
-        input.wants_signal = false;
-        notification_signal(CONSOLE_CAP_INPUT_SIGNAL);
-    }
+    input_tell();
 }
 
 static void console_read(struct message *m, uint32_t index)
 {
     char bytes[CONSOLE_READ_BYTES];
-    word count = index == input.reader ? input_bytes() : 0;
-    bool is_end = index != input.reader || (count == 0 && input.is_at_end);
+    word count = index == state->input.reader ? input_bytes() : 0;
+    bool is_end = index != state->input.reader || (count == 0 && state->input.is_at_end);
     bool stays = m->words[1] == 1;
     word most = m->words[0] < sizeof(bytes) ? m->words[0] : sizeof(bytes);
     count = stays || count < most ? count : most;
-    input.wants_signal = input.wants_signal || (count == 0 && !is_end);
+    state->input.wants_signal = state->input.wants_signal || (count == 0 && !is_end);
     *m = (struct message){message_info(0, 0, 2), {count, is_end}};
     if (stays || count == 0)
         return;
     for (word i = 0; i < count; i++)
-        bytes[i] = (char)input.bytes[input.tail++ % UART_INPUT_BYTES];
+        bytes[i] = (char)state->input.bytes[state->input.tail++ % UART_INPUT_BYTES];
     m->info = message_info(0, 0, 2 + message_words(count));
     message_put(m, 2, bytes, count);
     input_take();
@@ -271,7 +288,7 @@ static void handle(struct message *m, word badge)
     switch (message_info_label(m->info)) {
     case CONSOLE_WRITE:
         if (index < WRITERS)
-            console_write(m, &writers[index]);
+            console_write(m, &state->writers[index]);
         break;
     case CONSOLE_NAME:
         if (is_system)
@@ -294,14 +311,36 @@ static void handle(struct message *m, word badge)
     *m = answer;
 }
 
+/* What an earlier console left: nothing in it may lead us astray. */
+static void state_take(struct console_state *left)
+{
+    state = left;
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        struct writer *writer = &state->writers[i];
+        writer->name[CONSOLE_NAME_BYTES - 1] = 0;
+        for (uint32_t stream = 0; stream < 2; stream++)
+            if (writer->used[stream] >= LINE_BYTES)
+                writer->used[stream] = 0;
+    }
+    if (input_bytes() > UART_INPUT_BYTES)
+        state->input.head = state->input.tail;
+    if (state->input.length_bytes > 1)
+        state->input.length = state->input.length_bytes = 0;
+    state->writers[NOBODY].is_system = true;
+    head = published = atomic_load(&uart->out_head);
+}
+
 int program_main(const struct start_page *start)
 {
     uart = (struct uart_region *)start->words[CONSOLE_WORD_REGION];
     is_framed = start->words[CONSOLE_WORD_FRAMED];
-    writers[NOBODY].is_system = true;
-    if (is_framed)
+    state_take((struct console_state *)start->words[CONSOLE_WORD_STATE]);
+    if (is_framed && !state->has_begun)
         emit_frame(CONSOLE_STREAM_LOG, "", 0); /* the line is ready: what the host sent before might be lost */
     publish();
+    state->has_begun = true;
+    input_take(); /* signals may have been lost */
+    input_tell();
     struct message m;
     word badge;
     (void)syscall_recv(CONSOLE_CAP_ENDPOINT, CONSOLE_CAP_REPLY, &m, &badge);

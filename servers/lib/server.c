@@ -46,13 +46,27 @@ void message_get(const struct message *m, unsigned at, void *bytes, size_t count
     }
 }
 
+#define CONSOLE_TRIES 4
+
+/* What does not fit the registers stays in the buffer while nobody answers. */
+enum error console_call(struct message *m)
+{
+    const struct message request = *m;
+    enum error status = syscall_call(PROCESS_CAP_CONSOLE, m);
+    for (int tries = 1; status == ERROR_ABORTED && tries < CONSOLE_TRIES; tries++) {
+        *m = request;
+        status = syscall_call(PROCESS_CAP_CONSOLE, m);
+    }
+    return status;
+}
+
 void log_write(uint32_t stream, const char *text, size_t length)
 {
     while (length > 0) {
         size_t part = length < CONSOLE_WRITE_BYTES ? length : CONSOLE_WRITE_BYTES;
         struct message m = {message_info(CONSOLE_WRITE, 0, 1 + message_words(part)), {part | (word)stream << 32}};
         message_put(&m, 1, text, part);
-        if (syscall_call(PROCESS_CAP_CONSOLE, &m) != ERROR_NONE)
+        if (console_call(&m) != ERROR_NONE)
             return;
         text += part;
         length -= part;

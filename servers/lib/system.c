@@ -96,6 +96,22 @@ static const char *mounts_check(const struct system_header *system)
     return NULL;
 }
 
+static const char *restarts_check(const struct system_header *system)
+{
+    if (system->restart_count == 0)
+        return NULL;
+    if (system->restart_count > SYSTEM_RESTART_RULES || system->restarts_offset % 8 != 0 ||
+        !in_range(system, system->restarts_offset,
+                  (uint64_t)system->restart_count * sizeof(struct system_restart_rule)))
+        return "the system description is damaged: its list of servers to be restarted";
+    for (uint32_t i = 0; i < system->restart_count; i++) {
+        const struct system_restart_rule *rule = system_restart_at(system, i);
+        if (rule->name.length == 0 || !string_is_good(system, rule->name) || rule->when >= SYSTEM_RESTART_COUNT)
+            return "the system description is damaged: a server to be restarted";
+    }
+    return NULL;
+}
+
 const char *system_check(const void *bytes, size_t size)
 {
     const struct system_header *system = bytes;
@@ -115,7 +131,8 @@ const char *system_check(const void *bytes, size_t size)
     }
     if (system->flags & ~(uint32_t)SYSTEM_HEADER_FLAGS_ALL)
         return "the system description is damaged: its flags";
-    return mounts_check(system);
+    const char *problem = mounts_check(system);
+    return problem ? problem : restarts_check(system);
 }
 
 const struct system_mount *system_mount_find(const struct system_header *system, const char *path, uint32_t *number)

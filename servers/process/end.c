@@ -59,7 +59,7 @@ static void announce(struct process *process)
     struct message m = {message_info(CONSOLE_GONE, 0, 1), {process->index}};
     channels_process_ended(process);
     services_process_ended(process);
-    (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
+    (void)console_call(&m);
 }
 
 static void memory_settle(struct process *process)
@@ -88,8 +88,7 @@ static void memory_account(void)
 }
 
 /* Servers put away what they have, and exit; one that takes too long is killed. */
-#define FINISH_NS       60000000000ul
-#define SERVER_RESTARTS 100
+#define FINISH_NS 60000000000ul
 
 static void server_finish(struct process *process)
 {
@@ -104,21 +103,6 @@ static void server_finish(struct process *process)
     process->deadline_ticks = clock_ticks() + clock_ticks_of(FINISH_NS, server.start->timer_hz);
     deadline_set(process->deadline_ticks);
     notification_signal(process->finish_signal);
-}
-
-/* At once: its clients, which are less urgent, find it there again when they run. One that ended by itself has said
- * what it lacks, and would say it again. */
-static void server_restart(uint32_t program, enum process_end end)
-{
-    static uint32_t restarts;
-    struct process_options options = {.program = program};
-    struct process *process;
-    const char *name = system_text(server.system, system_program_at(server.system, program)->name);
-    if (end == PROCESS_ENDED_EXIT)
-        server_give_up("server '%s' cannot serve", name);
-    if (restarts++ == SERVER_RESTARTS || process_create(&options, &process) != 0)
-        server_give_up("server '%s' ends again and again", name);
-    process_run(process);
 }
 
 /* The essential programs have ended: so do the servers, and then the system. */
@@ -175,8 +159,8 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
     } else {
         child_ended(process);
     }
-    if (is_server && !server.is_ending)
-        server_restart(program, end);
+    if (is_server)
+        supervise_server_ended(program, end, lived_ticks);
     channels_refuse_hopeless();
     services_refuse_hopeless();
     if (is_essential && !is_again)

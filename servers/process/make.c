@@ -327,7 +327,7 @@ static void console_introduce(const struct process *process)
                                              (process_has_terminal(process) ? CONSOLE_TERMINAL : 0) |
                                              (process->is_server ? CONSOLE_SYSTEM : 0)}};
     message_put(&m, 2, process->name, CONSOLE_NAME_BYTES);
-    (void)syscall_call(PROCESS_CAP_CONSOLE, &m);
+    (void)console_call(&m);
 }
 
 /* The address space: made, or a shell's. */

@@ -248,6 +248,8 @@ bool shells_drop(void);
 
 /* A program of the description has ended: true when it is going to be started again. */
 bool supervise_ended(uint32_t program, bool is_expected, uint64_t lived_ticks, const char *text);
+/* So has a server, and it is gone: it is started again, at once or later, or the system ends. */
+void supervise_server_ended(uint32_t program, enum process_end end, uint64_t lived_ticks);
 /* Starts one, to be run; NULL: it cannot be started, which was said; *is_over when it will not be tried again. */
 struct process *supervise_start(uint32_t program, bool *is_over);
 /* Starts those whose time has come. */

@@ -4,11 +4,9 @@
 #include "proto/process.h"
 #include "server.h"
 #include "tessera/clock.h"
+#include "tessera/restart.h"
 #include "tessera/server.h"
 #include "tessera/text.h"
-
-#define PAUSE_MAX_MS 10000ul
-#define STEADY_NS    60000000000ul /* what counts as having run for a while */
 
 static struct supervised {
     uint64_t due_ticks; /* 0: it runs, or will not again */
@@ -21,33 +19,70 @@ static const char *name_of(uint32_t program)
     return system_text(server.system, system_program_at(server.system, program)->name);
 }
 
-static uint64_t pause_ms(const struct system_program *program, uint32_t count)
+static uint64_t ns_of(uint64_t ticks)
 {
-    uint64_t pause = program->restart_pause_ms;
-    while (count-- > 0 && pause < PAUSE_MAX_MS)
-        pause *= 2;
-    return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
+    return clock_ns(ticks, server.start->timer_multiplier, server.start->timer_shift);
+}
+
+static struct restart_policy policy_of(uint32_t program)
+{
+    const struct system_program *described = system_program_at(server.system, program);
+    return (struct restart_policy){described->restart, described->restart_limit, described->restart_pause_ms};
+}
+
+static void due_in(struct supervised *self, uint64_t pause_ms)
+{
+    self->due_ticks = clock_ticks() + clock_ticks_of(pause_ms * 1000000, server.start->timer_hz);
+    due_count++;
+    deadline_set(self->due_ticks);
 }
 
 bool supervise_ended(uint32_t index, bool is_expected, uint64_t lived_ticks, const char *text)
 {
-    const struct system_program *program = system_program_at(server.system, index);
+    struct restart_policy policy = policy_of(index);
     struct supervised *self = &supervised[index];
-    if (program->restart == SYSTEM_RESTART_NEVER || server.is_ending ||
-        (program->restart == SYSTEM_RESTART_FAILURE && is_expected))
+    uint64_t pause_ms;
+    if (policy.when == SYSTEM_RESTART_NEVER || server.is_ending ||
+        (policy.when == SYSTEM_RESTART_FAILURE && is_expected))
         return false;
-    if (lived_ticks >= clock_ticks_of(STEADY_NS, server.start->timer_hz))
-        self->count = 0;
-    if (program->restart_limit && self->count == program->restart_limit) {
+    if (!restart_next(&policy, &self->count, ns_of(lived_ticks), &pause_ms)) {
         log_text("process: %s: %s; it is not started again: %u times were enough\n", name_of(index), text, self->count);
         return false;
     }
-    uint64_t pause = pause_ms(program, self->count++);
-    log_text("process: %s: %s; it is started again in %lu ms, time %u\n", name_of(index), text, pause, self->count);
-    self->due_ticks = clock_ticks() + clock_ticks_of(pause * 1000000, server.start->timer_hz);
-    due_count++;
-    deadline_set(self->due_ticks);
+    log_text("process: %s: %s; it is started again in %lu ms, time %u\n", name_of(index), text, pause_ms, self->count);
+    due_in(self, pause_ms);
     return true;
+}
+
+/* Without a pause at once: its clients, which are less urgent, find it there again when they run. */
+static void server_start_again(uint32_t index)
+{
+    struct process_options options = {.program = index};
+    struct process *process;
+    if (process_create(&options, &process) != 0)
+        server_give_up("server '%s' cannot be started again", name_of(index));
+    process_run(process);
+}
+
+void supervise_server_ended(uint32_t index, enum process_end end, uint64_t lived_ticks)
+{
+    struct restart_policy policy = policy_of(index);
+    struct supervised *self = &supervised[index];
+    uint64_t pause_ms;
+    if (server.is_ending)
+        return;
+    if (end == PROCESS_ENDED_EXIT && policy.when != SYSTEM_RESTART_ALWAYS)
+        server_give_up("server '%s' cannot serve", name_of(index));
+    if (policy.when == SYSTEM_RESTART_NEVER)
+        server_give_up("server '%s' has ended, and the description says that it is not started again", name_of(index));
+    if (!restart_next(&policy, &self->count, ns_of(lived_ticks), &pause_ms))
+        server_give_up("server '%s' ends again and again", name_of(index));
+    if (pause_ms == 0) {
+        server_start_again(index);
+        return;
+    }
+    log_text("process: %s: it is started again in %lu ms, time %u\n", name_of(index), pause_ms, self->count);
+    due_in(self, pause_ms);
 }
 
 static const char *start_problem(uint32_t error)
@@ -96,7 +131,10 @@ void supervise_check(uint64_t now)
         }
         self->due_ticks = 0;
         due_count--;
-        struct process *process = server.is_ending ? NULL : supervise_start(i, &is_over);
+        bool is_server = system_program_at(server.system, i)->flags & SYSTEM_SERVER;
+        if (is_server && !server.is_ending)
+            server_start_again(i);
+        struct process *process = server.is_ending || is_server ? NULL : supervise_start(i, &is_over);
         if (process)
             process_run(process);
         if (is_over && (system_program_at(server.system, i)->flags & SYSTEM_ESSENTIAL))

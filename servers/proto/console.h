@@ -82,7 +82,12 @@ enum uart_capability { UART_CAP_IRQ = 8, UART_CAP_PORT, UART_CAP_CONSOLE_SIGNAL,
 #define UART_SIGNAL_CONSOLE (1ul << 1)
 
 /* Start page words and capabilities of the console server. */
-enum console_word { CONSOLE_WORD_REGION = 0, CONSOLE_WORD_FRAMED };
+enum console_word {
+    CONSOLE_WORD_REGION = 0,
+    CONSOLE_WORD_FRAMED,
+    CONSOLE_WORD_STATE /* address of CONSOLE_STATE_BYTES that outlive it: names, unfinished lines, input */
+};
+#define CONSOLE_STATE_BYTES (256u << 10)
 enum console_capability {
     CONSOLE_CAP_ENDPOINT = 8,
     CONSOLE_CAP_REPLY,

@@ -27,8 +27,10 @@ struct system_header {
     uint32_t mount_count;
     uint32_t mounts_offset; /* of struct system_mount[mount_count] */
     uint32_t flags;         /* enum system_flags */
+    uint32_t restart_count;
+    uint32_t restarts_offset; /* of struct system_restart_rule[restart_count] */
 };
-_Static_assert(sizeof(struct system_header) == 32, "ci/system_description.py writes 32 bytes");
+_Static_assert(sizeof(struct system_header) == 40, "ci/system_description.py writes 40 bytes");
 
 enum system_flags {
     SYSTEM_FRAMED = 1 << 0, /* the console speaks in frames (proto/console.h): `tessera run app.wasm` */
@@ -90,6 +92,15 @@ enum system_restart { /* when a program that ended is started again */
                       SYSTEM_RESTART_COUNT
 };
 
+/* Of the system's own servers and drivers, by their archive members' names. */
+struct system_restart_rule {
+    struct system_string name;
+    uint16_t when, limit; /* as in struct system_program */
+    uint32_t pause_ms;
+};
+_Static_assert(sizeof(struct system_restart_rule) == 16, "ci/system_description.py writes 16 bytes");
+#define SYSTEM_RESTART_RULES 32
+
 struct system_program {
     struct system_string name;  /* unique */
     struct system_string image; /* archive member */
@@ -107,7 +118,7 @@ struct system_program {
     uint32_t child_names;      /* offset of struct system_string[child_count] */
     uint16_t restart;          /* enum system_restart */
     uint16_t restart_limit;    /* times; 0: none */
-    uint32_t restart_pause_ms; /* before the first time; doubled each time */
+    uint32_t restart_pause_ms; /* before the first time; doubled each time; 0: at once, always */
 };
 _Static_assert(sizeof(struct system_program) == 80, "ci/system_description.py writes 80 bytes");
 
@@ -118,6 +129,11 @@ static inline const char *system_text(const struct system_header *system, struct
 static inline const struct system_program *system_program_at(const struct system_header *system, uint32_t n)
 {
     return (const struct system_program *)(const void *)((const char *)system + system->programs_offset) + n;
+}
+
+static inline const struct system_restart_rule *system_restart_at(const struct system_header *system, uint32_t n)
+{
+    return (const struct system_restart_rule *)(const void *)((const char *)system + system->restarts_offset) + n;
 }
 
 static inline const struct system_mount *system_mount_at(const struct system_header *system, uint32_t n)

@@ -14,7 +14,6 @@
 
 #define PCI_STACK_BYTES    16384
 #define DRIVER_STACK_BYTES 16384
-#define RESTARTS           16
 #define BLOCK_REGION_BITS  20
 _Static_assert(1u << BLOCK_REGION_BITS == BLOCK_REGION_BYTES, "one frame");
 _Static_assert(PAGE_BYTES == ENTROPY_REGION_BYTES, "one frame");
@@ -47,7 +46,7 @@ static const struct plan {
 };
 
 struct device {
-    bool is_there;
+    bool is_there, is_wanted; /* is_wanted: its driver runs, or is to */
     word function;
     struct pci_description description;
     cptr bars[PCI_BARS];
@@ -56,11 +55,10 @@ struct device {
     cptr client_signal; /* what the driver signals; 0: the client is not there yet */
     cptr msix_page;
     word msix_address, msix_data; /* 0: the interrupt is wired */
-    uint32_t restarts;
 };
 
 static struct {
-    cptr pci_endpoint, console_endpoint;
+    cptr pci_endpoint, pci_reply, console_endpoint;
     cptr ecam;
     uint32_t ecam_bits;
     cptr disk_notification; /* the store waits on it */
@@ -100,7 +98,7 @@ static void ecam_take(struct root *root)
     drivers.ecam = bytes == 0 ? 0 : root_device_frame(root, address, bits);
 }
 
-static void pci_start(struct root *root)
+void pci_start(struct root *root)
 {
     const struct boot_info *boot = root->boot;
     (void)server_make(root, SERVER_PCI, PCI_STACK_BYTES);
@@ -113,10 +111,9 @@ static void pci_start(struct root *root)
     start->words[PCI_WORD_WINDOW64] = boot->pci_window64_address;
     start->words[PCI_WORD_WINDOW64_BYTES] = boot->pci_window64_bytes;
     start->words[PCI_WORD_MSIX] = MSIX_ADDRESS;
-    drivers.pci_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
     server_grant(root, SERVER_PCI, PROCESS_CAP_CONSOLE, drivers.console_endpoint, RIGHT_CALL, 0);
     server_grant(root, SERVER_PCI, PCI_CAP_ENDPOINT, drivers.pci_endpoint, RIGHT_RECV, 0);
-    server_grant(root, SERVER_PCI, PCI_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    server_grant(root, SERVER_PCI, PCI_CAP_REPLY, drivers.pci_reply, RIGHT_ALL, 0);
     server_run(root, SERVER_PCI);
 }
 
@@ -222,23 +219,27 @@ static uint64_t physical_of(struct root *root, cptr frame)
 }
 
 /* The PCI server sees one function's MSI-X table at a time: the one that it is about to write. */
-static void function_enable(struct root *root, const struct device *device)
+static bool function_enable(struct root *root, const struct device *device)
 {
-    static cptr shown;
     struct message m = {0, {device->function, device->msix_address, device->msix_data}};
-    if (shown)
-        task_slot_return(&root->tasks[SERVER_PCI], shown);
-    shown = 0;
+    cptr shown = 0;
     if (device->msix_page && !task_map_device_range(&root->tasks[SERVER_PCI], device->msix_page, 0, PAGE_BYTES,
                                                     MSIX_ADDRESS, RIGHT_READ | RIGHT_WRITE, &shown))
         root_fail(root, "root: PCI function %lx: its MSI-X table cannot be shown\n", device->function);
-    if (pci_call(&m, PCI_ENABLE, 3) != ERROR_NONE)
+    enum error status = pci_call(&m, PCI_ENABLE, 3);
+    if (shown)
+        task_slot_return(&root->tasks[SERVER_PCI], shown);
+    if (status != ERROR_NONE && status != ERROR_ABORTED)
         root_fail(root, "root: PCI function %lx cannot be switched on\n", device->function);
+    return status == ERROR_NONE;
 }
 
-static void driver_start(struct root *root, enum server which)
+/* When the PCI server fails meanwhile, the driver starts with that one's next start. */
+void driver_start(struct root *root, enum server which)
 {
     struct device *device = device_of(which);
+    if (!device->is_wanted || !function_enable(root, device))
+        return;
     (void)server_make(root, which, DRIVER_STACK_BYTES);
     uint64_t *words = server_start_page(root, which)->words;
     for (uint32_t i = 0; i < PCI_BARS; i++)
@@ -266,7 +267,6 @@ static void driver_start(struct root *root, enum server which)
     server_grant(root, which, DRIVER_CAP_IRQ, device->irq, RIGHT_ALL, 0);
     if (device->client_signal)
         server_grant(root, which, DRIVER_CAP_CLIENT_SIGNAL, device->client_signal, RIGHT_SEND, 0);
-    function_enable(root, device);
     server_run(root, which);
 }
 
@@ -285,23 +285,27 @@ void drivers_start(struct root *root, cptr console_endpoint)
     ecam_take(root);
     if (!drivers.ecam)
         return; /* no PCI: as good as no devices */
+    drivers.pci_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    drivers.pci_reply = root_object(root, OBJECT_REPLY, 0);
     pci_start(root);
     for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
         device_take(root, which);
     if (are_disks_there()) { /* one without the other is of no use */
         drivers.disk_notification = root_object(root, OBJECT_NOTIFICATION, 0);
-        for (uint32_t i = 0; i < PROCESS_DISKS; i++)
-            device_of(SERVER_DISK_DATA + i)->client_signal = signal_mint(root, drivers.disk_notification, 1ul << i);
-        driver_start(root, SERVER_DISK_DATA);
-        driver_start(root, SERVER_DISK_LOG);
+        for (uint32_t i = 0; i < PROCESS_DISKS; i++) {
+            struct device *device = device_of(SERVER_DISK_DATA + i);
+            device->client_signal = signal_mint(root, drivers.disk_notification, 1ul << i);
+            device->is_wanted = true;
+        }
     }
-    if (device_of(SERVER_RNG)->is_there)
-        driver_start(root, SERVER_RNG);
     if (device_of(SERVER_NET_CARD)->is_there) {
         drivers.card_notification = root_object(root, OBJECT_NOTIFICATION, 0);
         device_of(SERVER_NET_CARD)->client_signal = signal_mint(root, drivers.card_notification, PROCESS_SIGNAL_DEVICE);
-        driver_start(root, SERVER_NET_CARD);
+        device_of(SERVER_NET_CARD)->is_wanted = true;
     }
+    device_of(SERVER_RNG)->is_wanted = device_of(SERVER_RNG)->is_there;
+    for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
+        driver_start(root, which);
 }
 
 /* What the process server hands on to the client. */
@@ -354,16 +358,9 @@ void drivers_grant(struct root *root)
     rng_grant(root);
 }
 
-bool driver_restart(struct root *root, enum server which)
+void driver_silence(struct root *root, enum server which)
 {
-    if (which < SERVER_FIRST_DRIVER || which >= SERVER_COUNT)
-        return false;
-    struct device *device = device_of(which);
-    if (device->restarts++ == RESTARTS)
-        return false;
-    struct message m = {0, {device->function}};
+    (void)root;
+    struct message m = {0, {device_of(which)->function}};
     (void)pci_call(&m, PCI_DISABLE, 1); /* no DMA while nobody watches */
-    task_destroy(&root->tasks[which]);
-    driver_start(root, which);
-    return true;
 }

@@ -60,14 +60,24 @@ void console_use(struct root *root, cptr console)
     root->has_console = true;
 }
 
-static void console_write(enum console_stream stream, const char *text, size_t length)
+/* A server on the way that fails meanwhile is started again first; what it was about to write is written once more. */
+static void console_send(struct root *root, const struct message *m)
+{
+    struct message call;
+    do {
+        supervise_wait(root, SERVER_CONSOLE);
+        supervise_wait(root, SERVER_UART);
+        call = *m;
+    } while (root->has_console && syscall_call(console_cap, &call) == ERROR_ABORTED);
+}
+
+static void console_write(struct root *root, enum console_stream stream, const char *text, size_t length)
 {
     while (length > 0) {
         size_t part = length < CONSOLE_WRITE_BYTES ? length : CONSOLE_WRITE_BYTES;
         struct message m = {message_info(CONSOLE_WRITE, 0, 1 + message_words(part)), {part | (word)stream << 32}};
         message_put(&m, 1, text, part);
-        if (syscall_call(console_cap, &m) != ERROR_NONE)
-            return;
+        console_send(root, &m);
         text += part;
         length -= part;
     }
@@ -78,7 +88,7 @@ static void say_list(struct root *root, const char *format, va_list arguments)
     char line[512];
     size_t length = text_format_list(line, sizeof(line), format, arguments);
     if (root->has_console)
-        console_write(CONSOLE_STREAM_OUTPUT, line, length);
+        console_write(root, CONSOLE_STREAM_OUTPUT, line, length);
     else
         early_write(line, length);
 }
@@ -89,7 +99,7 @@ void root_verdict(struct root *root, const struct console_verdict *verdict, cons
     size_t length = text_format(bytes + sizeof(*verdict), sizeof(bytes) - sizeof(*verdict), "%s", text);
     memcpy(bytes, verdict, sizeof(*verdict));
     if (root->has_console && (root->system->flags & SYSTEM_FRAMED))
-        console_write(CONSOLE_STREAM_VERDICT, bytes, sizeof(*verdict) + length);
+        console_write(root, CONSOLE_STREAM_VERDICT, bytes, sizeof(*verdict) + length);
 }
 
 void root_say(struct root *root, const char *format, ...)
@@ -113,7 +123,7 @@ _Noreturn void root_power_off(struct root *root, unsigned status)
 {
     if (root->has_console) {
         struct message m = {message_info(CONSOLE_FLUSH, 0, 0), {0}};
-        (void)syscall_call(console_cap, &m);
+        console_send(root, &m);
     }
     (void)power_off(ROOT_POWER_CONTROL, status);
     root->has_console = false;

@@ -149,21 +149,6 @@ _Noreturn static void all_ended(void)
     root_power_off(&root, first_bad ? 1 : 0);
 }
 
-static void server_failed(const struct message *m, word badge)
-{
-    word server = (badge & 0xff) - 1;
-    if (driver_restart(&root, (enum server)server)) {
-        root_say(&root, "root: server '%s' failed: fault %lu at 0x%lx, and was started again\n",
-                 server_name((enum server)server), message_info_label(m->info), m->words[0]);
-        return;
-    }
-    if (server == SERVER_UART || server == SERVER_CONSOLE || server == SERVER_PROCESS)
-        root.has_console = false;
-    root_fail(&root, "root: server '%s' failed: fault %lu at 0x%lx, address 0x%lx, detail 0x%lx 0x%lx\n",
-              server_name((enum server)server), message_info_label(m->info), m->words[0], m->words[2], m->words[3],
-              m->words[4]);
-}
-
 _Noreturn static void serve(void)
 {
     struct message m;
@@ -171,12 +156,14 @@ _Noreturn static void serve(void)
     char text[256] = {0};
     (void)syscall_recv(root.endpoint, root.reply, &m, &badge);
     for (;;) {
-        if (badge & BADGE_FAULT) {
-            server_failed(&m, badge);
+        if (badge != BADGE_SERVER(SERVER_PROCESS)) {
+            if (!(badge & ROOT_SIGNAL)) /* all that another server calls for is its end */
+                supervise_exited(&root, (enum server)(badge - 1));
+            supervise_check(&root);
             (void)syscall_recv(root.endpoint, root.reply, &m, &badge);
-            continue; /* the thread that faulted is gone, and nobody is answered */
+            continue; /* nobody is answered */
         }
-        switch (badge == BADGE_SERVER(SERVER_PROCESS) ? message_info_label(m.info) : 0) {
+        switch (message_info_label(m.info)) {
         case ROOT_PROGRAM_ENDED:
             program_ended(&m);
             break;
@@ -208,6 +195,7 @@ _Noreturn void root_main(const struct boot_info *boot)
         root_fail(&root, "root: %s\n", problem);
     archive_collect();
     system_read();
+    supervise_open(&root);
     root.realtime_ns = clock_realtime_base(&root);
     servers_start(&root);
     serve();

@@ -10,6 +10,7 @@
 #include "proto/root.h"
 #include "proto/system.h"
 #include "tessera/pool.h"
+#include "tessera/restart.h"
 #include "tessera/task.h"
 
 enum server {
@@ -34,7 +35,8 @@ struct root {
     struct pool pool;
     struct task tasks[SERVER_COUNT];
     uint64_t realtime_ns; /* wall time at tick 0, 0 = unknown */
-    cptr endpoint, reply; /* where servers call the root task and their faults arrive */
+    cptr endpoint, reply; /* where servers call the root task */
+    cptr notification;    /* its own, bound: ROOT_SIGNAL */
     bool has_console;     /* the UART belongs to its driver now */
 };
 
@@ -65,7 +67,11 @@ cptr root_device_frame(struct root *root, uint64_t address, uint32_t bits);
 
 /* start.c: the servers, in their order. */
 void servers_start(struct root *root);
-/* The steps of a start. Each ends the boot when it fails. */
+/* The steps of a start. Each ends the system when it fails. One server: everything made anew but what outlives it;
+ * running when it returns. */
+void server_start(struct root *root, enum server which);
+/* Everything of it back. */
+void server_unmake(struct root *root, enum server which);
 struct task *server_make(struct root *root, enum server which, uint64_t stack_bytes);
 struct start_page *server_start_page(struct root *root, enum server which);
 void server_grant(struct root *root, enum server which, cptr index, cptr slot, uint32_t rights, uint64_t badge);
@@ -76,10 +82,23 @@ const char *server_name(enum server which);
 void drivers_start(struct root *root, cptr console_endpoint);
 /* What they share with their clients, and the signals, become the process server's. */
 void drivers_grant(struct root *root);
-/* A driver has failed: it is started again. False when that was no driver, or it fails over and over. */
-bool driver_restart(struct root *root, enum server which);
+void pci_start(struct root *root);
+/* Its device must be silent before it is unmade, or before it starts again. */
+void driver_silence(struct root *root, enum server which);
+void driver_start(struct root *root, enum server which);
+
+/* supervise.c: servers that fail are started again. */
+void supervise_open(struct root *root);
+/* Where the faults of a server that is being made go. */
+cptr supervise_fault_endpoint(struct root *root, enum server which);
+/* It has asked to end. */
+void supervise_exited(struct root *root, enum server which);
+/* After a signal: does what is due. */
+void supervise_check(struct root *root);
+/* A call of that server was ABORTED: returns when it runs again. */
+void supervise_wait(struct root *root, enum server which);
 
 #define BADGE_SERVER(n) (1u + (n))
-#define BADGE_FAULT     0x100u
+#define ROOT_SIGNAL     (1ul << 63) /* of its notification; no badge of a server has it */
 
 #endif

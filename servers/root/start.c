@@ -12,6 +12,7 @@
 #define SERVER_STACK_BYTES  16384
 #define PROCESS_STACK_BYTES 65536
 #define REGION_ADDRESS      PROCESS_WINDOW_BASE
+#define STATE_ADDRESS       (PROCESS_WINDOW_BASE + 0x40000)
 #define DEVICE_ADDRESS      (PROCESS_WINDOW_BASE + 0x100000)
 #define TABLE_ADDRESS       (PROCESS_WINDOW_BASE + 0x180000)
 #define ARCHIVE_ADDRESS     (PROCESS_WINDOW_BASE + 0x40000000)
@@ -89,17 +90,15 @@ struct task *server_make(struct root *root, enum server which, uint64_t stack_by
         .entry = image.entry,
         .stack_bytes = stack_bytes,
         .start_bytes = PAGE_BYTES,
-        .fault_endpoint = root_slot(root),
+        .fault_endpoint = supervise_fault_endpoint(root, which),
         .authority = ROOT_TCB,
         .sched_control = ROOT_SCHED_CONTROL,
         .priority = plan[which].priority,
         .budget_ns = 10000000,
         .period_ns = 10000000,
-        .is_bound = which == SERVER_PROCESS || which == SERVER_CONSOLE,
+        .is_bound = which == SERVER_PROCESS,
     };
-    if (cnode_mint(ROOT_CNODE, options.fault_endpoint, ROOT_CNODE, root->endpoint, RIGHT_CALL | RIGHT_GRANT,
-                   BADGE_FAULT | BADGE_SERVER(which)) != ERROR_NONE ||
-        !task_load(task, &root->archive_map, member.offset, &image, NULL) ||
+    if (!task_load(task, &root->archive_map, member.offset, &image, NULL) ||
         !task_prepare(task, &options, server_buffer()))
         root_fail(root, "root: server '%s': cannot build its address space\n", name);
     start_page_fill(root, which);
@@ -112,11 +111,11 @@ void server_grant(struct root *root, enum server which, cptr index, cptr slot, u
         root_fail(root, "root: server '%s': cannot grant capability %u\n", plan[which].member, index);
 }
 
-/* What every server has: its notification, and the root task to call. */
-static void grant_common(struct root *root, enum server which)
+/* What every server has: a notification, and the root task to call. */
+static void grant_common(struct root *root, enum server which, cptr notification)
 {
     server_grant(root, which, PROCESS_CAP_SERVER, root->endpoint, RIGHT_CALL, BADGE_SERVER(which));
-    server_grant(root, which, PROCESS_CAP_NOTIFICATION, root->tasks[which].notification, RIGHT_RECV, 0);
+    server_grant(root, which, PROCESS_CAP_NOTIFICATION, notification, RIGHT_RECV, 0);
 }
 
 void server_run(struct root *root, enum server which)
@@ -125,75 +124,123 @@ void server_run(struct root *root, enum server which)
         root_fail(root, "root: server '%s' does not start\n", plan[which].member);
 }
 
-/* ---- UART driver and console --------------------------------------------------------------------------------- */
+/* ---- what outlives the servers ------------------------------------------------------------------------------- */
 
-static void uart_grant_device(struct root *root, struct start_page *start)
+static struct {
+    struct memory uart_region, console_state;
+    cptr uart_notification, uart_irq, uart_ports;
+    cptr console_endpoint, console_notification, console_reply;
+    cptr tracer_endpoint, tracer_reply;
+} kept;
+
+static void uart_keep(struct root *root)
 {
     const struct boot_info *boot = root->boot;
-    cptr irq = root_slot(root), signal = root_slot(root);
+    cptr signal = root_slot(root);
+    kept.uart_irq = root_slot(root);
+    kept.uart_notification = root_object(root, OBJECT_NOTIFICATION, 0);
+    if (boot->uart_kind == BOOT_UART_16550_PORT) {
+        kept.uart_ports = root_slot(root);
+        if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE,
+                                  kept.uart_ports) != ERROR_NONE)
+            root_fail(root, "root: no ports for the UART driver\n");
+    }
+    if (irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, boot->uart_interrupt_flags, ROOT_CNODE,
+                        kept.uart_irq) != ERROR_NONE ||
+        cnode_mint(ROOT_CNODE, signal, ROOT_CNODE, kept.uart_notification, RIGHT_ALL, UART_SIGNAL_IRQ) != ERROR_NONE ||
+        irq_handler_set_notification(kept.uart_irq, signal) != ERROR_NONE)
+        root_fail(root, "root: no interrupt for the UART driver\n");
+}
+
+static void servers_keep(struct root *root)
+{
+    uart_keep(root);
+    kept.console_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    kept.console_notification = root_object(root, OBJECT_NOTIFICATION, 0);
+    kept.console_reply = root_object(root, OBJECT_REPLY, 0);
+    kept.tracer_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    kept.tracer_reply = root_object(root, OBJECT_REPLY, 0);
+    if (!memory_take(&root->pool, UART_REGION_BYTES, &kept.uart_region) ||
+        !memory_take(&root->pool, CONSOLE_STATE_BYTES, &kept.console_state))
+        root_fail(root, "root: no memory for console and UART driver\n");
+}
+
+/* ---- UART driver and console --------------------------------------------------------------------------------- */
+
+static void memory_show(struct root *root, enum server which, const struct memory *memory, uint64_t address)
+{
+    cptr slot;
+    if (!task_map(&root->tasks[which], memory->frame, memory->first, memory->bytes, address, RIGHT_READ | RIGHT_WRITE,
+                  &slot))
+        root_fail(root, "root: server '%s': cannot map what it needs\n", plan[which].member);
+}
+
+static void uart_start_server(struct root *root)
+{
+    const struct boot_info *boot = root->boot;
+    struct start_page *start = start_of(server_make(root, SERVER_UART, SERVER_STACK_BYTES));
+    cptr frame = early_uart_frame(), slot;
+    start->words[UART_WORD_REGION] = REGION_ADDRESS;
     start->words[UART_WORD_KIND] = boot->uart_kind;
     start->words[UART_WORD_BASE] = boot->uart_address;
-    if (boot->uart_kind == BOOT_UART_16550_PORT) {
-        cptr ports = root_slot(root);
-        if (io_port_control_issue(ROOT_IO_PORT_CONTROL, boot->uart_address, boot->uart_address + 7, ROOT_CNODE,
-                                  ports) != ERROR_NONE)
-            root_fail(root, "root: no ports for the UART driver\n");
-        server_grant(root, SERVER_UART, UART_CAP_PORT, ports, RIGHT_ALL, 0);
+    if (kept.uart_ports) {
+        server_grant(root, SERVER_UART, UART_CAP_PORT, kept.uart_ports, RIGHT_ALL, 0);
     } else if (boot->uart_kind != BOOT_UART_NONE) {
-        cptr frame = early_uart_frame(), slot;
         if (!task_map_device(&root->tasks[SERVER_UART], frame, DEVICE_ADDRESS, &slot))
             root_fail(root, "root: no registers for the UART driver\n");
         start->words[UART_WORD_BASE] = DEVICE_ADDRESS + boot->uart_address % PAGE_BYTES;
     }
-    if (irq_control_get(ROOT_IRQ_CONTROL, boot->uart_interrupt, boot->uart_interrupt_flags, ROOT_CNODE, irq) !=
-            ERROR_NONE ||
-        cnode_mint(ROOT_CNODE, signal, ROOT_CNODE, root->tasks[SERVER_UART].notification, RIGHT_ALL, UART_SIGNAL_IRQ) !=
-            ERROR_NONE ||
-        irq_handler_set_notification(irq, signal) != ERROR_NONE)
-        root_fail(root, "root: no interrupt for the UART driver\n");
-    server_grant(root, SERVER_UART, UART_CAP_IRQ, irq, RIGHT_ALL, 0);
+    memory_show(root, SERVER_UART, &kept.uart_region, REGION_ADDRESS);
+    grant_common(root, SERVER_UART, kept.uart_notification);
+    server_grant(root, SERVER_UART, UART_CAP_IRQ, kept.uart_irq, RIGHT_ALL, 0);
+    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, kept.console_notification, RIGHT_SEND,
+                 CONSOLE_SIGNAL_UART);
+    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_INPUT, kept.console_notification, RIGHT_SEND,
+                 CONSOLE_SIGNAL_INPUT);
+    server_run(root, SERVER_UART);
 }
 
-static void console_start(struct root *root, cptr console_endpoint)
+/* Where it tells of input: the process server's notification, once that is there. */
+static void console_connect(struct root *root)
 {
-    struct memory region;
-    cptr slot;
-    struct task *uart = server_make(root, SERVER_UART, SERVER_STACK_BYTES);
-    struct task *console = server_make(root, SERVER_CONSOLE, SERVER_STACK_BYTES);
-    if (!memory_take(&root->pool, UART_REGION_BYTES, &region) ||
-        !task_map(uart, region.frame, region.first, region.bytes, REGION_ADDRESS, RIGHT_READ | RIGHT_WRITE, &slot) ||
-        !task_map(console, region.frame, region.first, region.bytes, REGION_ADDRESS, RIGHT_READ | RIGHT_WRITE, &slot))
-        root_fail(root, "root: no memory between console and UART driver\n");
-    start_of(uart)->words[UART_WORD_REGION] = REGION_ADDRESS;
-    start_of(console)->words[CONSOLE_WORD_REGION] = REGION_ADDRESS;
-    start_of(console)->words[CONSOLE_WORD_FRAMED] = root->system->flags & SYSTEM_FRAMED;
+    cptr notification = root->tasks[SERVER_PROCESS].notification;
+    if (notification)
+        server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
+}
 
-    grant_common(root, SERVER_UART);
-    grant_common(root, SERVER_CONSOLE);
-    uart_grant_device(root, start_of(uart));
-    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_SIGNAL, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_UART);
-    server_grant(root, SERVER_UART, UART_CAP_CONSOLE_INPUT, console->notification, RIGHT_SEND, CONSOLE_SIGNAL_INPUT);
-    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, uart->notification, RIGHT_SEND, UART_SIGNAL_CONSOLE);
-    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, console_endpoint, RIGHT_RECV, 0);
-    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
-    server_run(root, SERVER_UART);
+static void console_start(struct root *root)
+{
+    struct task *console = server_make(root, SERVER_CONSOLE, SERVER_STACK_BYTES);
+    struct start_page *start = start_of(console);
+    start->words[CONSOLE_WORD_REGION] = REGION_ADDRESS;
+    start->words[CONSOLE_WORD_STATE] = STATE_ADDRESS;
+    start->words[CONSOLE_WORD_FRAMED] = root->system->flags & SYSTEM_FRAMED;
+    memory_show(root, SERVER_CONSOLE, &kept.uart_region, REGION_ADDRESS);
+    memory_show(root, SERVER_CONSOLE, &kept.console_state, STATE_ADDRESS);
+    grant_common(root, SERVER_CONSOLE, kept.console_notification);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, kept.uart_notification, RIGHT_SEND,
+                 UART_SIGNAL_CONSOLE);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, kept.console_endpoint, RIGHT_RECV, 0);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, kept.console_reply, RIGHT_ALL, 0);
+    console_connect(root);
+    if (tcb_bind_notification(console->tcb, kept.console_notification) != ERROR_NONE)
+        root_fail(root, "root: the console gets no signals\n");
     server_run(root, SERVER_CONSOLE);
-    console_use(root, console_endpoint);
 }
 
 /* ---- tracer and process server ------------------------------------------------------------------------------- */
 
-static void tracer_start(struct root *root, cptr endpoint, cptr console_endpoint)
+static void tracer_start(struct root *root)
 {
     struct task *tracer = server_make(root, SERVER_TRACER, SERVER_STACK_BYTES);
     if (!task_map_archive(tracer, &root->archive_map, 0, root->archive_map.bytes, ARCHIVE_ADDRESS, RIGHT_READ))
         root_fail(root, "root: cannot show the archive to the tracer\n");
     start_of(tracer)->words[TRACER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
     start_of(tracer)->words[TRACER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
-    grant_common(root, SERVER_TRACER);
-    server_grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
-    server_grant(root, SERVER_TRACER, TRACER_CAP_ENDPOINT, endpoint, RIGHT_RECV, 0);
-    server_grant(root, SERVER_TRACER, TRACER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
+    grant_common(root, SERVER_TRACER, tracer->notification);
+    server_grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, kept.console_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_TRACER, TRACER_CAP_ENDPOINT, kept.tracer_endpoint, RIGHT_RECV, 0);
+    server_grant(root, SERVER_TRACER, TRACER_CAP_REPLY, kept.tracer_reply, RIGHT_ALL, 0);
     server_run(root, SERVER_TRACER);
 }
 
@@ -230,7 +277,7 @@ static void process_grant_memory(struct root *root, struct task *task, struct se
     start_of(task)->words[SERVER_WORD_EMPTY] = SERVER_CAP_UNTYPEDS + count;
 }
 
-static void process_start(struct root *root, cptr tracer_endpoint, cptr console_endpoint)
+static void process_start(struct root *root)
 {
     struct task *task = &root->tasks[SERVER_PROCESS];
     struct memory table;
@@ -249,9 +296,9 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     uint64_t any = root->boot->random_seed[0] | root->boot->random_seed[1];
     start->flags = any ? START_SEED_VALID : 0;
 
-    grant_common(root, SERVER_PROCESS);
-    server_grant(root, SERVER_PROCESS, PROCESS_CAP_CONSOLE, console_endpoint, RIGHT_CALL, 0);
-    server_grant(root, SERVER_PROCESS, SERVER_CAP_CONSOLE_MINT, console_endpoint, RIGHT_CALL, 0);
+    grant_common(root, SERVER_PROCESS, task->notification);
+    server_grant(root, SERVER_PROCESS, PROCESS_CAP_CONSOLE, kept.console_endpoint, RIGHT_CALL, 0);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_CONSOLE_MINT, kept.console_endpoint, RIGHT_CALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_CNODE, task->cnode, RIGHT_ALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_TCB, task->tcb, RIGHT_ALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_VSPACE, task->vspace, RIGHT_ALL, 0);
@@ -259,8 +306,8 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     server_grant(root, SERVER_PROCESS, SERVER_CAP_NOTIFICATION, task->notification, RIGHT_ALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_SCHED_CONTEXT, task->sched_context, RIGHT_ALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_ENDPOINT, root_object(root, OBJECT_ENDPOINT, 0), RIGHT_ALL, 0);
-    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, task->notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
-    server_grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, tracer_endpoint, RIGHT_CALL, 0);
+    console_connect(root);
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_TRACER, kept.tracer_endpoint, RIGHT_CALL, 0);
     server_grant(root, SERVER_PROCESS, SERVER_CAP_REPLY, root_object(root, OBJECT_REPLY, 0), RIGHT_ALL, 0);
     if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,
                              task->sched_context) != ERROR_NONE)
@@ -271,12 +318,49 @@ static void process_start(struct root *root, cptr tracer_endpoint, cptr console_
     server_run(root, SERVER_PROCESS);
 }
 
+/* ---- all of them --------------------------------------------------------------------------------------------- */
+
+void server_unmake(struct root *root, enum server which)
+{
+    if (which >= SERVER_FIRST_DRIVER)
+        driver_silence(root, which);
+    for (enum server driver = SERVER_FIRST_DRIVER; which == SERVER_PCI && driver < SERVER_COUNT; driver++)
+        task_destroy(&root->tasks[driver]); /* what they hold is its to give */
+    task_destroy(&root->tasks[which]);
+}
+
+void server_start(struct root *root, enum server which)
+{
+    switch (which) {
+    case SERVER_UART:
+        uart_start_server(root);
+        return;
+    case SERVER_CONSOLE:
+        console_start(root);
+        return;
+    case SERVER_TRACER:
+        tracer_start(root);
+        return;
+    case SERVER_PROCESS:
+        process_start(root);
+        return;
+    case SERVER_PCI:
+        pci_start(root);
+        for (enum server driver = SERVER_FIRST_DRIVER; driver < SERVER_COUNT; driver++)
+            driver_start(root, driver);
+        return;
+    default:
+        driver_start(root, which);
+    }
+}
+
 void servers_start(struct root *root)
 {
-    cptr console_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
-    cptr tracer_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
-    console_start(root, console_endpoint);
-    tracer_start(root, tracer_endpoint, console_endpoint);
-    drivers_start(root, console_endpoint);
-    process_start(root, tracer_endpoint, console_endpoint);
+    servers_keep(root);
+    server_start(root, SERVER_UART);
+    server_start(root, SERVER_CONSOLE);
+    console_use(root, kept.console_endpoint);
+    server_start(root, SERVER_TRACER);
+    drivers_start(root, kept.console_endpoint);
+    server_start(root, SERVER_PROCESS);
 }

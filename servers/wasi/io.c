@@ -124,7 +124,7 @@ static void console_write(uint32_t stream, uint32_t iovs, uint32_t count)
 uint32_t terminal_bytes(bool *is_end)
 {
     struct message m = {message_info(CONSOLE_READ, 0, 2), {0, 1}};
-    *is_end = syscall_call(PROCESS_CAP_CONSOLE, &m) != ERROR_NONE || m.words[1];
+    *is_end = console_call(&m) != ERROR_NONE || m.words[1];
     return *is_end ? 0 : (uint32_t)m.words[0];
 }
 
@@ -141,9 +141,8 @@ static uint32_t terminal_read(const struct descriptor *descriptor, uint32_t iovs
         struct vector vector = vector_at(iovs, i);
         for (uint32_t from = 0; from < vector.length;) {
             struct message m = {message_info(CONSOLE_READ, 0, 2), {vector.length - from, 0}};
-            if (syscall_call(PROCESS_CAP_CONSOLE, &m) != ERROR_NONE || m.words[0] == 0 ||
-                m.words[0] > vector.length - from || m.words[0] > CONSOLE_READ_BYTES ||
-                !in_memory(vector.address, vector.length))
+            if (console_call(&m) != ERROR_NONE || m.words[0] == 0 || m.words[0] > vector.length - from ||
+                m.words[0] > CONSOLE_READ_BYTES || !in_memory(vector.address, vector.length))
                 return ESUCCESS;
             message_get(&m, 2, at(vector.address + from), m.words[0]);
             from += (uint32_t)m.words[0];

@@ -1,7 +1,8 @@
 /* The UART driver: takes bytes from the ring it shares with the console server (proto/console.h) to the line.
  *
- * It holds the device's interrupt, its registers and nothing else. While there is room it writes; then it asks for the
- * interrupt and waits. The ring's indices come from the console: they are checked like a stranger's.
+ * It holds the device's interrupt, its registers and nothing else. Should it die, the next one goes on where it was.
+ * While there is room it writes; then it asks for the interrupt and waits. The ring's indices come from the console:
+ * they are checked like a stranger's.
  */
 #include <abi/boot.h>
 #include <stdatomic.h>
@@ -23,7 +24,6 @@ struct driver {
  * about to switch the machine off: the last bytes (one FIFO's worth, bounded by the line's speed) leave first. */
 static void tell_console(struct driver *driver, uint32_t left)
 {
-    atomic_store_explicit(&driver->region->out_tail, driver->tail, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     uint32_t ask = atomic_load_explicit(&driver->region->out_ask, memory_order_relaxed);
     uint32_t want = atomic_load_explicit(&driver->region->out_want, memory_order_relaxed);
@@ -45,11 +45,10 @@ static bool input_take(struct driver *driver)
         if (used >= UART_INPUT_BYTES || !uart_get(&driver->uart, &byte))
             break;
         driver->region->in[driver->in_head++ % UART_INPUT_BYTES] = byte;
-    }
-    if (driver->in_head != first) {
         atomic_store_explicit(&driver->region->in_head, driver->in_head, memory_order_release);
-        notification_signal(UART_CAP_CONSOLE_INPUT);
     }
+    if (driver->in_head != first)
+        notification_signal(UART_CAP_CONSOLE_INPUT);
     return used < UART_INPUT_BYTES;
 }
 
@@ -73,8 +72,10 @@ static void pump(struct driver *driver)
         uint32_t room = left > 0 ? uart_room(&driver->uart) : 0;
         if (room == 0)
             break;
-        for (uint32_t i = 0; i < room && i < left; i++)
+        for (uint32_t i = 0; i < room && i < left; i++) {
             uart_put(&driver->uart, driver->region->out[driver->tail++ % UART_RING_BYTES]);
+            atomic_store_explicit(&driver->region->out_tail, driver->tail, memory_order_release); /* if we die now */
+        }
     }
     interrupts_set(driver, left > 0, input_take(driver));
     tell_console(driver, left);
@@ -89,7 +90,12 @@ int program_main(const struct start_page *start)
         .port_cap = UART_CAP_PORT,
     };
     driver.region = (struct uart_region *)start->words[UART_WORD_REGION];
+    driver.tail = atomic_load(&driver.region->out_tail); /* of an earlier driver, whose work goes on here */
+    driver.in_head = atomic_load(&driver.region->in_head);
+    driver.answered = atomic_load(&driver.region->out_ask) - 1;
     uart_start(&driver.uart);
+    (void)irq_handler_ack(UART_CAP_IRQ);
+    notification_signal(UART_CAP_CONSOLE_INPUT);
     for (;;) {
         pump(&driver);
         word signals = notification_wait(PROCESS_CAP_NOTIFICATION);

@@ -24,6 +24,7 @@ GOOD = {
     "mounts": {"/": {"archive": True}, "/d": {"memory": "1M"}, "/d/f": {"memory": "2M", "folder": "folder", "return": True},
                "/r": {"folder": "folder"}},
     "console": "framed",
+    "restart": {"uart": "always", "rng-virtio": {"when": "on failure", "limit": 3, "pause_ms": 0}, "fs": "never"},
 }
 
 # (what is changed, the place that the message must name)
@@ -62,6 +63,11 @@ MISTAKES = [
     (lambda d: d["mounts"].update({"/x": {"archive": True, "memory": "1M"}}), "mounts./x"),
     (lambda d: d["mounts"].update({"/x": {"folder": "missing"}}), "mounts./x.folder"),
     (lambda d: d.update(console="raw"), "console"),
+    (lambda d: d["restart"].update(process="always"), "restart.process: there is no such server"),
+    (lambda d: d["restart"].update(first="always"), "restart.first: there is no such server"),
+    (lambda d: d["restart"].update(uart="often"), "restart.uart"),
+    (lambda d: d["restart"].update(uart={"limit": 3}), "restart.uart"),
+    (lambda d: d["restart"]["rng-virtio"].update(pause_ms=-1), "restart.rng-virtio.pause_ms"),
     (lambda d: d["programs"][1].update(pipes=["stdlog"]), "programs[1].pipes[0]"),
     (lambda d: d["programs"][0].update(request="all"), "programs[0].request"),
     (lambda d: d["programs"][1].update(request="granted"), "programs[1].request"),

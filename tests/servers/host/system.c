@@ -53,6 +53,12 @@ static void walk_mounts(const struct system_header *system)
     }
 }
 
+static void walk_restarts(const struct system_header *system)
+{
+    for (uint32_t i = 0; i < system->restart_count; i++)
+        seen += strlen(system_text(system, system_restart_at(system, i)->name));
+}
+
 /* True when accepted. */
 static bool trial(const uint8_t *bytes, size_t size)
 {
@@ -61,6 +67,7 @@ static bool trial(const uint8_t *bytes, size_t size)
     bool is_accepted = system_check(copy, size) == NULL;
     if (is_accepted)
         walk_mounts((const struct system_header *)(void *)copy);
+    walk_restarts((const struct system_header *)(void *)copy);
     if (is_accepted)
         walk((const struct system_header *)(void *)copy);
     free(copy);

@@ -25,6 +25,9 @@ static inline unsigned message_words(size_t bytes)
     return (unsigned)((bytes + 7) / 8);
 }
 
+/* A call of the console, which may be started again meanwhile: *m is sent once more then, a few times. */
+enum error console_call(struct message *m);
+
 /* Writes one line's worth of text to the console (or part of a line); blocks while the console is busy. */
 void log_write(uint32_t stream, const char *text, size_t length);
 /* Formats and writes; the text should end with a line feed. */

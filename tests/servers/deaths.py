@@ -1,0 +1,36 @@
+#!/usr/bin/python3
+"""deaths.py --arch A --kernel K --archive CPIO SERVER: boots a system in which that server dies at moments of chance, many times.
+
+All programs must end as they should, all memory must come back, and of the teller's lines none may be missing: what was being
+written when the server died may stand there twice or in part, and nothing else may."""
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+QEMU = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci", "qemu.py")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--arch", "--kernel", "--archive"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("server")
+    options = parser.parse_args()
+    result = subprocess.run([sys.executable, QEMU, "--arch", options.arch, "--kernel", options.kernel, "--archive", options.archive,
+                             "--timeout", "100", "--status", "0", "--expect", "process: all memory returned",
+                             "--expect", "tessera: all as expected"], stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    text = result.stdout
+    deaths = len(re.findall(rf"server '{options.server}' failed", text))
+    lines = [int(number) for number in re.findall(r"line (\d+) of 400, which is as long as lines are", text)]
+    missing = sorted(set(range(400)) - set(lines))
+    twice = len(lines) - len(set(lines))
+    print(f"{options.server}: {deaths} deaths told of, {len(missing)} lines missing, {twice} twice")
+    if result.returncode != 0 or deaths < 3 or missing or twice > deaths or lines != sorted(lines):
+        print(text[-6000:])
+        sys.exit(f"deaths.py: {options.server}: status {result.returncode}, missing {missing[:10]}")
+
+
+if __name__ == "__main__":
+    main()
