@@ -29,6 +29,11 @@ CPU = {"x86_64": "max,-erms", "arm64": "max,pauth-impdef=on"}
 FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-static", "-s"]
 
 
+# In the order in which they need each other; what a kernel has built in is not among a package's files.
+MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "crc16",
+           "crc32c_generic", "mbcache", "jbd2", "ext4")
+
+
 class LinuxError(Exception):
     """Linux could not be had or did not run; the text says why."""
 
@@ -74,15 +79,28 @@ def image_package(shown):
     return match[1]
 
 
+def take_file(files, member, output):
+    with open(output + ".new", "wb") as file:
+        shutil.copyfileobj(files.extractfile(member), file)
+    os.replace(output + ".new", output)
+
+
+def modules_of(kernel):
+    """The folder beside a kernel with its modules for a virtio disk and ext4."""
+    return kernel.removesuffix(".vmlinuz") + ".modules"
+
+
 def take_kernel(package, output):
-    """Copy /boot/vmlinuz-* out of a package file."""
+    """Copy /boot/vmlinuz-* and the modules of MODULES out of a package file."""
+    os.makedirs(modules_of(output), exist_ok=True)
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
         with tarfile.open(fileobj=unpacked.stdout, mode="r|") as files:
             for member in files:
-                if os.path.basename(member.name).startswith("vmlinuz-") and member.isfile():
-                    with open(output + ".new", "wb") as file:
-                        shutil.copyfileobj(files.extractfile(member), file)
-                    os.replace(output + ".new", output)
+                name = os.path.basename(member.name)
+                if name.startswith("vmlinuz-") and member.isfile():
+                    take_file(files, member, output)
+                elif name.removesuffix(".ko") in MODULES and member.isfile():
+                    take_file(files, member, os.path.join(modules_of(output), name))
         if unpacked.wait() or not os.path.exists(output):
             raise LinuxError(f"{os.path.basename(package)} holds no kernel")
 
@@ -116,11 +134,12 @@ def kept_kernel(arch, cache):
     return max(found, key=os.path.getmtime) if found else None
 
 
-def find_kernel(arch):
+def find_kernel(arch, with_modules=False):
     """Path, package and version of the kernel, fetched when the cache has none."""
     cache = cache_folder()
     try:
-        if not kept_kernel(arch, cache):
+        path = kept_kernel(arch, cache)
+        if not path or with_modules and not os.path.isdir(modules_of(path)):
             fetch_kernel(arch, cache)
     except OSError as error:
         raise LinuxError(f"{cache}: {error.strerror}") from None
@@ -141,21 +160,21 @@ def cpio(members):
     return b"".join(parts)
 
 
-def compile_program(root, arch, name, flags, output):
-    source = os.path.join(root, "bench", "linux", name)
+def compile_program(root, arch, names, flags, output):
+    sources = [os.path.join(root, "bench", name) for name in names]
     try:
-        done = subprocess.run([COMPILER[arch], *FLAGS, *flags, "-o", output, source], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([COMPILER[arch], *FLAGS, *flags, "-o", output, *sources], stderr=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise LinuxError(f"{COMPILER[arch]} is missing; './tessera setup' installs it") from None
     if done.returncode:
-        raise LinuxError(f"{source} does not compile:\n{done.stderr.rstrip()}")
+        raise LinuxError(f"{sources[0]} does not compile:\n{done.stderr.rstrip()}")
     with open(output, "rb") as file:
         return file.read()
 
 
 def make_ram_disk(root, arch, folder):
-    init = compile_program(root, arch, "init.c", [], os.path.join(folder, "init"))
-    small = compile_program(root, arch, "small.c", ["-nostdlib"], os.path.join(folder, "small"))
+    init = compile_program(root, arch, ["linux/init.c"], [], os.path.join(folder, "init"))
+    small = compile_program(root, arch, ["linux/small.c"], ["-nostdlib"], os.path.join(folder, "small"))
     path = os.path.join(folder, "ram.cpio")
     with open(path, "wb") as file:
         file.write(cpio([("init", 0o100755, init), ("small", 0o100755, small), ("child", 0o120777, b"init")]))
@@ -188,7 +207,7 @@ def follow(process, status):
     text = ""
     deadline = time.monotonic() + RUN_SECONDS
     while time.monotonic() < deadline:
-        figures = sum(1 for line in text.splitlines() if line.startswith("linux "))
+        figures = sum(1 for line in text.splitlines() if line.startswith(("linux ", "bench ")))
         status.show(f"Linux measures: {figures} figures" if figures else "Linux boots (this takes a minute or so)")
         if not select.select([process.stdout], [], [], 1)[0]:
             continue
@@ -211,9 +230,16 @@ def figures_of(text):
     return [(match[1], match[2], float(match[3])) for match in map(LINE.match, lines) if match]
 
 
-def run_kernel(arch, kernel, ram_disk, scratch):
+def file_figures_of(text):
+    """The same for bench/files/measure.c, whose lines are ours."""
+    figures_of(text)
+    return [(words[1], float(words[2])) for words in map(str.split, text.splitlines()) if len(words) == 3 and words[0] == "bench"]
+
+
+def run_kernel(arch, kernel, ram_disk, scratch, *more, figures=figures_of):
+    """The figures it prints. `more`: arguments of ci/qemu.py."""
     arguments = ["--arch", arch, "--icount", "--cpu", CPU[arch], "--kernel", kernel, "--archive", ram_disk,
-                 "--append", f"console={CONSOLE[arch]} quiet panic=-1"]
+                 "--append", f"console={CONSOLE[arch]} quiet panic=-1", *more]
     command = qemu.command_line(qemu.complete(qemu.parser().parse_args(arguments)), scratch)
     status = Status()
     try:
@@ -221,12 +247,44 @@ def run_kernel(arch, kernel, ram_disk, scratch):
     except OSError as error:
         raise LinuxError(f"cannot start {command[0]}: {error.strerror} ('./tessera setup' installs it)") from None
     try:
-        return figures_of(follow(process, status))
+        return figures(follow(process, status))
     finally:
         status.end()
         process.kill()  # with idle time skipped, QEMU does not listen to less
         process.wait()
         process.stdout.close()
+
+
+def files_ram_disk(root, arch, kernel, folder):
+    """For bench/linux/files.c: the program and the modules, named so that their order is that of MODULES."""
+    init = compile_program(root, arch, ["linux/files.c", "files/measure.c", "files/idle.c"], ["-I" + os.path.join(root, "bench")],
+                           os.path.join(folder, "init"))
+    members = [("init", 0o100755, init), *((name, 0o40755, b"") for name in ("idle", "memory", "store", "dev", "proc"))]
+    for number, name in enumerate(MODULES):
+        path = os.path.join(modules_of(kernel), f"{name}.ko")
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                members.append((f"module{number:02}", 0o100644, file.read()))
+    path = os.path.join(folder, "ram.cpio")
+    with open(path, "wb") as file:
+        file.write(cpio(members))
+    return path
+
+
+def measure_files(root, arch, image_bytes):
+    """(package, version, [(row, instructions)]) of Linux' files in memory and on ext4, on a virtio disk like ours."""
+    kernel, package, version = find_kernel(arch, with_modules=True)
+    with tempfile.TemporaryDirectory(prefix="tessera-linux-") as scratch:
+        image = os.path.join(scratch, "ext4.img")
+        with open(image, "wb") as file:
+            file.truncate(image_bytes)
+        made = subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", image], stderr=subprocess.PIPE, text=True)
+        if made.returncode:
+            raise LinuxError(f"mke2fs: {made.stderr.strip()}")
+        disk = ["--qemu=-drive", f"--qemu=if=none,id=data,format=raw,file={qemu.qemu_path(image)}",
+                "--qemu=-device", "--qemu=virtio-blk-pci,drive=data"]
+        results = run_kernel(arch, kernel, files_ram_disk(root, arch, kernel, scratch), scratch, *disk, figures=file_figures_of)
+    return package, version, results
 
 
 def measure(root, arch):
