@@ -10,12 +10,14 @@
 _Noreturn void idle_main(void)
 {
     int file = open(IDLE_FILE, O_RDWR | O_CREAT | O_TRUNC, 0666);
-    for (uint64_t count = 1; file >= 0; count++) {
+    if (file < 0)
+        exit(1);
+    usleep(30000); /* first the counter is checked, by a program that must be alone */
+    for (uint64_t count = 1;; count++) {
         for (volatile unsigned i = 0; i < IDLE_LOOPS; i++)
             ;
         if (pwrite(file, &count, sizeof(count), 0) != sizeof(count))
-            break;
+            exit(0); /* the system ends */
         sched_yield();
     }
-    exit(1);
 }

@@ -1,5 +1,6 @@
-/* The first program of a Linux that measures its files as we measure ours (bench/files/measure.c): in memory, and on ext4 on
- * a virtio disk. ci/bench_linux.py puts the modules that this takes beside it, named by their order, and boots it.
+/* The first program of a Linux that measures its files as we measure ours (bench/files/measure.c): in memory, and on
+ * ext4 on a virtio disk. ci/bench_linux.py puts the modules that this takes beside it, named by their order, and boots
+ * it.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -86,6 +86,8 @@ static void entry_unplace(struct entry *entry)
         entry->next->previous = entry->previous;
     else
         directory->directory.last = entry->previous;
+    if (directory->directory.listed == entry)
+        directory->directory.listed = entry->next;
     entry->previous = entry->next = NULL;
     node->links--;
     if (node->type == FS_TYPE_DIRECTORY)
@@ -394,9 +396,13 @@ static uint32_t tree_parent(inode directory, inode *parent)
 
 static uint32_t tree_list(inode directory, uint64_t cookie, struct file_entry *out)
 {
-    const struct entry *entry = node_of(directory)->directory.first;
+    struct node *node = node_of(directory);
+    struct entry *entry = node->directory.listed; /* a listing goes on where it was */
+    if (!entry || entry->cookie > cookie)
+        entry = node->directory.first;
     while (entry && entry->cookie < cookie)
         entry = entry->next;
+    node->directory.listed = entry;
     if (!entry)
         return FS_ENOENT;
     out->next = entry->cookie + 1;

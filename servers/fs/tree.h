@@ -41,6 +41,7 @@ struct node {
             struct entry *first, *last;
             struct node *parent;
             uint64_t next_cookie;
+            struct entry *listed; /* the last one that was listed */
         } directory;
         struct {
             const uint8_t *base; /* the first base_bytes, where no page of our own stands */

@@ -3,19 +3,22 @@
 
 #include <stddef.h>
 
+#include "chunk.h"
 #include "vfs.h"
 
 static const char *const texts[STATEMENT_COUNT] = {
-    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_BEGIN] = "BEGIN",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE_PAGES] = "PRAGMA freelist_count",
-    [SQL_STAT] = "SELECT type, links, bytes, accessed_ns, modified_ns, changed_ns, quota FROM inode WHERE inode = ?1",
+    [SQL_NODE_READ] = ("SELECT type, links, bytes, accessed_ns, modified_ns, changed_ns, quota, parent FROM inode"
+                       " WHERE inode = ?1"),
+    [SQL_NODE_WRITE] = ("UPDATE inode SET links = ?2, bytes = ?3, accessed_ns = ?4, modified_ns = ?5, changed_ns = ?6,"
+                        " parent = ?7 WHERE inode = ?1"),
     [SQL_LOOKUP] = "SELECT inode FROM entry WHERE directory = ?1 AND name = ?2",
-    [SQL_PARENT] = "SELECT parent FROM inode WHERE inode = ?1",
     [SQL_LIST] = ("SELECT entry, name, e.inode, type FROM entry AS e JOIN inode AS i ON i.inode = e.inode "
-                  "WHERE directory = ?1 AND entry >= ?2 ORDER BY entry LIMIT 1"),
+                  "WHERE directory = ?1 AND entry >= ?2 ORDER BY entry LIMIT ?3"),
     [SQL_TARGET] = "SELECT target FROM inode WHERE inode = ?1",
     [SQL_INODE_ADD] =
         ("INSERT INTO inode (type, links, bytes, accessed_ns, modified_ns, changed_ns, parent, quota, target)"
@@ -24,13 +27,8 @@ static const char *const texts[STATEMENT_COUNT] = {
     [SQL_ENTRY_REMOVE] = "DELETE FROM entry WHERE directory = ?1 AND name = ?2",
     [SQL_ENTRY_MOVE] = "UPDATE entry SET directory = ?1, name = ?4 WHERE directory = ?2 AND name = ?3",
     [SQL_IS_EMPTY] = "SELECT 1 FROM entry WHERE directory = ?1 LIMIT 1",
-    [SQL_LINKS_CHANGE] = "UPDATE inode SET links = links + ?2, changed_ns = ?3 WHERE inode = ?1",
-    [SQL_SIZE_SET] = "UPDATE inode SET bytes = ?2, modified_ns = ?3, changed_ns = ?3 WHERE inode = ?1",
-    [SQL_MODIFIED_SET] = "UPDATE inode SET modified_ns = ?2, changed_ns = ?2 WHERE inode = ?1",
-    [SQL_TIMES_SET] = "UPDATE inode SET accessed_ns = ?2, modified_ns = ?3, changed_ns = ?4 WHERE inode = ?1",
-    [SQL_PARENT_SET] = "UPDATE inode SET parent = ?2 WHERE inode = ?1",
     [SQL_INODE_REMOVE] = "DELETE FROM inode WHERE inode = ?1",
-    [SQL_CHUNK_READ] = "SELECT data FROM chunk WHERE chunk = ?1",
+    [SQL_CHUNK_TAKE] = "SELECT take(data) FROM chunk WHERE chunk = ?1",
     [SQL_CHUNK_PUT] = "REPLACE INTO chunk (chunk, data) VALUES (?1, ?2)",
     [SQL_CHUNKS_LAST] = ("SELECT min(c), count(*) FROM "
                          "(SELECT chunk AS c FROM chunk WHERE chunk BETWEEN ?1 AND ?2 ORDER BY chunk DESC LIMIT ?3)"),
@@ -54,6 +52,8 @@ const char *statements_prepare(sqlite3 **database)
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (sqlite3_exec(*database, settings[i], NULL, NULL, NULL) != SQLITE_OK)
             return "the first disk is no data.img: './tessera disk create' makes one";
+    if (chunks_start(*database) != SQLITE_OK)
+        return "there is too little memory";
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
         if (sqlite3_prepare_v3(*database, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], NULL) != SQLITE_OK)
             return "the first disk is a database, but not one of ours";

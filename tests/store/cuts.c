@@ -237,8 +237,9 @@ static void inspection(uint64_t seed, uint64_t cut_after)
     if (!integrity_is_good())
         fail("the database is damaged");
     uint64_t found = hash_directory(1, STORE_ROOT);
-    if (cut_after && sqlite3_wal_checkpoint_v2(sqlite3_db_handle(statement_bind(SQL_BEGIN, 0, NULL)), NULL,
-                                               SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+    if (cut_after && (statement_run(SQL_COMMIT, 0, NULL) != SQLITE_OK || /* the store is always in a transaction */
+                      sqlite3_wal_checkpoint_v2(sqlite3_db_handle(statement_bind(SQL_BEGIN, 0, NULL)), NULL,
+                                                SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK))
         fail("the log cannot be emptied");
     for (uint32_t i = journal->acknowledged; i < journal->count; i++)
         if (journal->states[i] == found)

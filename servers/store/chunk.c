@@ -1,0 +1,227 @@
+/* See chunk.h. A place in memory belongs to many chunks: the one used last has it. */
+#include "chunk.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "statement.h"
+#include "store.h"
+#include "transaction.h"
+
+#define PLACES     256u
+#define CUT_CHUNKS 256 /* removed in one transaction */
+
+static struct place {
+    inode file; /* 0: free */
+    uint64_t number;
+    uint32_t have; /* bytes that the row has or will have; what follows is zero */
+    bool is_dirty;
+    uint8_t bytes[STORE_CHUNK_BYTES];
+} places[PLACES];
+static uint32_t dirty_count;
+
+static int64_t chunk_key(inode file, uint64_t number)
+{
+    return (int64_t)(file << 32 | number);
+}
+
+static struct place *place_of(inode file, uint64_t number)
+{
+    return &places[(file * 37 + number) % PLACES];
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+/* SQL's take(data): copies it straight from the database's page into the place being filled. As a column of the result
+ * SQLite would copy it into memory of its own first. */
+static struct place *filled;
+static void chunk_take(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const void *data = sqlite3_value_blob(values[0]);
+    uint32_t bytes = (uint32_t)sqlite3_value_bytes(values[0]);
+    filled->have = bytes < STORE_CHUNK_BYTES ? bytes : STORE_CHUNK_BYTES;
+    if (filled->have > 0)
+        memcpy(filled->bytes, data, filled->have);
+    sqlite3_result_int(context, 0);
+}
+
+int chunks_start(sqlite3 *database)
+{
+    return sqlite3_create_function_v2(database, "take", 1, SQLITE_UTF8, NULL, chunk_take, NULL, NULL, NULL);
+}
+
+static int place_write(struct place *place)
+{
+    sqlite3_stmt *row = BIND(SQL_CHUNK_PUT, chunk_key(place->file, place->number));
+    (void)sqlite3_bind_blob(row, 2, place->bytes, (int)place->have, SQLITE_STATIC);
+    place->is_dirty = false;
+    dirty_count--;
+    return statement_run(SQL_CHUNK_PUT, 0, NULL);
+}
+
+static void place_changed(struct place *place)
+{
+    dirty_count += place->is_dirty ? 0 : 1;
+    place->is_dirty = true;
+}
+
+static void place_drop(struct place *place)
+{
+    dirty_count -= place->is_dirty ? 1 : 0;
+    place->is_dirty = false;
+    place->file = 0;
+}
+
+/* The place is the chunk's afterwards; `is_whole`: all of it is going to be written, and need not be read. SQLite's
+ * result; when what had the place could not be written, the transaction is undone. */
+static int place_take(inode file, uint64_t number, bool is_whole, struct place **place)
+{
+    struct place *taken = *place = place_of(file, number);
+    if (taken->file == file && taken->number == number)
+        return SQLITE_OK;
+    int result = taken->is_dirty ? place_write(taken) : SQLITE_OK;
+    if (result != SQLITE_OK)
+        (void)transaction_abandon(result);
+    taken->file = 0;
+    taken->have = 0;
+    if (result == SQLITE_OK && !is_whole) {
+        filled = taken;
+        (void)BIND(SQL_CHUNK_TAKE, chunk_key(file, number));
+        result = statement_run(SQL_CHUNK_TAKE, 0, NULL);
+        memset(taken->bytes + taken->have, 0, STORE_CHUNK_BYTES - taken->have);
+    }
+    if (result == SQLITE_OK) {
+        taken->file = file;
+        taken->number = number;
+    }
+    return result;
+}
+
+int chunks_write(void)
+{
+    int result = SQLITE_OK;
+    for (uint32_t i = 0; dirty_count > 0 && i < PLACES && result == SQLITE_OK; i++)
+        if (places[i].is_dirty)
+            result = place_write(&places[i]);
+    return result;
+}
+
+void chunks_forget(void)
+{
+    for (uint32_t i = 0; i < PLACES; i++)
+        place_drop(&places[i]);
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------------------- */
+
+uint32_t chunks_get(inode file, uint64_t offset, void *to, uint32_t count)
+{
+    struct place *place;
+    for (uint32_t done = 0, part; done < count; done += part) {
+        uint32_t from = (uint32_t)((offset + done) % STORE_CHUNK_BYTES);
+        part = STORE_CHUNK_BYTES - from < count - done ? STORE_CHUNK_BYTES - from : count - done;
+        if (place_take(file, (offset + done) / STORE_CHUNK_BYTES, false, &place) != SQLITE_OK)
+            return FS_EIO;
+        memcpy((uint8_t *)to + done, place->bytes + from, part);
+    }
+    return FS_OK;
+}
+
+/* A row that grows doubles, so that appending little by little does not move it again and again. */
+static uint32_t chunk_length(uint32_t have, uint32_t need)
+{
+    uint32_t length = have;
+    if (need > have)
+        length = need > 2 * have ? need : 2 * have;
+    return length < STORE_CHUNK_BYTES ? length : STORE_CHUNK_BYTES;
+}
+
+uint32_t chunks_put(inode file, uint64_t offset, const void *from, uint32_t count)
+{
+    struct place *place;
+    for (uint32_t done = 0, part; done < count; done += part) {
+        uint32_t at = (uint32_t)((offset + done) % STORE_CHUNK_BYTES);
+        part = STORE_CHUNK_BYTES - at < count - done ? STORE_CHUNK_BYTES - at : count - done;
+        int result = place_take(file, (offset + done) / STORE_CHUNK_BYTES, part == STORE_CHUNK_BYTES, &place);
+        if (result != SQLITE_OK)
+            return transaction_abandon(result);
+        memcpy(place->bytes + at, (const uint8_t *)from + done, part);
+        place->have = chunk_length(place->have, at + part);
+        place_changed(place);
+    }
+    return FS_OK;
+}
+
+uint32_t chunks_allocate(inode file, uint64_t offset, uint64_t bytes)
+{
+    struct place *place;
+    uint64_t next, end = offset + bytes;
+    for (uint64_t at = offset; at < end; at = next) {
+        uint64_t number = at / STORE_CHUNK_BYTES;
+        next = (number + 1) * STORE_CHUNK_BYTES;
+        uint32_t need = next <= end ? STORE_CHUNK_BYTES : (uint32_t)(end % STORE_CHUNK_BYTES);
+        uint32_t error = change_begin(2 * PAGE_SIZE);
+        if (!error)
+            error = transaction_check(place_take(file, number, false, &place));
+        if (error)
+            return error;
+        if (place->have < need) {
+            place->have = need;
+            place_changed(place);
+        }
+    }
+    return FS_OK;
+}
+
+/* ---- cutting ------------------------------------------------------------------------------------------------- */
+
+/* Where the last CUT_CHUNKS rows of chunks [first, end) begin; `first` when there are no more. Holes may be as long as
+ * they like. */
+static uint64_t piece_begin(inode file, uint64_t first, uint64_t end)
+{
+    if (end <= first)
+        return first;
+    uint64_t from = first;
+    sqlite3_stmt *row = BIND(SQL_CHUNKS_LAST, chunk_key(file, first), chunk_key(file, end - 1), CUT_CHUNKS);
+    if (statement_step(SQL_CHUNKS_LAST) == SQLITE_ROW && sqlite3_column_int64(row, 1) == CUT_CHUNKS)
+        from = (uint64_t)sqlite3_column_int64(row, 0) & UINT32_MAX;
+    statement_reset(SQL_CHUNKS_LAST);
+    return from;
+}
+
+static int chunks_remove(inode file, uint64_t first, uint64_t end)
+{
+    for (uint32_t i = 0; i < PLACES; i++)
+        if (places[i].file == file && places[i].number >= first)
+            place_drop(&places[i]);
+    return end > first ? RUN(SQL_CHUNKS_REMOVE, chunk_key(file, first), chunk_key(file, end - 1)) : SQLITE_OK;
+}
+
+static int tail_cut(inode file, uint64_t number, uint32_t tail)
+{
+    struct place *place;
+    int result = place_take(file, number, false, &place);
+    if (result != SQLITE_OK || place->have <= tail)
+        return result;
+    memset(place->bytes + tail, 0, place->have - tail);
+    place->have = tail;
+    place_changed(place);
+    return SQLITE_OK;
+}
+
+uint32_t chunks_cut(inode file, uint64_t bytes, uint64_t *size)
+{
+    uint64_t first = (bytes + STORE_CHUNK_BYTES - 1) / STORE_CHUNK_BYTES;
+    uint64_t end = (*size + STORE_CHUNK_BYTES - 1) / STORE_CHUNK_BYTES;
+    uint64_t from = piece_begin(file, first, end);
+    uint32_t tail = bytes % STORE_CHUNK_BYTES;
+    uint32_t error = change_begin(((end - first < CUT_CHUNKS ? end - first : CUT_CHUNKS) + 4) * PAGE_SIZE);
+    if (error)
+        return error;
+    int result = chunks_remove(file, from, end);
+    if (result == SQLITE_OK && from == first && tail)
+        result = tail_cut(file, first - 1, tail);
+    *size = from == first ? bytes : from * STORE_CHUNK_BYTES;
+    return transaction_check(result);
+}
