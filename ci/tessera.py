@@ -386,9 +386,32 @@ def bench_compile_time(options):
     return 0
 
 
+def bench_files(options):
+    """`bench fs`: files in memory, in the store and in the archive; Linux' beside them."""
+    arches = [options.arch] if options.arch else list(ARCHES)
+    if options.target:
+        raise UsageFailure("--target is for `bench wasm`")
+    if options.json and len(arches) != 1:
+        raise UsageFailure("--json writes one architecture's results: say which with --arch")
+    if options.json:
+        require_folder_of(options.json)
+    install_missing()
+    import bench_files as files
+    build(arches, ["wasm-bench-files", "tessera-aot"], ["kernel", "archive-fs-bench"])
+    for arch in arches:
+        step(f"Measuring files on {arch}: instructions, counted by QEMU")
+        try:
+            files.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux", options.record)
+        except files.BenchError as error:
+            raise Failure(str(error)) from None
+    return 0
+
+
 def command_bench(options):
     if options.modules and options.what != "compile":
         raise UsageFailure("modules are for `bench compile`")
+    if options.what == "fs":
+        return bench_files(options)
     if options.what == "compile":
         if options.vs or options.record or options.target or options.arch:
             raise UsageFailure("`bench compile` takes modules and --json only")
@@ -559,11 +582,12 @@ def command_line():
                           "examples:\n    ./tessera bench --arch x86_64\n    ./tessera bench --arch arm64 --json arm64.json\n"
                           "    ./tessera bench --vs linux       boot Debian's kernel under the same counter and measure the same operations\n"
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
+                          "    ./tessera bench fs               files: in memory, in the store, in the archive, beside Linux' tmpfs and ext4\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
                           "                                     beside native code and other engines\n"
                           "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code\n"
                           "    ./tessera bench compile          time and memory of translating, beside gcc -O2 on wasm2c's output")
-    command.add_argument("what", nargs="?", choices=("system", "wasm", "compile"), default="system", help="default: system")
+    command.add_argument("what", nargs="?", choices=("system", "fs", "wasm", "compile"), default="system", help="default: system")
     command.add_argument("modules", nargs="*", metavar="FILE.wasm", help="compile: these instead of the usual ones")
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")

@@ -12,7 +12,7 @@ _Noreturn void idle_main(void)
     int file = open(IDLE_FILE, O_RDWR | O_CREAT | O_TRUNC, 0666);
     if (file < 0)
         exit(1);
-    usleep(30000); /* first the counter is checked, by a program that must be alone */
+    usleep(300000); /* first the counter is checked, by a program that must be alone */
     for (uint64_t count = 1;; count++) {
         for (volatile unsigned i = 0; i < IDLE_LOOPS; i++)
             ;

@@ -70,6 +70,7 @@ static void sleep_ms(unsigned ms)
 /* How long one count takes, and that nothing is busy while we sleep. */
 static void calibrate(void)
 {
+    sleep_ms(200); /* the counter is checked, by a program that must be alone */
     idle_file = open(IDLE_FILE, O_RDONLY);
     for (unsigned tries = 0; idle_file < 0 || idle_count() == 0; tries++) {
         if (tries == 100)

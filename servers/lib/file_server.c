@@ -14,6 +14,7 @@
 #define SLOT_BITS     16
 #define COOKIE_DOT    0
 #define COOKIE_PARENT 1
+#define LEVELS        (1u << 20) /* of directories: more are none */
 
 /* w0 of a request names it by `number`: its slot, and above that a serial that never comes again, so that neither a
  * closed handle nor one of a server before this one is taken for another. */
@@ -491,14 +492,17 @@ static uint32_t file_link(const struct request *request)
 }
 
 /* True when `directory` is `above` or lies below it. */
+/* A damaged disk may have directories in a circle. */
 static bool lies_below(inode directory, inode above)
 {
-    for (inode parent = directory;; directory = parent) {
+    inode parent = directory;
+    for (uint32_t level = 0; level < LEVELS; level++, directory = parent) {
         if (directory == above)
             return true;
         if (backend->parent(directory, &parent) || parent == directory)
             return false;
     }
+    return true;
 }
 
 static uint32_t file_rename(const struct request *request)

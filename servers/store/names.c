@@ -68,7 +68,7 @@ static void listed_add(sqlite3_stmt *row)
 static bool list_from(inode directory, uint64_t cookie)
 {
     /* Cookies 0 and 1 are the front's; entry n has n + 1. */
-    int64_t first = cookie > (uint64_t)INT64_MAX ? INT64_MAX : cookie < 2 ? 1 : (int64_t)cookie - 1;
+    int64_t first = cookie < 2 ? 1 : (int64_t)cookie - 1;
     sqlite3_stmt *row = BIND(SQL_LIST, (int64_t)directory, first, LISTED);
     int result;
     listed.count = 0;
@@ -93,6 +93,8 @@ static const struct file_entry *listed_find(inode directory, uint64_t cookie)
 
 uint32_t names_list(inode directory, uint64_t cookie, struct file_entry *entry)
 {
+    if (cookie > (uint64_t)INT64_MAX)
+        return FS_ENOENT;
     const struct file_entry *found = listed_find(directory, cookie);
     if (!found) {
         if (!list_from(directory, cookie)) {

@@ -42,6 +42,14 @@ static int place_take(inode file, struct place **place)
     return result;
 }
 
+/* A damaged disk has anything in it; what the other files compute with must be as it ought to be. */
+static bool is_sane(const struct node *node)
+{
+    return (node->type == FS_TYPE_FILE || node->type == FS_TYPE_DIRECTORY || node->type == FS_TYPE_LINK) &&
+           node->links >= 0 && node->bytes >= 0 && (uint64_t)node->bytes <= STORE_FILE_MAX && node->parent >= 0;
+}
+
+/* SQLITE_ROW: it is there. */
 static int row_read(inode file, struct node *node)
 {
     sqlite3_stmt *row = BIND(SQL_NODE_READ, (int64_t)file);
@@ -51,7 +59,7 @@ static int row_read(inode file, struct node *node)
                               sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 5),
                               sqlite3_column_int64(row, 6), sqlite3_column_int64(row, 7)};
     statement_reset(SQL_NODE_READ);
-    return result;
+    return result == SQLITE_ROW && !is_sane(node) ? SQLITE_CORRUPT : result;
 }
 
 uint32_t node_read(inode file, struct node *node)

@@ -12,7 +12,6 @@
 #include "transaction.h"
 #include "vfs.h"
 
-#define SIZE_MAX_BYTES ((uint64_t)STORE_CHUNK_BYTES << 32)
 #define LOG_BYTES_MIN  (24u << 20)
 #define APPLICATION_ID 0x54535331
 #define SCHEMA_VERSION 1
@@ -67,7 +66,7 @@ static uint32_t backend_read(inode file, uint64_t offset, void *bytes, uint32_t 
 /* Room, quota and a transaction for `count` bytes at `offset`; the size afterwards. */
 static uint32_t write_begin(const struct node *node, uint64_t offset, uint64_t count, uint64_t *size)
 {
-    if (offset > SIZE_MAX_BYTES || count > SIZE_MAX_BYTES - offset)
+    if (offset > STORE_FILE_MAX || count > STORE_FILE_MAX - offset)
         return FS_EFBIG;
     *size = offset + count > (uint64_t)node->bytes ? offset + count : (uint64_t)node->bytes;
     uint64_t dirty = (count / STORE_CHUNK_BYTES + 5) * PAGE_SIZE;
@@ -145,7 +144,7 @@ static uint32_t backend_allocate(inode file, uint64_t offset, uint64_t bytes)
     uint32_t error = node_read(file, &node);
     if (error)
         return error;
-    if (offset > SIZE_MAX_BYTES || bytes > SIZE_MAX_BYTES - offset)
+    if (offset > STORE_FILE_MAX || bytes > STORE_FILE_MAX - offset)
         return FS_EFBIG;
     room_unknown(); /* this may be large */
     error = room_take(bytes / STORE_CHUNK_BYTES * PAGE_SIZE);

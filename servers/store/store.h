@@ -9,6 +9,7 @@
 #include "tessera/file_server.h"
 
 #define STORE_CHUNK_BYTES 16200u
+#define STORE_FILE_MAX    ((uint64_t)STORE_CHUNK_BYTES << 32)
 #define STORE_ROOT        1u
 
 /* NULL, or what is wrong with the disks. */

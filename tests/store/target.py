@@ -22,6 +22,30 @@ def boot(options, archive, image, *expect):
     subprocess.run(command, check=True)
 
 
+def refuse(options, image, *expect):
+    """A boot that must end with one clear line and a failing verdict."""
+    command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--kernel", options.kernel,
+               "--archive", options.again, "--disk", image, "--timeout", "60", "--status", "fail", "--forbid", "all as expected"]
+    for text in expect:
+        command += ["--expect", text]
+    subprocess.run(command, check=True)
+
+
+def damaged(options, image):
+    """Disks that are none of ours: of zeroes, cut short, with a damaged first page."""
+    for path in (image, disk.log_path(image)):
+        with open(path, "r+b") as file:
+            file.truncate(16 << 20)
+    refuse(options, image, "store: a disk is shorter than the volume")
+    with open(image, "r+b") as file:
+        file.seek(100)
+        file.write(bytes(range(256)))
+    refuse(options, image, "store: the first disk is ")
+    with open(image, "r+b") as file:
+        file.write(bytes(16 << 20))
+    refuse(options, image, "store: the first disk is ")
+
+
 def content(image, path):
     with disk.Disk(image) as opened:
         file, _, size = opened.find(path)
@@ -38,6 +62,7 @@ def main():
     for name in ("arch", "kernel", "first", "again"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--expect", default="boot number 2", help="a line of the second boot")
+    parser.add_argument("--damaged", action="store_true", help="at last, boot with disks that are damaged")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         image = os.path.join(folder, "data.img")
@@ -49,6 +74,8 @@ def main():
         boot(options, options.again, image, options.expect, "full after [0-9]+ MiB, and usable again")
         require(not disk.problems(image), "the disk is not sound after it was full")
         require(len(content(image, "after")) == 30000, "what was written after the disk was full is missing")
+        if options.damaged:
+            damaged(options, image)
 
 
 if __name__ == "__main__":
