@@ -207,6 +207,21 @@ class Mount:
             description.folders.append((self.source, folder))
 
 
+def mode_of(place):
+    """(IMAGE_PATH_READ and _WRITE, quota in KiB) of "r", "rw" or {"mode": "rw", "quota": "16M"}."""
+    mode, quota = place, 0
+    if isinstance(place.value, dict):
+        keys = place.object(("mode", "quota"))
+        if set(keys) != {"mode", "quota"} or keys["mode"].value != "rw":
+            place.fail("must be \"r\", \"rw\" or {\"mode\": \"rw\", \"quota\": \"16M\"}")
+        mode, quota = keys["mode"], keys["quota"].size() >> 10
+        if not 0 < quota < 1 << 32:
+            keys["quota"].fail("must be from 1K to 4T")
+    if mode.value not in ("r", "rw"):
+        mode.fail("must be \"r\" or \"rw\"")
+    return 1 if mode.value == "r" else 3, quota
+
+
 class Grant:
     """Permissions in the manifest's form."""
 
@@ -222,9 +237,7 @@ class Grant:
         if "fs" in keys:
             for path, mode in keys["fs"].object(keys["fs"].value).items():
                 check_path(path, mode)
-                if mode.value not in ("r", "rw"):
-                    mode.fail("must be \"r\" or \"rw\"")
-                self.paths.append((path, 1 if mode.value == "r" else 3))
+                self.paths.append((path, *mode_of(mode)))
         self.listen, self.connect = [], []
         if "net" in keys:
             net = keys["net"].object(("listen", "connect", "resolve"))
@@ -237,9 +250,9 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
     """A struct image_manifest (aot/image/image.h)."""
     out = Bytes(bytes(MANIFEST_BYTES))
     texts = [out.text(name), out.text("-"), out.text("_start")]
-    path_texts = [(out.text(path), mode) for path, mode in grant.paths]
+    path_texts = [(out.text(path), mode, quota) for path, mode, quota in grant.paths]
     lists = [out.texts(arguments), out.texts([f"{key}={value}" for key, value in environment.items()])]
-    paths = b"".join(struct.pack("<IIII", *text, mode, 0) for text, mode in path_texts)
+    paths = b"".join(struct.pack("<IIII", *text, mode, quota) for text, mode, quota in path_texts)
     lists.append((out.add(paths), len(path_texts)) if paths else (0, 0))
     for names in (grant.listen, grant.connect, *grant.channel, *grant.service, grant.device):
         lists.append(out.texts(names))
@@ -522,7 +535,7 @@ class Description:
             if names.index(program.name) != i:
                 program.keys["name"].fail(f"\"{program.name}\" is the name of programs[{names.index(program.name)}] too")
         for program in self.programs:
-            for path, _ in program.grant.paths:
+            for path, *_ in program.grant.paths:
                 if not any(mount.path in ("/", path) or path.startswith(mount.path + "/") for mount in self.mounts):
                     program.keys["grant"].fail(f"fs: \"{path}\" lies in no mount of \"mounts\"")
             if program.input and program.input not in self.files:

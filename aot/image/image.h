@@ -128,8 +128,8 @@ enum image_path_mode { IMAGE_PATH_READ = 1, IMAGE_PATH_WRITE = 2 };
 
 struct image_path {
     struct image_string path;
-    uint32_t mode;     /* IMAGE_PATH_READ, with or without IMAGE_PATH_WRITE */
-    uint32_t reserved; /* 0 */
+    uint32_t mode;  /* IMAGE_PATH_READ, with or without IMAGE_PATH_WRITE */
+    uint32_t quota; /* of a grant: KiB that may be used below it, 0: no limit */
 };
 
 enum image_permission {

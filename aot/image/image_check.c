@@ -327,7 +327,7 @@ enum image_error image_check_manifest(const void *bytes, size_t size, size_t *er
         return refuse(&check, IMAGE_BAD_MANIFEST, offsetof(struct image_manifest, fs));
     for (uint32_t entry = 0; entry < manifest->fs.count; entry++) {
         struct image_path path = image_list_path(manifest, manifest->fs, entry);
-        if (!is_text(bytes, size, path.path) || path.reserved != 0 ||
+        if (!is_text(bytes, size, path.path) || (path.quota != 0 && !(path.mode & IMAGE_PATH_WRITE)) ||
             (path.mode != IMAGE_PATH_READ && path.mode != (IMAGE_PATH_READ | IMAGE_PATH_WRITE)))
             return refuse(&check, IMAGE_BAD_MANIFEST, manifest->fs.offset + (uint64_t)entry * sizeof path);
     }

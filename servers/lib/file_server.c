@@ -3,6 +3,7 @@
 
 #include "proto/process.h"
 #include "tessera/clock.h"
+#include "tessera/file_budget.h"
 #include "tessera/heap.h"
 #include "tessera/path.h"
 #include "tessera/server.h"
@@ -24,7 +25,11 @@ struct handle {
     uint32_t mount;
     uint16_t access; /* enum fs_access */
     uint16_t type;   /* enum fs_type */
-    uint32_t next_free, unused;
+    uint32_t budget; /* of the granted directory that it comes from (tessera/file_budget.h), 0: none */
+    union {
+        uint32_t quota_kib; /* its limit */
+        uint32_t next_free;
+    };
 };
 _Static_assert(HANDLE_PAGES *PAGE_HANDLES <= 1u << SLOT_BITS, "a slot fits a number");
 
@@ -99,13 +104,74 @@ static uint32_t handle_open(struct session *session, inode file, const struct ha
         return error;
     }
     *number = ++next_serial << SLOT_BITS | slot;
-    *handle_at(session, slot) = (struct handle){file, *number, like->mount, (uint16_t)access, (uint16_t)type, 0, 0};
+    *handle_at(session, slot) = (struct handle){.file = file,
+                                                .number = *number,
+                                                .mount = like->mount,
+                                                .access = (uint16_t)access,
+                                                .type = (uint16_t)type,
+                                                .budget = like->budget,
+                                                .quota_kib = like->quota_kib};
+    budget_hold(like->budget);
     return FS_OK;
+}
+
+/* ---- what a granted directory may hold ----------------------------------------------------------------------- */
+
+static uint64_t room_of(const struct handle *handle)
+{
+    return budget_left(handle->budget, (uint64_t)handle->quota_kib << 10);
+}
+
+static uint64_t size_of(inode file)
+{
+    struct fs_stat stat = {0};
+    return backend->stat(file, &stat) ? 0 : stat.bytes;
+}
+
+static void size_changed(const struct handle *handle, uint64_t before, uint64_t after)
+{
+    if (after > before)
+        budget_add(handle->budget, after - before);
+    else
+        budget_give(handle->budget, before - after);
+}
+
+static uint32_t name_room(const struct handle *handle)
+{
+    return room_of(handle) < BUDGET_NAME_BYTES ? FS_ENOSPC : FS_OK;
+}
+
+static uint32_t name_made(const struct handle *handle, uint32_t error)
+{
+    budget_add(handle->budget, error ? 0 : BUDGET_NAME_BYTES);
+    return error;
+}
+
+static bool is_open(inode file, const struct handle *except)
+{
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        for (uint32_t slot = 0; sessions[i].badge && slot < sessions[i].slots; slot++) {
+            const struct handle *handle = handle_at(&sessions[i], slot);
+            if (handle->number && handle->file == file && handle != except)
+                return true;
+        }
+    return false;
+}
+
+/* What goes when a file loses one of `links` names: nothing while somebody has it open. */
+static uint64_t bytes_freed(const struct handle *handle, inode file, uint64_t links)
+{
+    struct fs_stat stat = {0};
+    if (!handle->budget || !file || backend->stat(file, &stat) || stat.type != FS_TYPE_FILE || stat.links != links)
+        return 0;
+    return is_open(file, links ? NULL : handle) ? 0 : stat.bytes;
 }
 
 static void handle_close(struct session *session, struct handle *handle)
 {
     uint32_t slot = handle->number & ((1u << SLOT_BITS) - 1);
+    budget_give(handle->budget, bytes_freed(handle, handle->file, 0));
+    budget_drop(handle->budget);
     backend->close(handle->file);
     slot_return(session, slot);
 }
@@ -236,17 +302,28 @@ static uint32_t root_open(const struct request *request)
     struct message m = {message_info(PROCESS_FILES_GRANT, 0, 2), {request->session->badge, request->words[0]}};
     if (syscall_call(PROCESS_CAP_SERVER, &m) != ERROR_NONE || message_info_label(m.info) != 0)
         return FS_EBADF;
-    struct handle like = {.mount = (uint32_t)m.words[0]};
+    struct handle like = {.mount = (uint32_t)m.words[0], .quota_kib = (uint32_t)(m.words[1] >> 32)};
     uint32_t access = (uint32_t)m.words[1], bytes = (uint32_t)m.words[2];
     message_get(&m, 3, path, bytes);
     inode at;
     uint32_t error = backend->root(like.mount, &at);
     if (!error)
         error = granted_directory(access, path, bytes, &at);
+    if (!error && like.quota_kib)
+        error = budget_open(backend, like.mount, at, &like.budget);
     if (!error)
         error = handle_open(request->session, at, &like, FS_TYPE_DIRECTORY, access, &request->results[0]);
     request->results[1] = access;
     return error;
+}
+
+static uint32_t name_create(const struct handle *handle, const struct place *place, enum fs_type type,
+                            const char *target, uint32_t bytes, inode *made)
+{
+    uint32_t error = name_room(handle);
+    if (!error)
+        error = backend->create(place->directory, place->name, place->bytes, type, target, bytes, made);
+    return name_made(handle, error);
 }
 
 static uint32_t open_new(const struct request *request, struct place *place, word flags)
@@ -258,7 +335,7 @@ static uint32_t open_new(const struct request *request, struct place *place, wor
     if (place->has_slash || (flags & FS_OPEN_DIRECTORY))
         return place->has_slash ? FS_EISDIR : FS_EINVAL;
     place->type = FS_TYPE_FILE;
-    return backend->create(place->directory, place->name, place->bytes, FS_TYPE_FILE, NULL, 0, &place->file);
+    return name_create(request->handle, place, FS_TYPE_FILE, NULL, 0, &place->file);
 }
 
 static uint32_t open_check(const struct place *place, word flags)
@@ -274,6 +351,31 @@ static uint32_t open_check(const struct place *place, word flags)
     if (place->type == FS_TYPE_DIRECTORY && (flags & (FS_OPEN_TRUNCATE | FS_OPEN_CREATE)))
         return FS_EISDIR;
     return changes && place->type == FS_TYPE_DIRECTORY && !(flags & FS_OPEN_DIRECTORY) ? FS_EISDIR : FS_OK;
+}
+
+/* `handle` says whose budget it is. */
+static uint32_t handle_resize(const struct handle *handle, inode file, uint64_t bytes)
+{
+    if (!handle->budget)
+        return backend->resize(file, bytes);
+    uint64_t before = size_of(file);
+    if (bytes > before && bytes - before > room_of(handle))
+        return FS_ENOSPC;
+    uint32_t error = backend->resize(file, bytes);
+    size_changed(handle, before, error ? size_of(file) : bytes);
+    return error;
+}
+
+static uint32_t handle_allocate(const struct handle *handle, uint64_t offset, uint64_t bytes)
+{
+    uint64_t before = handle->budget ? size_of(handle->file) : 0, end;
+    if (handle->budget && !__builtin_add_overflow(offset, bytes, &end) && end > before &&
+        end - before > room_of(handle))
+        return FS_ENOSPC;
+    uint32_t error = backend->allocate(handle->file, offset, bytes);
+    if (handle->budget)
+        size_changed(handle, before, size_of(handle->file));
+    return error;
 }
 
 static uint32_t file_open(const struct request *request)
@@ -297,7 +399,7 @@ static uint32_t file_open(const struct request *request)
     error = handle_open(request->session, place.file, directory, place.type, access & directory->access,
                         &request->results[0]);
     if (!error && (flags & FS_OPEN_TRUNCATE))
-        error = backend->resize(place.file, 0);
+        error = handle_resize(directory, place.file, 0);
     request->results[1] = place.type;
     request->results[2] = access & directory->access;
     return error;
@@ -323,14 +425,34 @@ static uint32_t file_read(const struct request *request)
     return error;
 }
 
+/* *bytes: what the budget has room for. */
+static uint32_t write_room(const struct handle *handle, uint64_t size, uint64_t offset, word *bytes)
+{
+    uint64_t room = room_of(handle), end;
+    offset = offset == FS_AT_END ? size : offset;
+    if (!handle->budget || __builtin_add_overflow(offset, *bytes, &end) || end <= size || end - size <= room)
+        return FS_OK;
+    if (offset >= size + room)
+        return FS_ENOSPC;
+    *bytes = size + room - offset;
+    return FS_OK;
+}
+
 static uint32_t file_write(const struct request *request)
 {
+    const struct handle *handle = request->handle;
     uint32_t done = 0, error = file_check(request, FS_MAY_WRITE);
-    if (!error && request->words[2] > FS_WINDOW_BYTES)
+    word bytes = request->words[2];
+    if (!error && bytes > FS_WINDOW_BYTES)
         error = FS_EINVAL;
+    uint64_t before = !error && handle->budget ? size_of(handle->file) : 0;
     if (!error)
-        error = backend->write(request->handle->file, request->words[1], request->session->window,
-                               (uint32_t)request->words[2], &done, &request->results[1]);
+        error = write_room(handle, before, request->words[1], &bytes);
+    if (!error)
+        error = backend->write(handle->file, request->words[1], request->session->window, (uint32_t)bytes, &done,
+                               &request->results[1]);
+    if (done > 0 && request->results[1] > before)
+        budget_add(handle->budget, request->results[1] - before);
     request->results[0] = done;
     return error;
 }
@@ -395,9 +517,8 @@ static uint32_t directory_make(const struct request *request)
         return error;
     if (place.file)
         return FS_EEXIST;
-    return may_write(request->handle)
-               ? backend->create(place.directory, place.name, place.bytes, FS_TYPE_DIRECTORY, NULL, 0, &made)
-               : FS_ENOTCAPABLE;
+    return may_write(request->handle) ? name_create(request->handle, &place, FS_TYPE_DIRECTORY, NULL, 0, &made)
+                                      : FS_ENOTCAPABLE;
 }
 
 static uint32_t directory_remove(const struct request *request)
@@ -410,8 +531,11 @@ static uint32_t directory_remove(const struct request *request)
         return FS_EINVAL;
     if (place.type != FS_TYPE_DIRECTORY)
         return FS_ENOTDIR;
-    return may_write(request->handle) ? backend->remove_directory(place.directory, place.name, place.bytes)
-                                      : FS_ENOTCAPABLE;
+    if (!may_write(request->handle))
+        return FS_ENOTCAPABLE;
+    error = backend->remove_directory(place.directory, place.name, place.bytes);
+    budget_give(request->handle->budget, error ? 0 : BUDGET_NAME_BYTES);
+    return error;
 }
 
 static uint32_t file_unlink(const struct request *request)
@@ -422,7 +546,12 @@ static uint32_t file_unlink(const struct request *request)
         return error ? error : FS_ENOENT;
     if (place.type == FS_TYPE_DIRECTORY)
         return FS_EISDIR;
-    return may_write(request->handle) ? backend->unlink(place.directory, place.name, place.bytes) : FS_ENOTCAPABLE;
+    if (!may_write(request->handle))
+        return FS_ENOTCAPABLE;
+    uint64_t freed = bytes_freed(request->handle, place.file, 1);
+    error = backend->unlink(place.directory, place.name, place.bytes);
+    budget_give(request->handle->budget, error ? 0 : freed + BUDGET_NAME_BYTES);
+    return error;
 }
 
 static uint32_t link_make(const struct request *request)
@@ -441,9 +570,9 @@ static uint32_t link_make(const struct request *request)
         return FS_ENOENT;
     if (paths[1][0] == '/')
         return FS_ENOTCAPABLE; /* nobody here could follow it, and the host, where files go back, should not */
-    return may_write(request->handle) ? backend->create(place.directory, place.name, place.bytes, FS_TYPE_LINK,
-                                                        paths[1], (uint32_t)target, &made)
-                                      : FS_ENOTCAPABLE;
+    return may_write(request->handle)
+               ? name_create(request->handle, &place, FS_TYPE_LINK, paths[1], (uint32_t)target, &made)
+               : FS_ENOTCAPABLE;
 }
 
 static uint32_t link_read(const struct request *request)
@@ -475,7 +604,7 @@ static uint32_t walk_two(const struct request *request, bool follow, struct plac
         return FS_ENOENT;
     if (!may_write(request->handle) || !may_write(other))
         return FS_ENOTCAPABLE;
-    return request->handle->mount == other->mount ? FS_OK : FS_EXDEV;
+    return request->handle->mount == other->mount && request->handle->budget == other->budget ? FS_OK : FS_EXDEV;
 }
 
 static uint32_t file_link(const struct request *request)
@@ -488,11 +617,13 @@ static uint32_t file_link(const struct request *request)
         return FS_EEXIST;
     if (from.type == FS_TYPE_DIRECTORY)
         return FS_EPERM;
-    return to.has_slash ? FS_ENOENT : backend->link(from.file, to.directory, to.name, to.bytes);
+    if (to.has_slash)
+        return FS_ENOENT;
+    error = name_room(request->handle);
+    return name_made(request->handle, error ? error : backend->link(from.file, to.directory, to.name, to.bytes));
 }
 
-/* True when `directory` is `above` or lies below it. */
-/* A damaged disk may have directories in a circle. */
+/* True when `directory` is `above` or lies below it; a damaged disk may have directories in a circle. */
 static bool lies_below(inode directory, inode above)
 {
     inode parent = directory;
@@ -524,7 +655,10 @@ static uint32_t file_rename(const struct request *request)
         return FS_EISDIR;
     if (to.file == from.file)
         return FS_OK; /* two names of one file: POSIX wants nothing to happen */
-    return backend->rename(from.directory, from.name, from.bytes, to.directory, to.name, to.bytes);
+    uint64_t freed = to.file ? bytes_freed(request->handle, to.file, 1) + BUDGET_NAME_BYTES : 0;
+    error = backend->rename(from.directory, from.name, from.bytes, to.directory, to.name, to.bytes);
+    budget_give(request->handle->budget, error ? 0 : freed);
+    return error;
 }
 
 static uint32_t path_stat(const struct request *request)
@@ -553,8 +687,8 @@ static uint32_t changed_size(const struct request *request, uint64_t bytes, bool
     uint32_t error = file_check(request, FS_MAY_WRITE);
     if (error)
         return error == FS_EBADF ? FS_EINVAL : error;
-    return is_allocate ? backend->allocate(request->handle->file, request->words[1], bytes)
-                       : backend->resize(request->handle->file, bytes);
+    return is_allocate ? handle_allocate(request->handle, request->words[1], bytes)
+                       : handle_resize(request->handle, request->handle->file, bytes);
 }
 
 static uint32_t handle_request(const struct request *request, word operation)

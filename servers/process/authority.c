@@ -65,22 +65,40 @@ static const struct {
 };
 
 /* A grant covers a directory and what is below it. */
+static bool is_covered(const char *at, const char *path)
+{
+    size_t length = text_length(at);
+    while (length > 0 && at[length - 1] == '/')
+        length--;
+    size_t same = 0;
+    while (same < length && path[same] == at[same])
+        same++;
+    return same == length && (path[length] == 0 || path[length] == '/');
+}
+
 static uint32_t mode_granted(const struct image_manifest *grant, const char *path)
 {
     uint32_t mode = 0;
     for (uint32_t i = 0; i < grant->fs.count; i++) {
         struct image_path granted = image_list_path(grant, grant->fs, i);
-        const char *at = image_string_text(grant, granted.path);
-        size_t length = text_length(at);
-        while (length > 0 && at[length - 1] == '/')
-            length--;
-        size_t same = 0;
-        while (same < length && path[same] == at[same])
-            same++;
-        if (same == length && (path[length] == 0 || path[length] == '/'))
+        if (is_covered(image_string_text(grant, granted.path), path))
             mode |= granted.mode;
     }
     return mode;
+}
+
+uint32_t authority_quota(const struct authority *authority, const char *path)
+{
+    const struct image_manifest *lists[] = {authority->request, authority->grant};
+    uint32_t quota = 0;
+    for (size_t n = 0; n < sizeof(lists) / sizeof(lists[0]); n++)
+        for (uint32_t i = 0; lists[n] && i < lists[n]->fs.count; i++) {
+            struct image_path granted = image_list_path(lists[n], lists[n]->fs, i);
+            if (granted.quota && (!quota || granted.quota < quota) &&
+                is_covered(image_string_text(lists[n], granted.path), path))
+                quota = granted.quota;
+        }
+    return quota;
 }
 
 static uint32_t mode_of(const struct authority *authority, struct image_path path)

@@ -37,12 +37,14 @@ bool files_grant(const struct process *process, uint32_t n, struct files_grant *
             continue; /* names nothing; the description's compiler refuses it */
         if (system_mount_find(server.system, path, &mount) && n-- == 0) {
             grant_fill(grant, path, mode, mount);
+            grant->quota_kib = authority_quota(&process->authority, path);
             return true;
         }
         for (uint32_t m = 0; m < server.system->mount_count; m++) {
             const char *below = system_text(server.system, system_mount_at(server.system, m)->path);
             if (is_below(below, path) && n-- == 0) {
                 grant_fill(grant, below, mode, m);
+                grant->quota_kib = authority_quota(&process->authority, below);
                 return true;
             }
         }
@@ -71,7 +73,7 @@ uint32_t files_describe(const struct process *process, word badge, word n, word 
         return E_BADF;
     size_t bytes = text_length(grant.rest);
     results[0] = grant.mount;
-    results[1] = grant.access;
+    results[1] = grant.access | (word)grant.quota_kib << 32;
     results[2] = bytes;
     memcpy(&results[3], grant.rest, bytes);
     *count = 3 + (unsigned)((bytes + 7) / 8);

@@ -101,6 +101,8 @@ uint32_t authority_children(const struct authority *authority);
 bool authority_path(const struct authority *authority, uint32_t n, const char **path, uint32_t *mode);
 /* The n-th pattern for the network that is both requested and granted, of that kind; false: no more. */
 bool authority_net(const struct authority *authority, enum process_net kind, uint32_t n, struct net_pattern *pattern);
+/* The least of those that cover the path, in KiB; 0: none does. */
+uint32_t authority_quota(const struct authority *authority, const char *path);
 /* What is requested and not granted, as text for the log; the length, 0 when nothing. */
 size_t authority_missing(const struct authority *authority, char *text, size_t size);
 /* True when `holder` allows everything that `request` asks for. */
@@ -335,7 +337,7 @@ bool service_owns_cap(struct process *process, cptr cap);
 /* A directory that a process finds open: below which mount, as whom. */
 struct files_grant {
     char path[PROCESS_GRANT_PATH]; /* as the program knows it */
-    uint32_t mount, access;
+    uint32_t mount, access, quota_kib;
     const char *rest; /* of the path, below the mount */
 };
 /* The n-th; false: no more. */

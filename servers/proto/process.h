@@ -38,8 +38,9 @@ enum process_operation {
     PROCESS_FILES_OPEN,     /* w0 number of a preopened directory -> w0 cptr of its server's endpoint (call), w1 address
                                of the session's window. EBADF: there is none, ECONNREFUSED: it has no server */
     PROCESS_FILES_GRANT,    /* w0 badge of a client (the server of files asks), w1 number of its preopened directory ->
-                               w0 number of the mount, w1 enum fs_access, w2 bytes of the path below the mount, then the
-                               path. EBADF: none, or not of this server; EINVAL: no such client */
+                               w0 number of the mount, w1 enum fs_access, from bit 32 on its quota in KiB (0: none), w2
+                               bytes of the path below the mount, then the path. EBADF: none, or not of this server;
+                               EINVAL: no such client */
     PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
     PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
     PROCESS_SIGNAL,         /* w0 pid of a child, w1 signal of WASI's numbering: ends it; 0: only asks whether it runs.

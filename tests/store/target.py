@@ -12,6 +12,7 @@ import tempfile
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "ci"))
 import disk
+import qemu
 
 
 def boot(options, archive, image, *expect):
@@ -23,9 +24,10 @@ def boot(options, archive, image, *expect):
 
 
 def refuse(options, image, *expect):
-    """A boot that must end with one clear line and a failing verdict."""
+    """A boot that must end with one clear line and a failing verdict. The host does not look at the disk first, as --disk would."""
     command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--kernel", options.kernel,
-               "--archive", options.again, "--disk", image, "--timeout", "60", "--status", "fail", "--forbid", "all as expected"]
+               "--archive", options.again, "--timeout", "60", "--status", "fail", "--forbid", "all as expected"]
+    command += [f"--qemu={word}" for word in qemu.disk_options(image)]
     for text in expect:
         command += ["--expect", text]
     subprocess.run(command, check=True)
