@@ -169,6 +169,8 @@ def command_line(options, scratch):
         command += ["-s", "-S"]
     if options.disk:
         command += disk_options(options.disk)
+    if options.net:
+        command += net_options(options.net, options.publish)
     return command + boot_options(options, scratch) + options.qemu
 
 
@@ -179,6 +181,21 @@ def disk_options(image):
         options += ["-drive", f"if=none,id={name},format=raw,file={qemu_path(path)}",
                     "-device", f"virtio-blk-pci,drive={name},serial=tessera-{name}"]
     return options
+
+
+def net_options(kind, published):
+    """A virtio network card on QEMU's user network; `isolated` reaches nothing but what is published."""
+    forwards = "".join(f",hostfwd={protocol}:127.0.0.1:{host}-:{guest}" for host, guest, protocol in published)
+    restriction = ",restrict=on" if kind == "isolated" else ""
+    return ["-netdev", f"user,id=net{restriction}{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
+
+
+def parse_publish(text):
+    """HOST:GUEST[/udp] -> (host port, guest port, protocol)"""
+    match = re.fullmatch(r"([0-9]{1,5}):([0-9]{1,5})(?:/(tcp|udp))?", text)
+    if not match or not all(1 <= int(port) <= 65535 for port in match.group(1, 2)):
+        raise argparse.ArgumentTypeError(f"{text}: must be HOST:GUEST, two ports, with /udp behind them if it is not TCP")
+    return int(match[1]), int(match[2]), match[3] or "tcp"
 
 
 def die_with_parent():
@@ -336,6 +353,9 @@ def parser():
     add("--expect", action="append", default=[], metavar="REGEX", help="test: a console line matches; in this order")
     add("--forbid", action="append", default=[], metavar="REGEX", help="test: no console line matches")
     add("--disk", metavar="IMAGE", help="attach a disk of ours: IMAGE and IMAGE-wal ('./tessera disk create' makes them)")
+    add("--net", choices=("user", "isolated"), help="attach a network card; isolated: reaches only what is published")
+    add("--publish", action="append", default=[], type=parse_publish, metavar="HOST:GUEST[/udp]",
+        help="with --net: forward a port of this host's loopback to the guest")
     add("--qemu", action="append", default=[], metavar="OPTION", help="a further QEMU argument; write --qemu=-device")
     return result
 

@@ -24,7 +24,7 @@ MANIFEST_BYTES = MANIFEST_HEAD.size + 13 * 8
 IMAGE_VERSION = 1
 ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL, FLOAT = 1, 2, 4, 8, 16, 32, 64
 PIPES = {"stdin": 128, "stdout": 256, "stderr": 512}
-FRAMED, SYSTEM_DISK, SYSTEM_RANDOM = 1, 2, 4
+FRAMED, SYSTEM_DISK, SYSTEM_RANDOM, SYSTEM_NET = 1, 2, 4, 8
 MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
 MOUNTS = 64
@@ -148,7 +148,7 @@ def pair_of(place, first, second):
     return tuple([item.name() for item in keys[key].list()] if key in keys else [] for key in (first, second))
 
 
-DEVICES = {"disk": ("pci", "blk-virtio", "store")}  # what may be granted, and the programs that it takes
+DEVICES = {"disk": ("pci", "blk-virtio", "store"), "net": ("pci", "net-virtio", "net")}  # what may be granted, and the programs that it takes
 RANDOM_DRIVERS = ("pci", "rng-virtio")  # where some program is granted random numbers
 DRIVERS = {driver for drivers in (*DEVICES.values(), RANDOM_DRIVERS) for driver in drivers}
 # servers/lib/include/tessera/net_pattern.h
@@ -452,6 +452,9 @@ FILE_SERVER = {"name": "fs", "image": "fs", "server": True, "essential": False, 
 STORE = {"name": "store", "image": "store", "server": True, "float": True, "essential": False, "memory": "128M", "prefix": False,
          "grant": {"service": {"serve": ["store"]}, "device": ["disk"], "clock": True}}
 
+NET_SERVER = {"name": "net", "image": "net", "server": True, "essential": False, "memory": "64M", "prefix": False,
+              "grant": {"service": {"serve": ["net"]}, "device": ["net"], "random": True}}
+
 
 class Description:
     def __init__(self, file, arch, host_dir, build_dir=None):
@@ -464,6 +467,7 @@ class Description:
         self.flags = self.console_flags(keys.get("console"))
         self.programs = [Program(place, self) for place in keys["programs"].list()]
         self.mounts = self.read_mounts(keys.get("mounts"))
+        self.add_net_server()
         self.restarts = self.read_restarts(keys.get("restart"))
         self.check(keys["programs"])
 
@@ -496,6 +500,12 @@ class Description:
         if any(mount.server == "store" for mount in mounts):
             self.programs.append(Program(Place(STORE, "the store"), self))
         return mounts
+
+    def add_net_server(self):
+        """Whoever has a network needs the server that has it."""
+        is_there = any("net" in program.grant.service[0] for program in self.programs)
+        if not is_there and any("net" in program.grant.keys for program in self.programs):
+            self.programs.append(Program(Place(NET_SERVER, "the net server"), self))
 
     def find_image(self, place):
         name = place.text()
@@ -553,11 +563,6 @@ class Description:
                     if served[name] != program.name and both_start:
                         program.keys["grant"].fail(f"{kind} \"{name}\" is served by \"{served[name]}\" too")
 
-        if not any("net" in program.grant.service[0] for program in self.programs):
-            for program in self.programs:
-                if "net" in program.grant.keys:
-                    program.grant.keys["net"].fail("cannot be granted: no program serves the service \"net\"")
-
     def started(self, name):
         return any(program.name == name and program.flags & START for program in self.programs)
 
@@ -589,7 +594,8 @@ class Description:
         return {name for program in self.programs for name in program.grant.device}
 
     def device_flags(self):
-        return (SYSTEM_DISK if "disk" in self.devices() else 0) | (SYSTEM_RANDOM if self.has_random() else 0)
+        flags = sum(flag for name, flag in (("disk", SYSTEM_DISK), ("net", SYSTEM_NET)) if name in self.devices())
+        return flags | (SYSTEM_RANDOM if self.has_random() else 0)
 
     def has_random(self):
         return any(program.grant.bits & PERMISSION_BITS["random"] for program in self.programs)

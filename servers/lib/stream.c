@@ -108,6 +108,18 @@ uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes)
     return bytes;
 }
 
+/* Of `readable` bytes so many have been read. */
+static inline void take(struct stream *stream, uint32_t bytes, uint32_t readable, bool *signal)
+{
+    stream->tail += bytes;
+    atomic_store_explicit(&stream->own->tail, stream->tail, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    /* A writer is woken when half of the ring is free, not for every byte. */
+    if (readable - bytes <= stream->ring_bytes / 2 &&
+        is_asked(stream, &stream->peer->space_ask, &stream->space_answered))
+        *signal = true;
+}
+
 uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *signal)
 {
     uint32_t readable = stream_readable(stream);
@@ -116,14 +128,22 @@ uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *
     if (bytes == 0)
         return 0;
     copy_out(stream, buffer, bytes);
-    stream->tail += bytes;
-    atomic_store_explicit(&stream->own->tail, stream->tail, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
-    /* A writer is woken when half of the ring is free, not for every byte. */
-    if (readable - bytes <= stream->ring_bytes / 2 &&
-        is_asked(stream, &stream->peer->space_ask, &stream->space_answered))
-        *signal = true;
+    take(stream, bytes, readable, signal);
     return bytes;
+}
+
+const void *stream_span(struct stream *stream, uint32_t *bytes)
+{
+    uint32_t at = stream->tail & (stream->ring_bytes - 1), readable = stream_readable(stream);
+    *bytes = readable < stream->ring_bytes - at ? readable : stream->ring_bytes - at;
+    return stream->in + at;
+}
+
+void stream_skip(struct stream *stream, uint32_t bytes, bool *signal)
+{
+    uint32_t readable = stream_readable(stream);
+    if (bytes > 0 && bytes <= readable)
+        take(stream, bytes, readable, signal);
 }
 
 uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal)

@@ -196,6 +196,12 @@ const char *virtio_queue_open(struct virtio *virtio, uint16_t number, struct vir
     return NULL;
 }
 
+void virtio_watch_configuration(const struct virtio *virtio)
+{
+    if (virtio->has_msix)
+        write_16(virtio->common, MSIX_CONFIG, 0);
+}
+
 void virtio_run(struct virtio *virtio)
 {
     virtio->common[DEVICE_STATUS] = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;

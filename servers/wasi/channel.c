@@ -56,12 +56,16 @@ uint32_t WASI(sock_accept)(uint32_t listener, uint32_t flags, uint32_t accepted)
     uint32_t fd = 0;
     if (!descriptor)
         return EBADF;
-    if (descriptor->kind != FD_LISTENER)
+    if (descriptor->kind != FD_LISTENER && descriptor->kind != FD_SOCKET)
         return descriptor->kind == FD_STREAM ? EINVAL : ENOTSOCK;
     if (flags & ~(uint32_t)FDFLAG_NONBLOCK)
         return EINVAL;
     if (!in_memory(accepted, 4))
         return EFAULT;
+    if (descriptor->kind == FD_SOCKET) {
+        uint32_t error = socket_accept(listener, flags, &fd);
+        return fd_store(error, fd, accepted);
+    }
     for (;;) {
         struct message m = {0, {descriptor->listener}};
         uint32_t error = process_call(PROCESS_ACCEPT, &m, 1);
@@ -86,7 +90,7 @@ static uint32_t stream_check(uint32_t fd, struct descriptor **descriptor)
         return EBADF;
     if ((*descriptor)->kind == FD_LISTENER)
         return ENOTCONN;
-    return (*descriptor)->kind == FD_STREAM ? ESUCCESS : ENOTSOCK;
+    return (*descriptor)->kind == FD_STREAM || (*descriptor)->kind == FD_SOCKET ? ESUCCESS : ENOTSOCK;
 }
 
 #define RECV_PEEK      1u
@@ -105,7 +109,9 @@ uint32_t WASI(sock_recv)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t fl
         return flags & RECV_WAITALL ? ENOTSUP : EINVAL;
     if (!in_memory(done, 4) || !in_memory(out_flags, 2))
         return EFAULT;
-    if (total > 0)
+    if (descriptor->kind == FD_SOCKET)
+        error = socket_read(fd, iovs, count, flags & RECV_PEEK, &moved);
+    else if (total > 0)
         error = stream_transfer_in(descriptor, iovs, count, flags & RECV_PEEK, &moved);
     if (error)
         return error;
@@ -125,7 +131,8 @@ uint32_t WASI(sock_send)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t fl
         return EINVAL;
     if (!in_memory(done, 4))
         return EFAULT;
-    error = stream_transfer_out(descriptor, iovs, count, &moved);
+    error = descriptor->kind == FD_SOCKET ? socket_write(fd, iovs, count, total, &moved)
+                                          : stream_transfer_out(descriptor, iovs, count, &moved);
     if (error)
         return error;
     memcpy(at(done), &moved, sizeof(moved));
@@ -140,6 +147,8 @@ uint32_t WASI(sock_shutdown)(uint32_t fd, uint32_t how)
         return error;
     if (how == 0 || (how & ~(SHUTDOWN_READ | SHUTDOWN_WRITE)))
         return EINVAL;
+    if (descriptor->kind != FD_STREAM)
+        return ENOTCONN;
     stream_close(&descriptor->ends,
                  (how & SHUTDOWN_READ ? STREAM_CLOSED_READ : 0) | (how & SHUTDOWN_WRITE ? STREAM_CLOSED_WRITE : 0));
     stream_signal(descriptor);

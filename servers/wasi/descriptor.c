@@ -109,15 +109,22 @@ void descriptors_init(void)
     preopens_init();
 }
 
+void descriptor_stream_drop(struct descriptor *descriptor)
+{
+    struct message m = {0, {descriptor->session, descriptor->ends.index}};
+    stream_close(&descriptor->ends, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
+    stream_signal(descriptor);
+    session_forget(descriptor->session, descriptor->ends.index);
+    (void)process_call(PROCESS_STREAM_CLOSE, &m, 2);
+}
+
 void descriptor_close(uint32_t fd)
 {
     struct descriptor *descriptor = descriptor_at(fd);
-    if (descriptor->kind == FD_STREAM) {
-        struct message m = {0, {descriptor->session, descriptor->ends.index}};
-        stream_close(&descriptor->ends, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
-        stream_signal(descriptor);
-        session_forget(descriptor->session, descriptor->ends.index);
-        (void)process_call(PROCESS_STREAM_CLOSE, &m, 2);
+    if (has_stream(descriptor)) {
+        descriptor_stream_drop(descriptor);
+    } else if (descriptor->kind == FD_SOCKET) {
+        socket_close(descriptor);
     } else if (descriptor->kind == FD_LISTENER) {
         struct message m = {0, {descriptor->listener}};
         (void)process_call(PROCESS_UNLISTEN, &m, 1);
@@ -141,7 +148,7 @@ uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
         return EBADF;
     if (from == to)
         return ESUCCESS;
-    bool is_stream = descriptor_at(from)->kind == FD_STREAM;
+    bool is_stream = has_stream(descriptor_at(from));
     if (is_stream && to >= DESCRIPTORS_STREAM)
         return EMFILE;
     descriptor_close(to);
@@ -164,6 +171,8 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
         return (enum filetype)descriptor->node.type;
     case FD_FILE:
         return FILETYPE_REGULAR;
+    case FD_SOCKET:
+        return descriptor->socket.kind == NET_KIND_UDP ? FILETYPE_DATAGRAM : FILETYPE_SOCKET;
     case FD_STREAM:
     case FD_LISTENER:
         return FILETYPE_SOCKET;

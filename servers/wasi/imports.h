@@ -75,4 +75,25 @@ uint32_t TESSERA(service_recv)(uint32_t handle, uint32_t operation, uint32_t cli
                                uint32_t length);
 uint32_t TESSERA(service_reply)(uint32_t handle, uint32_t status, uint32_t buffer, uint32_t length);
 
+uint32_t WASIX(sock_status)(uint32_t fd, uint32_t status);
+uint32_t WASIX(sock_addr_local)(uint32_t fd, uint32_t address);
+uint32_t WASIX(sock_addr_peer)(uint32_t fd, uint32_t address);
+uint32_t WASIX(sock_open)(uint32_t family, uint32_t type, uint32_t protocol, uint32_t to);
+uint32_t WASIX(sock_set_opt_flag)(uint32_t fd, uint32_t number, uint32_t flag);
+uint32_t WASIX(sock_get_opt_flag)(uint32_t fd, uint32_t number, uint32_t flag);
+uint32_t WASIX(sock_set_opt_time)(uint32_t fd, uint32_t number, uint32_t time);
+uint32_t WASIX(sock_get_opt_time)(uint32_t fd, uint32_t number, uint32_t time);
+uint32_t WASIX(sock_set_opt_size)(uint32_t fd, uint32_t number, uint64_t size);
+uint32_t WASIX(sock_get_opt_size)(uint32_t fd, uint32_t number, uint32_t size);
+uint32_t WASIX(sock_bind)(uint32_t fd, uint32_t address);
+uint32_t WASIX(sock_listen)(uint32_t fd, uint32_t backlog);
+uint32_t WASIX(sock_accept_v2)(uint32_t fd, uint32_t flags, uint32_t to, uint32_t peer);
+uint32_t WASIX(sock_connect)(uint32_t fd, uint32_t address);
+uint32_t WASIX(sock_recv_from)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t flags, uint32_t done,
+                               uint32_t out_flags, uint32_t peer);
+uint32_t WASIX(sock_send_to)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t flags, uint32_t address,
+                             uint32_t done);
+uint32_t WASIX(resolve)(uint32_t host, uint32_t length, uint32_t port, uint32_t addresses, uint32_t room,
+                        uint32_t count);
+
 #endif

@@ -44,6 +44,8 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
             return EAGAIN;
         stream_wait(descriptor, false);
     }
+    if (stream_readable(stream) == 0 && !(stream->closed & STREAM_CLOSED_READ))
+        return socket_end_error(descriptor);
     for (uint32_t i = 0; i < count; i++) {
         struct vector vector = vector_at(iovs, i);
         if (!in_memory(vector.address, vector.length)) /* an earlier vector may have overwritten this one */
@@ -203,6 +205,9 @@ uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done
         moved = file_read(descriptor, descriptor->file.offset, iovs, count);
         descriptor->file.offset += moved;
         break;
+    case FD_SOCKET:
+        error = socket_read(fd, iovs, count, false, &moved);
+        break;
     case FD_STREAM:
         if (total > 0)
             error = stream_transfer_in(descriptor, iovs, count, false, &moved);
@@ -237,6 +242,9 @@ uint32_t WASI(fd_write)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t don
         break;
     case FD_NULL:
         moved = total;
+        break;
+    case FD_SOCKET:
+        error = socket_write(fd, iovs, count, total, &moved);
         break;
     case FD_STREAM:
         error = stream_transfer_out(descriptor, iovs, count, &moved);

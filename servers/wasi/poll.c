@@ -106,6 +106,14 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
     switch ((enum descriptor_kind)descriptor->kind) {
     case FD_STREAM:
         return stream_is_ready(descriptor, is_write, event);
+    case FD_SOCKET: {
+        bool is_hung = false;
+        bool is_ready = socket_is_ready(subscription->fd, is_write, &event->bytes, &is_hung);
+        if (descriptor->kind == FD_STREAM) /* connecting has just ended */
+            return stream_is_ready(descriptor, is_write, event);
+        event->flags = is_hung ? EVENT_HANGUP : 0;
+        return is_ready;
+    }
     case FD_LISTENER:
         return !is_write && listener_is_ready(descriptor, event);
     case FD_TERMINAL: {
@@ -171,7 +179,7 @@ static void look(struct poll *poll, bool only_signalled)
         subscription_get(poll, i, &subscription);
         struct event event = {.userdata = subscription.userdata, .type = subscription.tag};
         struct descriptor *descriptor = subscription.tag == TAG_CLOCK ? NULL : descriptor_get(subscription.fd);
-        if (only_signalled && descriptor && descriptor->kind == FD_STREAM && !descriptor->is_ready)
+        if (only_signalled && descriptor && has_stream(descriptor) && !descriptor->is_ready)
             continue;
         if (subscription.tag == TAG_CLOCK ? is_due(poll, &subscription, &event)
                                           : descriptor_is_ready(&subscription, &event))
@@ -187,10 +195,12 @@ static bool ask(const struct poll *poll, bool only_signalled)
         struct subscription subscription;
         subscription_get(poll, i, &subscription);
         struct descriptor *descriptor = subscription.tag == TAG_CLOCK ? NULL : descriptor_get(subscription.fd);
-        if (!descriptor || descriptor->kind != FD_STREAM || (only_signalled && !descriptor->is_ready))
+        if (!descriptor || !has_stream(descriptor) || (only_signalled && !descriptor->is_ready))
             continue;
         descriptor->is_ready = false;
-        if (subscription.tag == TAG_WRITE ? stream_ask_space(&descriptor->ends) : stream_ask_data(&descriptor->ends))
+        /* The end of connecting comes as data. */
+        bool wants_space = subscription.tag == TAG_WRITE && descriptor->socket.state != SOCKET_CONNECTING;
+        if (wants_space ? stream_ask_space(&descriptor->ends) : stream_ask_data(&descriptor->ends))
             descriptor->is_ready = is_ready = true;
     }
     return is_ready;

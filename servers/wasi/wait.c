@@ -12,8 +12,8 @@
 static struct session {
     struct session_control *control;
     uint8_t side;
-    uint8_t streams;                      /* open here */
-    uint8_t descriptors[SESSION_STREAMS]; /* of each stream, + 1 */
+    uint8_t streams;                       /* open here */
+    uint16_t descriptors[SESSION_STREAMS]; /* of each stream, + 1 */
 } sessions[SESSIONS];
 
 static bool has_timer;
@@ -24,7 +24,7 @@ void session_note(uint16_t number, uint32_t stream, struct session_control *cont
     session->control = control;
     session->side = (uint8_t)side;
     session->streams++;
-    session->descriptors[stream] = (uint8_t)(fd + 1);
+    session->descriptors[stream] = (uint16_t)(fd + 1);
 }
 
 void session_forget(uint16_t number, uint32_t stream)
@@ -37,7 +37,7 @@ void session_forget(uint16_t number, uint32_t stream)
 
 void session_rename(uint16_t number, uint32_t stream, uint32_t fd)
 {
-    sessions[number].descriptors[stream] = (uint8_t)(fd + 1);
+    sessions[number].descriptors[stream] = (uint16_t)(fd + 1);
 }
 
 static void session_drain(struct session *session)

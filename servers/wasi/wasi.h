@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "aot/runtime/runtime.h"
+#include "proto/net.h"
 #include "proto/process.h"
 #include "proto/start.h"
 #include "tessera/clock.h"
@@ -21,26 +22,36 @@
 enum {
     ESUCCESS = 0,
     E2BIG = 1,
+    EAFNOSUPPORT = 5,
     EAGAIN = 6,
+    EALREADY = 7,
     EBADF = 8,
     ECHILD = 12,
     ECONNABORTED = 13,
     ECONNREFUSED = 14,
+    ECONNRESET = 15,
+    EDESTADDRREQ = 17,
     EFAULT = 21,
+    EINPROGRESS = 26,
     EINVAL = 28,
     EIO = 29,
+    EISCONN = 30,
     EISDIR = 31,
     EMFILE = 33,
     EMSGSIZE = 35,
     ENAMETOOLONG = 37,
+    ENETDOWN = 38,
     ENOENT = 44,
     ENOMEM = 48,
+    ENOPROTOOPT = 50,
     ENOSYS = 52,
     ENOTCONN = 53,
     ENOTDIR = 54,
     ENOTSOCK = 57,
     ENOTSUP = 58,
     EPIPE = 64,
+    EPROTONOSUPPORT = 66,
+    EPROTOTYPE = 67,
     EROFS = 69,
     ESPIPE = 70,
     EXDEV = 75,
@@ -51,9 +62,9 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS        128   /* that every program has room for */
-#define DESCRIPTORS_MAX    16384 /* with memory that it pays for when it has so many */
-#define DESCRIPTORS_STREAM 255   /* numbers of streams are below */
+#define DESCRIPTORS        128             /* that every program has room for */
+#define DESCRIPTORS_MAX    16384           /* with memory that it pays for when it has so many */
+#define DESCRIPTORS_STREAM DESCRIPTORS_MAX /* numbers of streams are below */
 #define SESSIONS           128
 
 /* WASI snapshot-01, types fdflags and rights. */
@@ -107,11 +118,36 @@ enum filetype {
     FILETYPE_CHARACTER = 2,
     FILETYPE_DIRECTORY = 3,
     FILETYPE_REGULAR = 4,
+    FILETYPE_DATAGRAM = 5,
     FILETYPE_SOCKET = 6
 };
 
-/* NODE: a file or directory of a server of files; FILE: bytes of the archive in a window. */
-enum descriptor_kind { FD_FREE = 0, FD_CONSOLE, FD_NULL, FD_FILE, FD_STREAM, FD_LISTENER, FD_NODE, FD_TERMINAL };
+/* NODE: a file or directory of a server of files; FILE: bytes of the archive in a window; SOCKET: one that is no
+ * connection (yet). */
+enum descriptor_kind {
+    FD_FREE = 0,
+    FD_CONSOLE,
+    FD_NULL,
+    FD_FILE,
+    FD_STREAM,
+    FD_LISTENER,
+    FD_NODE,
+    FD_TERMINAL,
+    FD_SOCKET
+};
+
+/* What of the net server a descriptor is. Those from LISTENING on have a stream. */
+enum socket_state {
+    SOCKET_NONE = 0, /* nothing */
+    SOCKET_FRESH,    /* nobody but us knows of it */
+    SOCKET_BOUND,
+    SOCKET_FAILED, /* it was a listener */
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_REFUSED, /* connecting has failed */
+    SOCKET_CONNECTED,
+    SOCKET_DATAGRAM
+};
 
 struct descriptor {
     uint8_t kind;   /* enum descriptor_kind */
@@ -122,6 +158,16 @@ struct descriptor {
     uint16_t session;
     uint32_t signal_cap;
     uint64_t rights; /* what fd_fdstat_set_rights left */
+    struct {
+        uint8_t state; /* enum socket_state */
+        uint8_t kind;  /* enum net_kind */
+        uint8_t family;
+        bool only_6, is_connected;
+        uint16_t error; /* SO_ERROR */
+        uint32_t backlog;
+        uint64_t number; /* the net server's */
+        struct net_address own;
+    } socket;
     union {
         struct {
             const uint8_t *bytes;
@@ -183,6 +229,8 @@ uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
 void descriptor_open_stream(uint32_t fd, const struct process_stream *stream);
 void descriptor_close(uint32_t fd);
+/* Lets go of its stream only. */
+void descriptor_stream_drop(struct descriptor *descriptor);
 uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd);
 
 /* wait.c: blocking. */
@@ -195,6 +243,21 @@ void session_forget(uint16_t session, uint32_t stream);
 void session_rename(uint16_t session, uint32_t stream, uint32_t fd);
 /* Blocks until the stream has data, its end, or (`space`) room. */
 void stream_wait(struct descriptor *descriptor, bool space);
+
+/* socket.c: of FD_SOCKET, and of what it has become. */
+bool socket_has_stream(const struct descriptor *descriptor);
+void socket_close(const struct descriptor *descriptor);
+uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted);
+uint32_t socket_read(uint32_t fd, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
+uint32_t socket_write(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t total, uint32_t *done);
+bool socket_is_ready(uint32_t fd, bool is_write, uint64_t *bytes, bool *is_hung);
+/* ECONNRESET when the end of a stream is not the peer's close. */
+uint32_t socket_end_error(const struct descriptor *descriptor);
+/* True of whatever has a stream of its own: signals are about it. */
+static inline bool has_stream(const struct descriptor *descriptor)
+{
+    return descriptor->kind == FD_STREAM || (descriptor->kind == FD_SOCKET && socket_has_stream(descriptor));
+}
 
 /* files.c: what servers of files have. */
 void preopens_init(void);

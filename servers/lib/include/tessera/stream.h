@@ -46,6 +46,9 @@ uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *
 uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal);
 /* The same without taking the bytes away. */
 uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes);
+/* What is readable in one piece, where it lies: the peer may still change it. Then takes so much of it away. */
+const void *stream_span(struct stream *stream, uint32_t *bytes);
+void stream_skip(struct stream *stream, uint32_t bytes, bool *signal);
 
 /* Asks the peer for a signal, then looks again: true when there is already something to do, so do not wait. */
 bool stream_ask_data(struct stream *stream);

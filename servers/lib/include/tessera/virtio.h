@@ -19,7 +19,7 @@
 #define VIRTIO_FEATURE_INDIRECT (1ul << 28)
 #define VIRTIO_FEATURE_VERSION  (1ul << 32)
 
-#define VIRTIO_QUEUE_MAX 64u
+#define VIRTIO_QUEUE_MAX 128u
 #define VIRTQ_NEXT       1u
 #define VIRTQ_WRITE      2u /* the device writes it */
 #define VIRTQ_INDIRECT   4u
@@ -68,6 +68,8 @@ const char *virtio_negotiate(struct virtio *virtio, uint64_t wanted, uint64_t *a
 /* `memory` is zeroed. The queue uses interrupt vector 0. */
 const char *virtio_queue_open(struct virtio *virtio, uint16_t number, struct virtq *queue, struct virtq_memory *memory,
                               uint64_t physical);
+/* The interrupt comes, too, when the device's own configuration changes. After the queues. */
+void virtio_watch_configuration(const struct virtio *virtio);
 void virtio_run(struct virtio *virtio);
 
 /* Reads and so clears the wired interrupt's cause; nothing to do with MSI-X. */

@@ -1,4 +1,4 @@
-/* The string functions that SQLite calls and servers/lib does not have: as ISO C says, one byte at a time. */
+/* The string functions that SQLite and lwIP call and servers/lib does not have: as ISO C says, one byte at a time. */
 #include "string.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* What SQLite needs of a C library: these functions, and headers without anything in them. See strings.c. */
-#ifndef STORE_LIBC_STRING_H
-#define STORE_LIBC_STRING_H
+/* What SQLite and lwIP need of a C library: these functions, and headers without anything in them. See strings.c. */
+#ifndef LIB_LIBC_STRING_H
+#define LIB_LIBC_STRING_H
 
 #include <stddef.h>
 

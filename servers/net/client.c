@@ -1,0 +1,226 @@
+/* Clients: what they may, which names they know addresses by, and the sessions that carry their streams. */
+#include "net.h"
+#include "lwip/ip.h"
+#include "tessera/heap.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+static struct client clients[CLIENTS];
+
+static struct session {
+    struct session_control *control; /* NULL: no stream of it is open here */
+    uint8_t side;
+    bool wants_signal;
+    cptr signal;
+    uint32_t streams;
+    struct socket *sockets[SESSION_STREAMS];
+} sessions[SESSIONS];
+
+/* ---- what a client may --------------------------------------------------------------------------------------- */
+
+static bool grant_fetch(struct client *client, uint32_t n)
+{
+    struct message m = {0, {client->badge, n}};
+    if (net_ask(&m, PROCESS_NET_GRANT, 2) || m.words[0] >= PROCESS_NET_COUNT || m.words[1] >= NET_PATTERN_MAX)
+        return false;
+    struct grant *grant = heap_take(sizeof(*grant));
+    if (!grant)
+        return false;
+    grant->kind = (enum process_net)m.words[0];
+    message_get(&m, 2, grant->text, m.words[1]);
+    if (grant->kind != PROCESS_NET_RESOLVE && !net_pattern_parse(grant->text, &grant->pattern)) {
+        heap_return(grant, sizeof(*grant));
+        return false;
+    }
+    client->grants[client->grant_count++] = grant;
+    return true;
+}
+
+static void client_close(struct client *client)
+{
+    sockets_close_all(client);
+    for (uint32_t i = 0; i < client->grant_count; i++)
+        heap_return(client->grants[i], sizeof(*client->grants[i]));
+    for (uint32_t i = 0; i < CLIENT_NAMES; i++)
+        if (client->names[i].name)
+            heap_return(client->names[i].name, NET_NAME_MAX + 1);
+    *client = (struct client){0};
+}
+
+/* How we learn that it is there: the process server knows its badge. */
+static bool is_alive(uint64_t badge)
+{
+    struct message m = {0, {badge}};
+    return net_ask(&m, PROCESS_SERVICE_WINDOW, 1) == NET_OK;
+}
+
+struct client *client_get(uint64_t badge)
+{
+    struct client *unused = NULL;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        if (clients[i].badge == badge)
+            return &clients[i];
+        if (!clients[i].badge && !unused)
+            unused = &clients[i];
+    }
+    if (!unused || !is_alive(badge))
+        return NULL;
+    *unused = (struct client){.badge = badge};
+    for (uint32_t n = 0; n < CLIENT_GRANTS && grant_fetch(unused, n); n++)
+        ;
+    return unused;
+}
+
+void clients_check(void)
+{
+    for (uint32_t i = 0; i < CLIENTS; i++)
+        if (clients[i].badge && !is_alive(clients[i].badge))
+            client_close(&clients[i]);
+}
+
+static bool is_granted(const struct client *client, enum process_net kind, enum net_kind protocol, const char *host,
+                       uint16_t port)
+{
+    uint32_t length = (uint32_t)text_length(host);
+    enum net_protocol named = protocol == NET_KIND_TCP ? NET_TCP : NET_UDP;
+    for (uint32_t i = 0; i < client->grant_count; i++)
+        if (client->grants[i]->kind == kind &&
+            net_pattern_matches(&client->grants[i]->pattern, named, host, length, port))
+            return true;
+    return false;
+}
+
+static void refuse(const struct client *client, enum process_net kind, const char *text)
+{
+    size_t length = text_length(text);
+    struct message m = {0, {client->badge, kind, length}};
+    message_put(&m, 3, text, length);
+    (void)net_ask(&m, PROCESS_NET_REFUSED, 3 + message_words(length));
+}
+
+bool client_may(struct client *client, enum process_net kind, enum net_kind protocol, const ip_addr_t *address,
+                uint16_t port)
+{
+    char host[IPADDR_STRLEN_MAX], text[NET_PATTERN_MAX];
+    (void)ipaddr_ntoa_r(address, host, sizeof(host));
+    if (is_granted(client, kind, protocol, host, port))
+        return true;
+    for (uint32_t i = 0; kind == PROCESS_NET_CONNECT && i < CLIENT_NAMES; i++)
+        if (client->names[i].name && ip_addr_cmp(&client->names[i].address, address) &&
+            is_granted(client, kind, protocol, client->names[i].name, port))
+            return true;
+    (void)text_format(text, sizeof(text), IP_IS_V6(address) ? "%s:[%s]:%u" : "%s:%s:%u",
+                      protocol == NET_KIND_TCP ? "tcp" : "udp", host, port);
+    refuse(client, kind, text);
+    return false;
+}
+
+bool client_may_resolve(struct client *client, const char *name, uint32_t length)
+{
+    char text[NET_NAME_MAX + 1];
+    for (uint32_t i = 0; i < client->grant_count; i++)
+        if (client->grants[i]->kind == PROCESS_NET_RESOLVE)
+            return true;
+    (void)text_format(text, sizeof(text), "%.*s", (int)length, name);
+    refuse(client, PROCESS_NET_RESOLVE, text);
+    return false;
+}
+
+void client_name_note(struct client *client, const char *name, const ip_addr_t *address)
+{
+    for (uint32_t i = 0; i < CLIENT_NAMES; i++)
+        if (client->names[i].name && ip_addr_cmp(&client->names[i].address, address) &&
+            text_equal(client->names[i].name, name))
+            return;
+    uint32_t at = client->next_name++ % CLIENT_NAMES;
+    if (!client->names[at].name && !(client->names[at].name = heap_take(NET_NAME_MAX + 1)))
+        return;
+    (void)text_format(client->names[at].name, NET_NAME_MAX + 1, "%s", name);
+    client->names[at].address = *address;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------- */
+
+uint32_t socket_stream_open(struct socket *socket, struct process_stream *description)
+{
+    struct process_stream both[2];
+    struct message m = {0, {socket->client->badge}};
+    uint32_t error = net_ask(&m, PROCESS_STREAM_MAKE, 1);
+    if (error)
+        return error;
+    message_get(&m, 0, both, sizeof(both));
+    const struct process_stream *own = &both[0];
+    struct session *session = &sessions[own->session];
+    session->control = (struct session_control *)own->session_address;
+    session->side = own->side_generation & 1;
+    session->signal = (cptr)own->signal_cap;
+    session->streams++;
+    session->sockets[own->stream] = socket;
+    stream_open(&socket->stream, session->control, (uint32_t)own->stream, session->side, (void *)own->ring_address,
+                (uint32_t)own->ring_bytes);
+    socket->session = (uint16_t)own->session;
+    socket->has_stream = true;
+    *description = both[1];
+    return NET_OK;
+}
+
+void socket_signal(const struct socket *socket)
+{
+    sessions[socket->session].wants_signal = true;
+}
+
+void socket_stream_close(struct socket *socket, uint32_t how)
+{
+    struct session *session = &sessions[socket->session];
+    uint32_t index = socket->stream.index;
+    if (!socket->has_stream)
+        return;
+    stream_close(&socket->stream, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | how);
+    /* The session may be gone with its last stream. */
+    notification_signal(session->signal);
+    socket->has_stream = false;
+    session->sockets[index] = NULL;
+    if (--session->streams == 0)
+        *session = (struct session){0};
+    struct message m = {0, {socket->session, index}};
+    (void)net_ask(&m, PROCESS_STREAM_CLOSE, 2);
+}
+
+static void session_drain(struct session *session)
+{
+    uint64_t words[SESSION_READY_WORDS];
+    session_take_ready(&session->control->ready[session->side], words);
+    for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
+        for (uint64_t bits = words[first / 64]; bits && session->control; bits &= bits - 1) {
+            uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
+            if (stream < SESSION_STREAMS && session->sockets[stream])
+                socket_advance(session->sockets[stream]);
+        }
+}
+
+/* Several sessions may share a bit. */
+void sessions_drain(uint64_t signals)
+{
+    uint64_t bits = signals >> PROCESS_SIGNAL_SESSIONS & ((1ul << PROCESS_SIGNAL_SERVER_SESSIONS) - 1);
+    for (; bits; bits &= bits - 1)
+        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < SESSIONS; i += PROCESS_SIGNAL_SERVER_SESSIONS)
+            if (sessions[i].control)
+                session_drain(&sessions[i]);
+}
+
+void sessions_look_at_all(void)
+{
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        for (uint32_t stream = 0; sessions[i].control && stream < SESSION_STREAMS; stream++)
+            if (sessions[i].sockets[stream])
+                socket_advance(sessions[i].sockets[stream]);
+}
+
+void sessions_settle(void)
+{
+    for (uint32_t i = 0; i < SESSIONS; i++) {
+        if (sessions[i].control && sessions[i].wants_signal)
+            notification_signal(sessions[i].signal);
+        sessions[i].wants_signal = false;
+    }
+}

@@ -1,0 +1,421 @@
+/* TCP: connections and listeners.
+ *
+ * The window that TCP offers is never larger than what the ring to the client has room for (`held` counts what lies
+ * there), so received data goes into the ring at once and lwIP keeps none of it. From the client's ring data goes into
+ * TCP as its queue has room. In lwIP's callbacks nothing is closed: what follows from them is done by
+ * connection_advance when the round ends.
+ */
+#include "net.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+#include "tessera/text.h"
+
+_Static_assert(TCP_WND + sizeof(struct net_result) <= STREAM_RING_BYTES, "what the window allows fits the ring");
+
+static void callbacks_set(struct socket *socket);
+
+/* ---- receiving ----------------------------------------------------------------------------------------------- */
+
+/* Bytes in the ring that the client has not read; 0 when it reads no more. */
+static uint32_t unread(struct socket *socket)
+{
+    return stream_is_refused(&socket->stream) ? 0 : socket->stream.ring_bytes - stream_writable(&socket->stream);
+}
+
+/* What the client has read since may come again. */
+static void window_follow(struct socket *socket)
+{
+    for (uint32_t round = 0; round < 2; round++) {
+        uint32_t kept = unread(socket), read = socket->held > kept ? socket->held - kept : 0;
+        if (read > 0) {
+            socket->held -= read;
+            tcp_recved(socket->tcp, (u16_t)read);
+        }
+        if (socket->held <= TCP_WND / 2)
+            return;
+        (void)stream_ask_space(&socket->stream); /* and look again */
+    }
+}
+
+static void end_received(struct socket *socket)
+{
+    socket->peer_has_ended = true;
+    if (!socket->has_stream)
+        return;
+    stream_close(&socket->stream, STREAM_CLOSED_WRITE);
+    socket_signal(socket);
+}
+
+static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf, err_t error)
+{
+    struct socket *socket = argument;
+    bool signal = false;
+    (void)error;
+    if (socket->state == SOCKET_PENDING && pbuf)
+        return ERR_MEM; /* lwIP keeps it until somebody accepts */
+    if (!pbuf) {
+        end_received(socket);
+        return ERR_OK;
+    }
+    if (stream_is_refused(&socket->stream)) { /* the client reads no more */
+        tcp_recved(pcb, pbuf->tot_len);
+        socket_queue(socket);
+    } else {
+        for (const struct pbuf *part = pbuf; part; part = part->next)
+            if (stream_write(&socket->stream, part->payload, part->len, &signal) < part->len)
+                socket_queue(socket); /* it has broken the ring: advancing finds that out */
+        socket->held += pbuf->tot_len;
+        window_follow(socket);
+    }
+    if (signal)
+        socket_signal(socket);
+    pbuf_free(pbuf);
+    return ERR_OK;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------- */
+
+/* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
+static bool data_send(struct socket *socket)
+{
+    bool signal = false, is_empty = false;
+    for (;;) {
+        uint32_t bytes, room = tcp_sndbuf(socket->tcp);
+        const void *data = stream_span(&socket->stream, &bytes);
+        if (bytes == 0) {
+            is_empty = stream_at_end(&socket->stream) || !stream_ask_data(&socket->stream);
+            if (is_empty)
+                break;
+            continue;
+        }
+        bytes = bytes < room ? bytes : room;
+        if (bytes == 0 || tcp_write(socket->tcp, data, (u16_t)bytes, TCP_WRITE_FLAG_COPY) != ERR_OK)
+            break; /* on_sent or on_poll comes back to it */
+        stream_skip(&socket->stream, bytes, &signal);
+    }
+    if (signal)
+        socket_signal(socket);
+    (void)tcp_output(socket->tcp);
+    return is_empty;
+}
+
+static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t bytes)
+{
+    (void)pcb;
+    (void)bytes;
+    socket_queue(argument);
+    return ERR_OK;
+}
+
+/* Where memory was short, nothing else may come. */
+static err_t on_poll(void *argument, struct tcp_pcb *pcb)
+{
+    (void)pcb;
+    socket_queue(argument);
+    return ERR_OK;
+}
+
+/* ---- connecting ---------------------------------------------------------------------------------------------- */
+
+static void result_tell(struct socket *socket, uint32_t error)
+{
+    struct net_result result = {error};
+    bool signal = false;
+    (void)stream_write(&socket->stream, &result, sizeof(result), &signal);
+    if (signal)
+        socket_signal(socket);
+}
+
+static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error)
+{
+    struct socket *socket = argument;
+    (void)pcb;
+    (void)error; /* always good: a failure is on_failed's */
+    socket->state = SOCKET_CONNECTED;
+    result_tell(socket, NET_OK);
+    socket_queue(socket);
+    return ERR_OK;
+}
+
+static void pending_remove(struct socket *socket)
+{
+    struct socket **at = &socket->listener->pending;
+    while (*at && *at != socket)
+        at = &(*at)->next_pending;
+    if (*at)
+        *at = socket->next_pending;
+    socket->listener->pending_count--;
+}
+
+/* lwIP has given the connection up, and freed its control block. */
+static void on_failed(void *argument, err_t error)
+{
+    struct socket *socket = argument;
+    if (!socket)
+        return;
+    socket->tcp = NULL;
+    if (socket->state == SOCKET_PENDING) {
+        pending_remove(socket);
+        socket_free(socket);
+        return;
+    }
+    uint32_t how = STREAM_CLOSED_READ | STREAM_CLOSED_WRITE;
+    if (socket->state == SOCKET_CONNECTING)
+        result_tell(socket, error == ERR_RST ? NET_ECONNREFUSED : NET_ETIMEDOUT);
+    else
+        how |= STREAM_CLOSED_RESET;
+    stream_close(&socket->stream, how);
+    socket_signal(socket);
+    socket_queue(socket);
+}
+
+static void callbacks_set(struct socket *socket)
+{
+    tcp_arg(socket->tcp, socket);
+    tcp_recv(socket->tcp, on_received);
+    tcp_sent(socket->tcp, on_sent);
+    tcp_err(socket->tcp, on_failed);
+    tcp_poll(socket->tcp, on_poll, 4);
+}
+
+static void callbacks_clear(struct tcp_pcb *pcb)
+{
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_poll(pcb, NULL, 0);
+}
+
+static bool is_own(const ip_addr_t *address)
+{
+    if (ip_addr_isany(address))
+        return true;
+    for (const struct netif *netif = netif_list; netif; netif = netif->next) {
+        if (IP_IS_V4(address) &&
+            (ip4_addr_cmp(ip_2_ip4(address), netif_ip4_addr(netif)) ||
+             (ip4_addr_isloopback(ip_2_ip4(address)) && ip4_addr_isloopback(netif_ip4_addr(netif)))))
+            return true;
+        if (IP_IS_V6(address) && netif_get_ip6_addr_match((struct netif *)netif, ip_2_ip6(address)) >= 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_taken(const ip_addr_t *address, uint16_t port)
+{
+    for (const struct tcp_pcb_listen *other = tcp_listen_pcbs.listen_pcbs; other; other = other->next)
+        if (other->local_port == port &&
+            (ip_addr_isany(address) || ip_addr_isany(&other->local_ip) || ip_addr_cmp(address, &other->local_ip)))
+            return true;
+    return false;
+}
+
+uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags)
+{
+    bool is_dual = IP_IS_V6(address) && ip_addr_isany(address) && !(flags & NET_BIND_ONLY_6);
+    if (!is_own(address))
+        return NET_EADDRNOTAVAIL;
+    if (port && is_taken(address, port))
+        return NET_EADDRINUSE;
+    socket->tcp = tcp_new_ip_type(is_dual ? IPADDR_TYPE_ANY : IP_GET_TYPE(address));
+    if (!socket->tcp)
+        return NET_ENOBUFS;
+    ip_set_option(socket->tcp, SOF_REUSEADDR); /* what is left of earlier connections does no harm */
+    callbacks_set(socket);
+    return errno_of(tcp_bind(socket->tcp, is_dual ? IP_ANY_TYPE : address, port));
+}
+
+uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port)
+{
+    socket->state = SOCKET_CONNECTING;
+    return errno_of(tcp_connect(socket->tcp, address, port, on_connected));
+}
+
+/* ---- listening ----------------------------------------------------------------------------------------------- */
+
+static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
+{
+    struct socket *listener = argument, *socket;
+    static const uint8_t announcement = 1;
+    bool signal = false;
+    if (error != ERR_OK || !pcb)
+        return ERR_VAL;
+    if (!listener || !(socket = socket_make(listener->client, NET_KIND_TCP))) {
+        tcp_abort(pcb);
+        return ERR_ABRT;
+    }
+    socket->tcp = pcb;
+    socket->state = SOCKET_PENDING;
+    socket->listener = listener;
+    callbacks_set(socket);
+    tcp_backlog_delayed(pcb);
+    struct socket **at = &listener->pending;
+    while (*at)
+        at = &(*at)->next_pending;
+    *at = socket;
+    listener->pending_count++;
+    (void)stream_write(&listener->stream, &announcement, 1, &signal);
+    if (signal)
+        socket_signal(listener);
+    return ERR_OK;
+}
+
+uint32_t connection_listen(struct socket *socket, uint32_t backlog)
+{
+    err_t error;
+    struct tcp_pcb *pcb = tcp_listen_with_backlog_and_err(socket->tcp, (u8_t)(backlog ? backlog : 1), &error);
+    if (!pcb)
+        return errno_of(error);
+    socket->tcp = pcb;
+    socket->state = SOCKET_LISTENING;
+    tcp_arg(pcb, socket);
+    tcp_accept(pcb, on_accept);
+    return NET_OK;
+}
+
+uint32_t connection_accept(struct socket *listener, struct socket **accepted, struct process_stream *description)
+{
+    struct socket *socket = listener->pending;
+    if (!socket)
+        return NET_EAGAIN;
+    uint32_t error = socket_stream_open(socket, description);
+    if (error)
+        return error;
+    pending_remove(socket);
+    socket->listener = NULL;
+    socket->state = SOCKET_CONNECTED;
+    *accepted = socket;
+    tcp_backlog_accepted(socket->tcp);
+    if (socket->tcp->refused_data)
+        (void)tcp_process_refused_data(socket->tcp);
+    if (socket->peer_has_ended)
+        end_received(socket);
+    socket_queue(socket);
+    return NET_OK;
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------------- */
+
+static err_t close_again(void *argument, struct tcp_pcb *pcb)
+{
+    (void)argument;
+    (void)tcp_close(pcb);
+    return ERR_OK;
+}
+
+/* lwIP sends what it has and takes leave; where that needs memory that is not there, a little later. */
+static void pcb_close(struct socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+    callbacks_clear(pcb);
+    if (socket->resets || socket->state == SOCKET_PENDING)
+        tcp_abort(pcb);
+    else if (tcp_close(pcb) != ERR_OK)
+        tcp_poll(pcb, close_again, 1);
+}
+
+static void listener_close(struct socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+    while (socket->pending) {
+        struct socket *pending = socket->pending;
+        socket->pending = pending->next_pending;
+        pcb_close(pending);
+        socket_free(pending);
+    }
+    tcp_arg(pcb, NULL);
+    (void)tcp_close(pcb);
+}
+
+void connection_close(struct socket *socket)
+{
+    if (socket->tcp && socket->state == SOCKET_LISTENING)
+        listener_close(socket);
+    else if (socket->tcp) {
+        if (socket->state == SOCKET_CONNECTED)
+            window_follow(socket); /* what the client left unread makes it a reset */
+        pcb_close(socket);
+    }
+    socket->tcp = NULL;
+    socket_stream_close(socket, 0);
+    socket_free(socket);
+}
+
+void connection_advance(struct socket *socket)
+{
+    if (!socket->has_stream)
+        return;
+    if (socket->state == SOCKET_CONNECTED && socket->tcp) {
+        window_follow(socket);
+        if (!data_send(socket))
+            return; /* the rest first */
+    }
+    if (!stream_at_end(&socket->stream) && socket->tcp)
+        return;
+    /* The client writes no more. Does it read? */
+    bool is_over = (atomic_load(&socket->stream.peer->closed) & STREAM_CLOSED_READ) || socket->stream.is_broken;
+    if (is_over)
+        connection_close(socket);
+    else if (socket->tcp && socket->state == SOCKET_CONNECTED && !socket->has_sent_end)
+        socket->has_sent_end = tcp_shutdown(socket->tcp, 0, 1) == ERR_OK;
+}
+
+/* ---- options ------------------------------------------------------------------------------------------------- */
+
+static void flag_option(struct tcp_pcb *pcb, uint8_t flag, uint64_t *value, bool is_set)
+{
+    if (is_set && *value)
+        ip_set_option(pcb, flag);
+    else if (is_set)
+        ip_reset_option(pcb, flag);
+    *value = ip_get_option(pcb, flag) != 0;
+}
+
+static uint32_t time_option(u32_t *field, uint32_t scale, uint64_t *value, bool is_set)
+{
+    if (is_set && (*value == 0 || *value > 32767))
+        return NET_EINVAL;
+    if (is_set)
+        *field = (u32_t)*value * scale;
+    *value = *field / scale;
+    return NET_OK;
+}
+
+uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+    bool is_listener = socket->state == SOCKET_LISTENING; /* its control block is a shorter one */
+    switch (option) {
+    case NET_OPTION_RESET:
+        socket->resets = is_set ? *value != 0 : socket->resets;
+        *value = socket->resets;
+        return NET_OK;
+    case NET_OPTION_KEEP_ALIVE:
+        flag_option(pcb, SOF_KEEPALIVE, value, is_set);
+        return NET_OK;
+    case NET_OPTION_TTL:
+        if (is_set && (*value == 0 || *value > 255))
+            return NET_EINVAL;
+        pcb->ttl = is_set ? (u8_t)*value : pcb->ttl;
+        *value = pcb->ttl;
+        return NET_OK;
+    case NET_OPTION_NO_DELAY:
+        if (is_listener)
+            return NET_EINVAL;
+        if (is_set && *value)
+            tcp_nagle_disable(pcb);
+        else if (is_set)
+            tcp_nagle_enable(pcb);
+        *value = tcp_nagle_disabled(pcb) != 0;
+        return NET_OK;
+    case NET_OPTION_KEEP_IDLE:
+        return is_listener ? NET_EINVAL : time_option(&pcb->keep_idle, 1000, value, is_set);
+    case NET_OPTION_KEEP_INTERVAL:
+        return is_listener ? NET_EINVAL : time_option(&pcb->keep_intvl, 1000, value, is_set);
+    case NET_OPTION_KEEP_COUNT:
+        return is_listener ? NET_EINVAL : time_option(&pcb->keep_cnt, 1, value, is_set);
+    default:
+        return NET_ENOPROTOOPT;
+    }
+}

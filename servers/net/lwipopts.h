@@ -1,0 +1,76 @@
+/* lwIP's configuration: without threads, its callbacks only; memory for a thousand connections. docs/network.md. */
+#ifndef NET_LWIPOPTS_H
+#define NET_LWIPOPTS_H
+
+#include "proto/packet.h"
+
+#define NO_SYS               1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_NETCONN         0
+#define LWIP_SOCKET          0
+#define LWIP_STATS           0
+
+/* The heap lies where the card reaches it: what is sent comes from there. */
+#define NET_RECEIVE_BUFFERS   256u
+#define NET_HEAP_OFFSET       (PACKET_DATA_OFFSET + NET_RECEIVE_BUFFERS * PACKET_BUFFER_BYTES)
+#define MEM_ALIGNMENT         8
+#define MEM_SIZE              (PACKET_REGION_BYTES - NET_HEAP_OFFSET - 256)
+#define LWIP_RAM_HEAP_POINTER net_heap
+extern unsigned char *net_heap;
+
+#define MEMP_NUM_TCP_PCB         1100
+#define MEMP_NUM_TCP_PCB_LISTEN  32
+#define MEMP_NUM_UDP_PCB         64
+#define MEMP_NUM_TCP_SEG         4096
+#define MEMP_NUM_PBUF            1024
+#define MEMP_NUM_REASSDATA       16
+#define MEMP_NUM_FRAG_PBUF       64
+#define MEMP_NUM_ARP_QUEUE       32
+#define MEMP_NUM_ND6_QUEUE       32
+#define PBUF_POOL_SIZE           16
+#define IP_REASS_MAX_PBUFS       32
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
+#define LWIP_CHECKSUM_ON_COPY    0
+
+#define LWIP_ARP                       1
+#define ARP_QUEUEING                   1
+#define LWIP_ICMP                      1
+#define LWIP_RAW                       0
+#define LWIP_IGMP                      1
+#define IP_REASSEMBLY                  1
+#define IP_FRAG                        1
+#define LWIP_UDP                       1
+#define LWIP_DHCP                      1
+#define DHCP_DOES_ARP_CHECK            0
+#define LWIP_AUTOIP                    0
+#define LWIP_DNS                       1
+#define DNS_MAX_NAME_LENGTH            256
+#define DNS_TABLE_SIZE                 16
+#define LWIP_IPV6                      1
+#define LWIP_IPV6_AUTOCONFIG           1
+#define LWIP_IPV6_DHCP6                0
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0
+#define LWIP_NETIF_LOOPBACK            1
+#define LWIP_HAVE_LOOPIF               1
+#define LWIP_LOOPBACK_MAX_PBUFS        64
+#define LWIP_NETIF_STATUS_CALLBACK     0
+#define LWIP_SINGLE_NETIF              0
+#define LWIP_CHECKSUM_CTRL_PER_NETIF   1
+
+#define LWIP_TCP            1
+#define TCP_MSS             1460
+#define TCP_WND             (11 * TCP_MSS) /* fits a stream's ring, with what may stand before */
+#define LWIP_WND_SCALE      1              /* of the peer's window; ours needs none */
+#define TCP_RCV_SCALE       0
+#define TCP_SND_BUF         (22 * TCP_MSS)
+#define TCP_SND_QUEUELEN    96
+#define TCP_QUEUE_OOSEQ     1
+#define TCP_OOSEQ_MAX_BYTES TCP_WND
+#define TCP_OOSEQ_MAX_PBUFS 16
+#define LWIP_TCP_SACK_OUT   1
+#define TCP_LISTEN_BACKLOG  1
+#define LWIP_TCP_KEEPALIVE  1
+#define LWIP_TCP_TIMESTAMPS 0
+#define SO_REUSE            1
+
+#endif

@@ -1,0 +1,197 @@
+/* The net server's parts. One thread: a signal of the driver, of a client's rings or of the timer, or a request, is
+ * handled to its end; then what was written is announced (net_settle). Nothing waits. docs/network.md.
+ *
+ *   main.c        start, the loop, time and chance for lwIP
+ *   card.c        frames between the driver's rings and lwIP
+ *   client.c      sessions: who they are, what they may, whom their names meant; streams and their signals
+ *   socket.c      sockets by number, and the requests
+ *   connection.c  TCP: connections and listeners
+ *   datagram.c    UDP
+ *   resolver.c    names
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lwip/ip_addr.h"
+#include "lwip/netif.h"
+#include "proto/net.h"
+#include "proto/process.h"
+#include "tessera/net_pattern.h"
+#include "tessera/stream.h"
+#include "tessera/syscall.h"
+
+/* Errno values: WASI snapshot-01, type errno. */
+enum {
+    NET_OK = 0,
+    NET_EADDRINUSE = 3,
+    NET_EADDRNOTAVAIL = 4,
+    NET_EAFNOSUPPORT = 5,
+    NET_EAGAIN = 6,
+    NET_EBADF = 8,
+    NET_ECONNABORTED = 13,
+    NET_ECONNREFUSED = 14,
+    NET_ECONNRESET = 15,
+    NET_EHOSTUNREACH = 23,
+    NET_EINVAL = 28,
+    NET_EISCONN = 30,
+    NET_EMFILE = 33,
+    NET_EMSGSIZE = 35,
+    NET_ENETUNREACH = 40,
+    NET_ENOBUFS = 42,
+    NET_ENOENT = 44,
+    NET_ENOMEM = 48,
+    NET_ENOPROTOOPT = 50,
+    NET_ENOSYS = 52,
+    NET_ENOTCONN = 53,
+    NET_ENOTSUP = 58,
+    NET_ETIMEDOUT = 73,
+    NET_ENOTCAPABLE = 76,
+};
+
+#define CLIENTS        32
+#define CLIENT_NAMES   32 /* remembered of each client */
+#define CLIENT_GRANTS  64
+#define DATAGRAM_PEERS 32 /* whom a socket may answer */
+#define SOCKETS        2048
+#define SESSIONS       128 /* with clients: a process's */
+
+struct grant {
+    enum process_net kind;
+    struct net_pattern pattern; /* its host points into text */
+    char text[NET_PATTERN_MAX];
+};
+
+struct client {
+    uint64_t badge; /* 0: free */
+    struct grant *grants[CLIENT_GRANTS];
+    uint32_t grant_count;
+    struct {
+        ip_addr_t address;
+        char *name; /* NULL: free */
+    } names[CLIENT_NAMES];
+    uint32_t next_name;
+};
+
+enum socket_state {
+    SOCKET_BOUND,
+    SOCKET_LISTENING,
+    SOCKET_PENDING, /* of a listener: not accepted yet */
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED,
+    SOCKET_DATAGRAM,
+    SOCKET_RESOLVER
+};
+
+struct socket {
+    uint64_t number;
+    struct client *client;
+    uint8_t kind;  /* enum net_kind */
+    uint8_t state; /* enum socket_state */
+    bool has_stream;
+    bool may_answer;     /* datagrams: bound to a port that was granted */
+    bool is_bound;       /* by the client: the port is its choice */
+    bool resets;         /* NET_OPTION_RESET */
+    bool has_sent_end;   /* FIN, after the client's last byte */
+    bool peer_has_ended; /* FIN came */
+    uint16_t session, error;
+    struct stream stream;
+    union {
+        struct tcp_pcb *tcp; /* NULL: lwIP has given it up */
+        struct udp_pcb *udp;
+    };
+    uint32_t held; /* connection: bytes of the ring that the window still counts */
+    uint32_t pending_count, backlog;
+    struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
+    struct socket *listener;               /* of one that is pending */
+    bool is_queued;                        /* to be advanced when this round ends */
+    struct socket *next_queued;
+    uint16_t peer_count;
+    struct net_peer {
+        ip_addr_t address;
+        uint16_t port;
+    } * peers;
+};
+
+/* ---- main.c ---- */
+extern const struct start_page *net_page;
+/* A call to the process server: its errno. */
+uint32_t net_ask(struct message *m, uint64_t operation, unsigned length);
+
+/* ---- card.c ---- */
+/* The region, in which lwIP then has its heap; or why there is none. */
+const char *card_open(void);
+/* Once lwIP is ready. */
+void card_start(void);
+void card_poll(void);
+/* Tells the driver of what was given to it since. */
+void card_settle(void);
+bool card_is_up(void);
+/* It has an address to be reached at. */
+bool card_has_address(void);
+
+/* ---- client.c ---- */
+struct client *client_get(uint64_t badge);
+/* Lets go of clients that have ended. */
+void clients_check(void);
+/* True when it may; else the log says what was missing. */
+bool client_may(struct client *client, enum process_net kind, enum net_kind protocol, const ip_addr_t *address,
+                uint16_t port);
+bool client_may_resolve(struct client *client, const char *name, uint32_t length);
+void client_name_note(struct client *client, const char *name, const ip_addr_t *address);
+/* A stream for the socket; `description` is what the client is to be told. */
+uint32_t socket_stream_open(struct socket *socket, struct process_stream *description);
+void socket_stream_close(struct socket *socket, uint32_t how);
+/* The client will be signalled when this round ends. */
+void socket_signal(const struct socket *socket);
+/* Sockets of these sessions whose streams have news. */
+void sessions_drain(uint64_t signals);
+void sessions_look_at_all(void);
+void sessions_settle(void);
+
+/* ---- socket.c ---- */
+struct socket *socket_make(struct client *client, enum net_kind kind);
+struct socket *socket_find(const struct client *client, uint64_t number);
+/* By number alone. */
+struct socket *socket_of(uint64_t number);
+/* Frees what lwIP does not have any more. */
+void socket_free(struct socket *socket);
+void sockets_close_all(const struct client *client);
+/* lwIP has news of it: it is advanced when this round ends, outside of lwIP's callbacks. */
+void socket_queue(struct socket *socket);
+void sockets_settle(void);
+/* Its stream has news. */
+void socket_advance(struct socket *socket);
+/* Ends it, as if the client had closed it. */
+void socket_close(struct socket *socket);
+/* Answers one request. */
+void socket_request(struct client *client, struct message *m);
+bool address_read(const struct net_address *from, ip_addr_t *to);
+void address_write(const ip_addr_t *from, uint16_t port, struct net_address *to);
+uint32_t errno_of(int8_t lwip_error);
+
+/* ---- connection.c ---- */
+uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);
+uint32_t connection_listen(struct socket *socket, uint32_t backlog);
+uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port);
+/* The first that waits; EAGAIN. */
+uint32_t connection_accept(struct socket *listener, struct socket **accepted, struct process_stream *description);
+void connection_advance(struct socket *socket);
+void connection_close(struct socket *socket);
+uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- datagram.c ---- */
+uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);
+uint32_t datagram_connect(struct socket *socket, const ip_addr_t *address, uint16_t port);
+void datagram_advance(struct socket *socket);
+void datagram_close(struct socket *socket);
+uint32_t datagram_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- resolver.c ---- */
+void resolver_advance(struct socket *socket);
+
+#endif

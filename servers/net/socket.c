@@ -1,0 +1,406 @@
+/* Sockets by number, and what clients ask of them. */
+#include "net.h"
+#include "lwip/err.h"
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
+#include "tessera/heap.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+#define SLOT_BITS 16
+
+static struct socket *sockets[SOCKETS];
+static uint32_t next_slot;
+static uint64_t next_serial;
+static struct socket *queue;
+
+uint32_t errno_of(int8_t lwip_error)
+{
+    switch (lwip_error) {
+    case ERR_OK:
+        return NET_OK;
+    case ERR_MEM:
+    case ERR_BUF:
+        return NET_ENOBUFS;
+    case ERR_TIMEOUT:
+    case ERR_ABRT:
+        return NET_ETIMEDOUT;
+    case ERR_RTE:
+        return NET_ENETUNREACH;
+    case ERR_USE:
+        return NET_EADDRINUSE;
+    case ERR_ISCONN:
+    case ERR_ALREADY:
+        return NET_EISCONN;
+    case ERR_RST:
+        return NET_ECONNRESET;
+    default:
+        return NET_EINVAL;
+    }
+}
+
+/* ---- by number ----------------------------------------------------------------------------------------------- */
+
+struct socket *socket_make(struct client *client, enum net_kind kind)
+{
+    for (uint32_t i = 0; i < SOCKETS; i++) {
+        uint32_t slot = (next_slot + i) % SOCKETS;
+        if (sockets[slot])
+            continue;
+        struct socket *socket = heap_take(sizeof(*socket));
+        if (!socket)
+            return NULL;
+        if (next_serial == 0) /* no number of a net server before this one */
+            next_serial = net_page->start_ticks & ((1ul << 46) - 1);
+        *socket = (struct socket){.number = ++next_serial << SLOT_BITS | slot, .client = client, .kind = (uint8_t)kind};
+        next_slot = slot + 1;
+        return sockets[slot] = socket;
+    }
+    return NULL;
+}
+
+struct socket *socket_of(uint64_t number)
+{
+    struct socket *socket = sockets[(number & ((1u << SLOT_BITS) - 1)) % SOCKETS];
+    return socket && socket->number == number ? socket : NULL;
+}
+
+struct socket *socket_find(const struct client *client, uint64_t number)
+{
+    struct socket *socket = socket_of(number);
+    return socket && socket->client == client && socket->state != SOCKET_PENDING ? socket : NULL;
+}
+
+void socket_queue(struct socket *socket)
+{
+    if (socket->is_queued)
+        return;
+    socket->is_queued = true;
+    socket->next_queued = queue;
+    queue = socket;
+}
+
+void sockets_settle(void)
+{
+    struct socket *socket;
+    while ((socket = queue)) {
+        queue = socket->next_queued;
+        socket->is_queued = false;
+        socket_advance(socket);
+    }
+}
+
+void socket_free(struct socket *socket)
+{
+    for (struct socket **at = &queue; socket->is_queued && *at; at = &(*at)->next_queued)
+        if (*at == socket) {
+            *at = socket->next_queued;
+            break;
+        }
+    sockets[socket->number & ((1u << SLOT_BITS) - 1)] = NULL;
+    if (socket->peers)
+        heap_return(socket->peers, DATAGRAM_PEERS * sizeof(*socket->peers));
+    heap_return(socket, sizeof(*socket));
+}
+
+void socket_close(struct socket *socket)
+{
+    if (socket->state == SOCKET_RESOLVER) {
+        socket_stream_close(socket, 0);
+        socket_free(socket);
+    } else if (socket->kind == NET_KIND_UDP) {
+        datagram_close(socket);
+    } else {
+        connection_close(socket);
+    }
+}
+
+/* Those with a stream end with it: the process server has closed the client's side. */
+void sockets_close_all(const struct client *client)
+{
+    for (uint32_t i = 0; i < SOCKETS; i++)
+        if (sockets[i] && sockets[i]->client == client && sockets[i]->state != SOCKET_PENDING)
+            socket_close(sockets[i]);
+}
+
+void socket_advance(struct socket *socket)
+{
+    if (socket->state == SOCKET_RESOLVER)
+        resolver_advance(socket);
+    else if (socket->kind == NET_KIND_UDP)
+        datagram_advance(socket);
+    else
+        connection_advance(socket);
+}
+
+/* ---- addresses ----------------------------------------------------------------------------------------------- */
+
+bool address_read(const struct net_address *from, ip_addr_t *to)
+{
+    memset(to, 0, sizeof(*to));
+    if (from->family == NET_FAMILY_4) {
+        IP_SET_TYPE(to, IPADDR_TYPE_V4);
+        memcpy(&ip_2_ip4(to)->addr, from->address, 4);
+        return true;
+    }
+    if (from->family != NET_FAMILY_6)
+        return false;
+    IP_SET_TYPE(to, IPADDR_TYPE_V6);
+    memcpy(ip_2_ip6(to)->addr, from->address, 16);
+    if (ip6_addr_isipv4mappedipv6(ip_2_ip6(to))) {
+        unmap_ipv4_mapped_ipv6(ip_2_ip4(to), ip_2_ip6(to));
+        IP_SET_TYPE(to, IPADDR_TYPE_V4);
+    } else if (netif_default) {
+        ip6_addr_assign_zone(ip_2_ip6(to), IP6_UNKNOWN, netif_default);
+    }
+    return true;
+}
+
+void address_write(const ip_addr_t *from, uint16_t port, struct net_address *to)
+{
+    bool is_6 = IP_IS_V6(from);
+    *to = (struct net_address){.family = is_6 ? NET_FAMILY_6 : NET_FAMILY_4, .port = port};
+    if (is_6)
+        memcpy(to->address, ip_2_ip6(from)->addr, 16);
+    else
+        memcpy(to->address, &ip_2_ip4(from)->addr, 4);
+}
+
+static bool address_take(const struct message *m, unsigned at, struct net_address *out, ip_addr_t *address)
+{
+    message_get(m, at, out, sizeof(*out));
+    return address_read(out, address);
+}
+
+static uint32_t own_address(const struct socket *socket, bool is_peer, struct net_address *out)
+{
+    if (socket->state == SOCKET_RESOLVER || !socket->tcp)
+        return NET_ENOTCONN;
+    bool is_tcp = socket->kind == NET_KIND_TCP;
+    const ip_addr_t *address = is_tcp ? &socket->tcp->local_ip : &socket->udp->local_ip;
+    uint16_t port = is_tcp ? socket->tcp->local_port : socket->udp->local_port;
+    if (is_peer) {
+        bool is_connected = is_tcp ? socket->state == SOCKET_CONNECTED : socket->udp->flags & UDP_FLAGS_CONNECTED;
+        if (!is_connected)
+            return NET_ENOTCONN;
+        address = is_tcp ? &socket->tcp->remote_ip : &socket->udp->remote_ip;
+        port = is_tcp ? socket->tcp->remote_port : socket->udp->remote_port;
+    }
+    address_write(address, port, out);
+    return NET_OK;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------ */
+
+static uint32_t bind_request(struct client *client, struct message *m)
+{
+    struct net_address wanted;
+    ip_addr_t address;
+    word kind = m->words[0], flags = m->words[4];
+    if (kind >= NET_KIND_COUNT || (flags & ~(word)NET_BIND_ONLY_6))
+        return NET_EINVAL;
+    if (!address_take(m, 1, &wanted, &address))
+        return NET_EAFNOSUPPORT;
+    if (wanted.port && !client_may(client, PROCESS_NET_LISTEN, (enum net_kind)kind, &address, wanted.port))
+        return NET_ENOTCAPABLE;
+    struct socket *socket = socket_make(client, (enum net_kind)kind);
+    if (!socket)
+        return NET_ENOMEM;
+    socket->is_bound = socket->may_answer = wanted.port != 0;
+    uint32_t error = kind == NET_KIND_TCP ? connection_bind(socket, &address, wanted.port, (uint32_t)flags)
+                                          : datagram_bind(socket, &address, wanted.port, (uint32_t)flags);
+    if (!error)
+        error = own_address(socket, false, &wanted);
+    if (error) {
+        socket_close(socket);
+        return error;
+    }
+    m->words[0] = socket->number;
+    message_put(m, 1, &wanted, sizeof(wanted));
+    return NET_OK;
+}
+
+static uint32_t open_request(struct client *client, struct message *m)
+{
+    struct process_stream description;
+    struct socket *socket = socket_find(client, m->words[0]);
+    if (!socket)
+        return NET_EBADF;
+    if (socket->has_stream || socket->state != SOCKET_BOUND)
+        return NET_EINVAL;
+    if (socket->kind == NET_KIND_TCP && !socket->is_bound &&
+        !client_may(client, PROCESS_NET_LISTEN, NET_KIND_TCP, &socket->tcp->local_ip, socket->tcp->local_port))
+        return NET_ENOTCAPABLE;
+    uint32_t error = socket_stream_open(socket, &description);
+    if (!error && socket->kind == NET_KIND_TCP)
+        error = connection_listen(socket, (uint32_t)(m->words[1] < 128 ? m->words[1] : 128));
+    if (error)
+        return error;
+    if (socket->kind == NET_KIND_UDP) {
+        socket->state = SOCKET_DATAGRAM;
+        datagram_advance(socket);
+    }
+    message_put(m, 0, &description, sizeof(description));
+    return NET_OK;
+}
+
+/* The socket that a connection begins from: a bound one, or a new one bound to any port. */
+static uint32_t connect_socket(struct client *client, uint64_t number, enum net_kind kind, const ip_addr_t *peer,
+                               struct socket **socket)
+{
+    if (number) {
+        *socket = socket_find(client, number);
+        return !*socket ? NET_EBADF : (*socket)->kind != kind ? NET_EINVAL : NET_OK;
+    }
+    const ip_addr_t *any = IP_IS_V6(peer) ? IP6_ADDR_ANY : IP4_ADDR_ANY;
+    *socket = socket_make(client, kind);
+    if (!*socket)
+        return NET_ENOMEM;
+    uint32_t error = kind == NET_KIND_TCP ? connection_bind(*socket, any, 0, 0) : datagram_bind(*socket, any, 0, 0);
+    if (error)
+        socket_close(*socket);
+    return error;
+}
+
+static uint32_t connect_request(struct client *client, struct message *m)
+{
+    struct net_address wanted;
+    struct process_stream description = {0};
+    struct socket *socket;
+    ip_addr_t peer;
+    word number = m->words[0], kind = m->words[1];
+    if (kind >= NET_KIND_COUNT)
+        return NET_EINVAL;
+    bool dissolves = false;
+    if (!address_take(m, 2, &wanted, &peer)) {
+        dissolves = kind == NET_KIND_UDP && wanted.family == NET_FAMILY_NONE && number;
+        if (!dissolves)
+            return NET_EAFNOSUPPORT;
+    }
+    if (!dissolves && !client_may(client, PROCESS_NET_CONNECT, (enum net_kind)kind, &peer, wanted.port))
+        return NET_ENOTCAPABLE;
+    uint32_t error = connect_socket(client, number, (enum net_kind)kind, &peer, &socket);
+    if (error)
+        return error;
+    bool is_new = !socket->has_stream;
+    if (kind == NET_KIND_TCP && socket->state != SOCKET_BOUND)
+        return NET_EISCONN;
+    if (is_new && (error = socket_stream_open(socket, &description)) == NET_OK && kind == NET_KIND_UDP)
+        socket->state = SOCKET_DATAGRAM;
+    if (!error)
+        error = kind == NET_KIND_TCP ? connection_connect(socket, &peer, wanted.port)
+                                     : datagram_connect(socket, dissolves ? NULL : &peer, wanted.port);
+    if (error) {
+        if (is_new)
+            socket_close(socket);
+        return error;
+    }
+    message_put(m, 0, &description, sizeof(description));
+    m->words[7] = socket->number;
+    return NET_OK;
+}
+
+static uint32_t accept_request(struct client *client, struct message *m)
+{
+    struct process_stream description;
+    struct socket *listener = socket_find(client, m->words[0]), *accepted;
+    if (!listener)
+        return NET_EBADF;
+    if (listener->state != SOCKET_LISTENING)
+        return NET_EINVAL;
+    uint32_t error = connection_accept(listener, &accepted, &description);
+    if (error)
+        return error;
+    message_put(m, 0, &description, sizeof(description));
+    m->words[7] = accepted->number;
+    return NET_OK;
+}
+
+static uint32_t address_request(struct client *client, struct message *m)
+{
+    struct net_address address;
+    const struct socket *socket = socket_find(client, m->words[0]);
+    if (!socket)
+        return NET_EBADF;
+    uint32_t error = own_address(socket, m->words[1] == 1, &address);
+    message_put(m, 0, &address, sizeof(address));
+    return error;
+}
+
+static uint32_t option_request(struct client *client, struct message *m, bool is_set)
+{
+    struct socket *socket = socket_find(client, m->words[0]);
+    uint32_t option = m->words[1] <= NET_OPTION_RESET ? (uint32_t)m->words[1] : 0;
+    uint64_t value = is_set ? m->words[2] : 0;
+    if (!socket)
+        return NET_EBADF;
+    if (!socket->tcp || socket->state == SOCKET_RESOLVER)
+        return NET_EINVAL;
+    uint32_t error = socket->kind == NET_KIND_TCP ? connection_option(socket, option, &value, is_set)
+                                                  : datagram_option(socket, option, &value, is_set);
+    m->words[0] = value;
+    return error;
+}
+
+static uint32_t resolver_request(struct client *client, struct message *m)
+{
+    struct process_stream description;
+    struct socket *socket = socket_make(client, NET_KIND_UDP);
+    if (!socket)
+        return NET_ENOMEM;
+    socket->state = SOCKET_RESOLVER;
+    uint32_t error = socket_stream_open(socket, &description);
+    if (error) {
+        socket_free(socket);
+        return error;
+    }
+    resolver_advance(socket);
+    message_put(m, 0, &description, sizeof(description));
+    return NET_OK;
+}
+
+static uint32_t close_request(struct client *client, const struct message *m)
+{
+    struct socket *socket = socket_find(client, m->words[0]);
+    if (!socket)
+        return NET_EBADF;
+    if (socket->has_stream)
+        return NET_EINVAL;
+    socket_close(socket);
+    return NET_OK;
+}
+
+void socket_request(struct client *client, struct message *m)
+{
+    uint32_t error;
+    switch (message_info_label(m->info)) {
+    case NET_BIND:
+        error = bind_request(client, m);
+        break;
+    case NET_OPEN:
+        error = open_request(client, m);
+        break;
+    case NET_CONNECT:
+        error = connect_request(client, m);
+        break;
+    case NET_ACCEPT:
+        error = accept_request(client, m);
+        break;
+    case NET_ADDRESS:
+        error = address_request(client, m);
+        break;
+    case NET_SET:
+    case NET_GET:
+        error = option_request(client, m, message_info_label(m->info) == NET_SET);
+        break;
+    case NET_CLOSE:
+        error = close_request(client, m);
+        break;
+    case NET_RESOLVER:
+        error = resolver_request(client, m);
+        break;
+    default:
+        error = NET_ENOSYS;
+    }
+    m->info = message_info(error, 0, error ? 0 : MESSAGE_REGISTERS);
+}

@@ -1,1 +1,0 @@
-/* SQLite includes it and, as we build it, uses nothing of it. */

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+"""The network on target: boots a system in QEMU, and talks to it through ports of this host's loopback.
+
+    net.py echo --arch x86_64 --build-dir build/x86_64
+"""
+import argparse
+import os
+import pathlib
+import re
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE = 60
+
+
+class Failure(Exception):
+    pass
+
+
+def free_ports(count):
+    """Ports of the loopback that nobody has at the moment."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
+    return ports
+
+
+class Machine:
+    """A system that runs in QEMU; its console is read all the time."""
+
+    def __init__(self, options, archive, published):
+        kernel = "kernel/tessera.elf" if options.arch == "x86_64" else "kernel/Image"
+        command = [sys.executable, str(ROOT / "ci/qemu.py"), "--arch", options.arch, "--boot", "direct", "--net", "isolated",
+                   "--kernel", os.path.join(options.build_dir, kernel), "--timeout", str(2 * PATIENCE),
+                   "--archive", os.path.join(options.build_dir, "archives", archive + ".cpio")]
+        for host, guest in published:
+            command += ["--publish", f"{host}:{guest}"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.lines = []
+        self.news = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line.rstrip())
+                self.news.notify_all()
+        with self.news:
+            self.lines.append(None)
+            self.news.notify_all()
+
+    def wait_for(self, pattern, start=0):
+        """The first line that matches, from line `start` on; its number."""
+        deadline = time.monotonic() + PATIENCE
+        with self.news:
+            while True:
+                for number in range(start, len(self.lines)):
+                    if self.lines[number] is None:
+                        raise Failure(f"the machine ended before it said {pattern!r}")
+                    if re.search(pattern, self.lines[number]):
+                        return number
+                if not self.news.wait(deadline - time.monotonic()) and time.monotonic() > deadline:
+                    raise Failure(f"the machine does not say {pattern!r}")
+
+    def finish(self):
+        """The machine's verdict must be good."""
+        status = self.process.wait(PATIENCE)
+        if status != 0:
+            raise Failure(f"the machine ended with status {status}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def connect(port):
+    """QEMU takes a connection before the guest does; what fails then is a reset."""
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        raise Failure(f"{what}: {len(got)} bytes {got[:60]!r}, not {len(wanted)} bytes {wanted[:60]!r}")
+
+
+def receive(client, count):
+    data = bytearray()
+    while len(data) < count:
+        part = client.recv(count - len(data))
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def echo_all(client, data):
+    """Sends and receives at the same time, as fast as it goes; what came back."""
+    back, sent = bytearray(), 0
+    client.setblocking(False)
+    deadline = time.monotonic() + PATIENCE
+    while len(back) < len(data):
+        readable, writable, _ = select.select([client], [client] if sent < len(data) else [], [], deadline - time.monotonic())
+        if not readable and not writable:
+            raise Failure(f"echo stops after {len(back)} of {len(data)} bytes")
+        if writable:
+            sent += client.send(data[sent:sent + 65536])
+        if readable:
+            part = client.recv(65536)
+            if not part:
+                break
+            back += part
+    client.settimeout(PATIENCE)
+    return bytes(back)
+
+
+def echo(options):
+    port, = free_ports(1)
+    machine = Machine(options, "net-echo", [(port, 7)])
+    try:
+        machine.wait_for("echo: listening")
+        with connect(port) as one, connect(port) as two:
+            one.sendall(b"salve")
+            expect("a short message", receive(one, 5), b"salve")
+            data = bytes(range(256)) * 1024
+            expect("256 KiB", echo_all(two, data), data)
+            two.shutdown(socket.SHUT_WR)
+            expect("after the end", receive(two, 1), b"")
+            one.sendall(b"again")
+            expect("the other one", receive(one, 5), b"again")
+        clients = [connect(port) for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.sendall(b"client %d" % number)
+        for number, client in enumerate(clients):
+            expect("one of many", receive(client, len(b"client %d" % number)), b"client %d" % number)
+            client.close()
+        with connect(port) as last:
+            last.sendall(b"quit\n")
+            machine.finish()
+        machine.wait_for("all memory returned")
+    finally:
+        machine.stop()
+
+
+TESTS = {"echo": echo}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("test", choices=TESTS)
+    parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--build-dir", required=True)
+    options = parser.parse_args()
+    try:
+        TESTS[options.test](options)
+    except (Failure, OSError, subprocess.TimeoutExpired) as error:
+        print(f"net.py: {options.test}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
