@@ -49,6 +49,7 @@ extern unsigned char *net_heap;
 #define LWIP_IPV6                      1
 #define LWIP_IPV6_AUTOCONFIG           1
 #define LWIP_IPV6_DHCP6                0
+#define IPV6_FRAG_COPYHEADER           1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0
 #define LWIP_NETIF_LOOPBACK            1
 #define LWIP_HAVE_LOOPIF               1
