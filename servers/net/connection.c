@@ -261,10 +261,13 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     return ERR_OK;
 }
 
-uint32_t connection_listen(struct socket *socket, uint32_t backlog)
+/* As many wait as the program may wish for, and not fewer: who is not let in tries again after seconds only. */
+#define BACKLOG 128
+
+uint32_t connection_listen(struct socket *socket)
 {
     err_t error;
-    struct tcp_pcb *pcb = tcp_listen_with_backlog_and_err(socket->tcp, (u8_t)(backlog ? backlog : 1), &error);
+    struct tcp_pcb *pcb = tcp_listen_with_backlog_and_err(socket->tcp, BACKLOG, &error);
     if (!pcb)
         return errno_of(error);
     socket->tcp = pcb;

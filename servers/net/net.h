@@ -105,7 +105,7 @@ struct socket {
         struct udp_pcb *udp;
     };
     uint32_t held; /* connection: bytes of the ring that the window still counts */
-    uint32_t pending_count, backlog;
+    uint32_t pending_count;
     struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
     struct socket *listener;               /* of one that is pending */
     bool is_queued;                        /* to be advanced when this round ends */
@@ -176,7 +176,7 @@ uint32_t errno_of(int8_t lwip_error);
 
 /* ---- connection.c ---- */
 uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);
-uint32_t connection_listen(struct socket *socket, uint32_t backlog);
+uint32_t connection_listen(struct socket *socket);
 uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port);
 /* The first that waits; EAGAIN. */
 uint32_t connection_accept(struct socket *listener, struct socket **accepted, struct process_stream *description);

@@ -233,7 +233,7 @@ static uint32_t open_request(struct client *client, struct message *m)
         return NET_ENOTCAPABLE;
     uint32_t error = socket_stream_open(socket, &description);
     if (!error && socket->kind == NET_KIND_TCP)
-        error = connection_listen(socket, (uint32_t)(m->words[1] < 128 ? m->words[1] : 128));
+        error = connection_listen(socket);
     if (error)
         return error;
     if (socket->kind == NET_KIND_UDP) {
@@ -323,7 +323,8 @@ static uint32_t address_request(struct client *client, struct message *m)
     if (!socket)
         return NET_EBADF;
     uint32_t error = own_address(socket, m->words[1] == 1, &address);
-    message_put(m, 0, &address, sizeof(address));
+    if (!error)
+        message_put(m, 0, &address, sizeof(address));
     return error;
 }
 

@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct net_address) == 8 * NET_ADDRESS_WORDS, "three words
 enum net_operation {
     NET_BIND = 1, /* w0 enum net_kind, w1.. address (port 0: any), w4 enum net_bind -> w0 socket. EADDRINUSE,
                      EADDRNOTAVAIL, ENOTCAPABLE */
-    NET_OPEN,     /* w0 socket that was bound, w1 length of the queue -> stream: TCP listens, UDP takes datagrams */
+    NET_OPEN,     /* w0 socket that was bound -> stream: TCP listens, UDP takes datagrams */
     NET_CONNECT,  /* w0 socket that was bound or 0, w1 enum net_kind, w2.. address -> stream, w7 socket. For datagrams:
                      w0 one with a stream or 0; 0 of NET_FAMILY_NONE dissolves. ENETUNREACH, ENOTCAPABLE */
     NET_ACCEPT,   /* w0 socket -> stream, w7 socket. EAGAIN */

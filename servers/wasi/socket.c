@@ -187,7 +187,7 @@ static uint32_t bind(struct descriptor *descriptor, const struct net_address *ad
 static uint32_t open(uint32_t fd, enum socket_state state)
 {
     struct descriptor *descriptor = descriptor_at(fd);
-    struct message m = {0, {descriptor->socket.number, descriptor->socket.backlog}};
+    struct message m = {0, {descriptor->socket.number}};
     uint32_t error = net_call(NET_OPEN, &m);
     if (!error)
         stream_attach(fd, &m, state);
@@ -218,6 +218,7 @@ uint32_t WASIX(sock_listen)(uint32_t fd, uint32_t backlog)
 {
     struct descriptor *descriptor;
     uint32_t error = socket_get(fd, &descriptor);
+    (void)backlog; /* the net server has one for all */
     if (error)
         return error;
     if (descriptor->socket.kind != NET_KIND_TCP)
@@ -226,7 +227,6 @@ uint32_t WASIX(sock_listen)(uint32_t fd, uint32_t backlog)
         return ESUCCESS;
     if (descriptor->socket.state > SOCKET_BOUND)
         return EINVAL;
-    descriptor->socket.backlog = backlog;
     error = bind_any(descriptor);
     return error ? error : open(fd, SOCKET_LISTENING);
 }

@@ -164,7 +164,6 @@ struct descriptor {
         uint8_t family;
         bool only_6, is_connected;
         uint16_t error; /* SO_ERROR */
-        uint32_t backlog;
         uint64_t number; /* the net server's */
         struct net_address own;
     } socket;
