@@ -3,6 +3,7 @@ streams are ours, its exit status is ours, and what it wrote into folders given 
 
 The console is framed (servers/proto/console.h): every byte that arrives says which stream it belongs to.
 """
+import argparse
 import json
 import os
 import re
@@ -77,6 +78,14 @@ def parse_disk(text):
     return image, "/" + os.path.normpath("/" + (guest or DISK_PATH)).lstrip("/")
 
 
+def parse_network(options):
+    """[(host port, guest port, protocol)], None without a network"""
+    try:
+        return [qemu.parse_publish(text) for text in options.publish] if options.net or options.publish else None
+    except argparse.ArgumentTypeError as error:
+        raise AppError(f"--publish {error}") from None
+
+
 def parse_variable(text):
     key, separator, value = text.partition("=")
     if not separator or not key:
@@ -129,6 +138,7 @@ class App:
         guests = [guest for _, guest, _ in self.folders] + ([self.disk[1]] if self.disk else [])
         if len(set(guests)) != len(guests):
             raise AppError("--dir, --disk: two of them have the same path for the program")
+        self.network = parse_network(options)
         self.input = options.stdin
         self.first_input = None  # what came by a pipe before the machine was there, unless it is `input`
         if self.input and not os.path.isfile(self.input):
@@ -145,6 +155,9 @@ class App:
         if self.disk:
             modes[self.disk[1]] = "rw"
         permissions = {"clock": True, "random": True, "fs": modes}
+        if self.network is not None:
+            permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network],
+                                  "connect": ["tcp:*", "udp:*"], "resolve": True}
         program = {"name": "app", "image": self.module, "request": "granted", "arguments": self.arguments,
                    "environment": self.environment, "grant": permissions, "memory": self.memory,
                    "stdin": "input" if self.input else {"terminal": True}}
@@ -308,6 +321,8 @@ def converse(process, frames, feeder, deadline):
 def machine(app, arch, kernel, archive):
     words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory())]
     options = qemu.parser().parse_args(words + (["--disk", app.disk[0]] if app.disk else []))
+    if app.network is not None:
+        options.net, options.publish = "user", app.network
     qemu.complete(options)
     command = qemu.command_line(options, None)
     # No signals through QEMU's own terminal handling: ours is the terminal.

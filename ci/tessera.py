@@ -17,6 +17,7 @@ import debian
 import disk
 import folder
 import parts
+import qemu
 import system_image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -283,6 +284,18 @@ def require_parts(arch):
         build_quietly(preset, targets)
 
 
+def network_words(options):
+    """For ci/qemu.py."""
+    words = ["--net", "user"] if options.net or options.publish else []
+    for text in options.publish:
+        try:
+            qemu.parse_publish(text)
+        except argparse.ArgumentTypeError as error:
+            raise UsageFailure(f"--publish {error}") from None
+        words += ["--publish", text]
+    return words
+
+
 def command_run(options):
     if options.demo.endswith(".wasm") or (os.path.isfile(options.demo) and not options.demo.endswith(".json")):
         return run_app(options)
@@ -301,12 +314,13 @@ def command_run(options):
                "--timeout", str(options.timeout), "--symbols", os.path.join(build_folder(options.arch), "kernel", "tessera.elf")]
     if options.disk:
         command += ["--disk", options.disk]
+    command += network_words(options)
     command += ["--iso", iso] if options.boot == "iso" else ["--kernel", kernel_file(options.arch), "--archive", archive]
     if options.firmware:
         command += ["--firmware", options.firmware]
     if options.clock == "instructions":
-        # Idle time does not pass at once while a disk of the host's works.
-        command += ["--icount", "on" if options.disk else "off"]
+        # Idle time does not pass at once while a disk of the host's works, or its network.
+        command += ["--icount", "on" if options.disk or options.net or options.publish else "off"]
     if options.gdb:
         command += ["--gdb"]
     if sys.stdin.isatty():
@@ -556,6 +570,10 @@ def command_line():
     command.add_argument("--timeout", type=seconds, metavar="S", help="seconds, 0 for none (default 300; of a module: none)")
     command.add_argument("--disk", metavar="IMAGE[::GUEST]",
                          help="a disk of ours, which './tessera disk create' makes; a module finds it as GUEST (default /data)")
+    command.add_argument("--publish", action="append", default=[], metavar="HOST:GUEST[/udp]",
+                         help="forward a port of this machine's loopback to one that a program listens on; implies --net")
+    command.add_argument("--net", action="store_true",
+                         help="a network card on QEMU's user network; a module may then connect anywhere and resolve names")
     module = command.add_argument_group("options of a module", "what follows -- are the program's arguments")
     module.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST][:ro]",
                         help="a folder for the program, as GUEST; what it changes there comes back when it ends, without :ro")

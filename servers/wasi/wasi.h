@@ -163,7 +163,7 @@ struct descriptor {
         uint8_t kind;  /* enum net_kind */
         uint8_t family;
         bool only_6, is_connected;
-        uint16_t error; /* SO_ERROR */
+        uint16_t error;  /* SO_ERROR */
         uint64_t number; /* the net server's */
         struct net_address own;
     } socket;
