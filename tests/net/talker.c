@@ -1,0 +1,165 @@
+/* Talks to the server of echoes on the same machine, and tries what it was not granted: tests/net/local-system.json. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int failures;
+static char sent[60000], got[60000];
+
+static void check(const char *what, int is_good)
+{
+    if (is_good)
+        return;
+    printf("talker: %s: wrong, errno %s\n", what, strerror(errno));
+    failures++;
+}
+
+static struct sockaddr_in address_4(const char *host, int port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, host, &in.sin_addr);
+    return in;
+}
+
+static int connect_4(const char *host, int port, int type)
+{
+    struct sockaddr_in in = address_4(host, port);
+    int fd = socket(AF_INET, SOCK_STREAM | type, 0);
+    return fd < 0 || (connect(fd, (struct sockaddr *)&in, sizeof(in)) && errno != EINPROGRESS) ? -1 : fd;
+}
+
+/* Sends and receives at the same time, without blocking. */
+static int echo_all(int fd, size_t bytes)
+{
+    size_t out = 0, in = 0;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    memset(got, 0, sizeof(got));
+    while (in < bytes) {
+        struct pollfd polled = {fd, (short)(POLLIN | (out < bytes ? POLLOUT : 0)), 0};
+        if (poll(&polled, 1, 10000) != 1)
+            return 0;
+        ssize_t part = polled.revents & POLLOUT ? write(fd, sent + out, bytes - out) : 0;
+        out += part > 0 ? (size_t)part : 0;
+        part = polled.revents & POLLIN ? read(fd, got + in, bytes - in) : 0;
+        in += part > 0 ? (size_t)part : 0;
+    }
+    return memcmp(sent, got, bytes) == 0;
+}
+
+static void stream_try(void)
+{
+    int fd = -1, error = 1;
+    for (int i = 0; fd < 0 && i < 100; i++) /* until the other program listens */
+        if ((fd = connect_4("127.0.0.1", 7, 0)) < 0)
+            usleep(20000);
+    struct sockaddr_in own, peer;
+    socklen_t bytes = sizeof(own), error_bytes = sizeof(error);
+    check("connecting", fd >= 0);
+    check("an echo of 60,000 bytes", echo_all(fd, sizeof(sent)));
+    check("own address", getsockname(fd, (struct sockaddr *)&own, &bytes) == 0 && own.sin_port != 0 &&
+                             own.sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+    check("peer's address", getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 && peer.sin_port == htons(7));
+    check("no error", getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_bytes) == 0 && error == 0);
+    check("shutdown", shutdown(fd, SHUT_WR) == 0);
+    struct pollfd polled = {fd, POLLIN, 0};
+    check("the end comes", poll(&polled, 1, 10000) == 1 && read(fd, got, 1) == 0);
+    check("writing after shutdown", write(fd, "a", 1) < 0 && errno == EPIPE);
+    close(fd);
+}
+
+static void connecting_try(void)
+{
+    int error = 0, fd = connect_4("127.0.0.1", 7, SOCK_NONBLOCK);
+    socklen_t bytes = sizeof(error);
+    struct pollfd polled = {fd, POLLOUT, 0};
+    check("connecting without waiting", fd >= 0);
+    check("it stands", poll(&polled, 1, 10000) == 1 && (polled.revents & POLLOUT));
+    check("no error", getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error == 0);
+    check("a short echo", echo_all(fd, 10));
+    close(fd);
+    fd = connect_4("127.0.0.1", 9, SOCK_NONBLOCK);
+    polled = (struct pollfd){fd, POLLOUT, 0};
+    check("nobody there", fd >= 0 && poll(&polled, 1, 10000) == 1);
+    check("refused", getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error == ECONNREFUSED);
+    close(fd);
+    errno = 0;
+    check("refused at once", connect_4("127.0.0.1", 9, 0) < 0 && errno == ECONNREFUSED);
+}
+
+static void six_try(void)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(7), .sin6_addr = in6addr_loopback};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    check("IPv6", connect(fd, (struct sockaddr *)&in6, sizeof(in6)) == 0);
+    check("an echo over IPv6", echo_all(fd, 1000));
+    close(fd);
+}
+
+static void datagram_try(void)
+{
+    struct sockaddr_in to = address_4("127.0.0.1", 7), from;
+    socklen_t bytes = sizeof(from);
+    char small[3];
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct pollfd polled = {fd, POLLIN, 0};
+    check("no receiver", send(fd, "a", 1, 0) < 0 && errno == EDESTADDRREQ);
+    check("a datagram", sendto(fd, sent, 1400, 0, (struct sockaddr *)&to, sizeof(to)) == 1400);
+    check("its echo", poll(&polled, 1, 10000) == 1 &&
+                          recvfrom(fd, got, sizeof(got), 0, (struct sockaddr *)&from, &bytes) == 1400 &&
+                          memcmp(sent, got, 1400) == 0 && from.sin_port == htons(7));
+    check("connecting it", connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+    check("a connected one", send(fd, "salve", 5, 0) == 5 && poll(&polled, 1, 10000) == 1);
+    check("peeking", recv(fd, got, sizeof(got), MSG_PEEK) == 5 && memcmp(got, "salve", 5) == 0);
+    struct iovec vector = {small, sizeof(small)};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    check("cut off", recvmsg(fd, &message, 0) == 3 && (message.msg_flags & MSG_TRUNC));
+    check("nothing left", recv(fd, got, sizeof(got), MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    check("too long", send(fd, sent, 20000, 0) < 0 && errno == EMSGSIZE);
+    close(fd);
+}
+
+static void refusals_try(void)
+{
+    struct sockaddr_in in = address_4("0.0.0.0", 80), own = address_4("0.0.0.0", 1000);
+    struct addrinfo *list;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
+    errno = 0;
+    check("connecting elsewhere", connect_4("127.0.0.1", 8, 0) < 0 && errno == ENOTCAPABLE);
+    check("listening elsewhere", bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 && errno == ENOTCAPABLE);
+    check("listening", bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(fd, 1) == 0);
+    check("listening twice", bind(other, (struct sockaddr *)&own, sizeof(own)) < 0 && errno == EADDRINUSE);
+    check("nobody connects", fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && accept(fd, NULL, NULL) < 0 && errno == EAGAIN);
+    close(fd);
+    check("the port is free again", bind(other, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(other, 1) == 0);
+    close(other);
+    errno = 0;
+    check("a name", getaddrinfo("tessera.example", NULL, NULL, &list) == EAI_SYSTEM && errno == ENOTCAPABLE);
+    check("a number", getaddrinfo("::1", "mqtt", NULL, &list) == 0 && list->ai_family == AF_INET6 &&
+                          ((struct sockaddr_in6 *)list->ai_addr)->sin6_port == htons(1883));
+    freeaddrinfo(list);
+}
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (char)(i * 7 + i / 251);
+    stream_try();
+    connecting_try();
+    six_try();
+    datagram_try();
+    refusals_try();
+    int fd = connect_4("127.0.0.1", 7, 0);
+    check("the last word", write(fd, "quit\n", 5) == 5);
+    close(fd);
+    printf("talker: %d failures\n", failures);
+    return failures != 0;
+}
