@@ -105,6 +105,7 @@ struct socket {
         struct udp_pcb *udp;
     };
     uint32_t held; /* connection: bytes of the ring that the window still counts */
+    uint32_t lent; /* and that it was given although they are in the ring */
     uint32_t pending_count;
     struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
     struct socket *listener;               /* of one that is pending */

@@ -190,14 +190,21 @@ static void look(struct poll *poll, bool only_signalled)
 /* Asks every stream's peer; true when one turned out to be ready meanwhile. */
 static bool ask(const struct poll *poll, bool only_signalled)
 {
+    static uint32_t round;
     bool is_ready = false;
+    round++;
     for (uint32_t i = 0; i < poll->count; i++) {
         struct subscription subscription;
         subscription_get(poll, i, &subscription);
         struct descriptor *descriptor = subscription.tag == TAG_CLOCK ? NULL : descriptor_get(subscription.fd);
-        if (!descriptor || !has_stream(descriptor) || (only_signalled && !descriptor->is_ready))
+        if (!descriptor || !has_stream(descriptor))
             continue;
-        descriptor->is_ready = false;
+        if (descriptor->asked_in != round) { /* else it is asked for the other direction, too */
+            if (only_signalled && !descriptor->is_ready)
+                continue;
+            descriptor->asked_in = round;
+            descriptor->is_ready = false;
+        }
         /* The end of connecting comes as data. */
         bool wants_space = subscription.tag == TAG_WRITE && descriptor->socket.state != SOCKET_CONNECTING;
         if (wants_space ? stream_ask_space(&descriptor->ends) : stream_ask_data(&descriptor->ends))

@@ -157,6 +157,7 @@ struct descriptor {
     bool is_ready;  /* STREAM: the peer set its bit since we asked */
     uint16_t session;
     uint32_t signal_cap;
+    uint32_t asked_in; /* STREAM: the last round of asking in poll_oneoff */
     uint64_t rights; /* what fd_fdstat_set_rights left */
     struct {
         uint8_t state; /* enum socket_state */
