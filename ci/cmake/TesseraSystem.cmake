@@ -97,6 +97,18 @@ function(tessera_system name description)
     endif()
 endfunction()
 
+# tessera_replaced(NAME ARCHIVE MEMBER PROGRAM): the system archive ARCHIVE with another program as that member: for tests, in
+# which a part fails.
+function(tessera_replaced name archive member program)
+    set(whole "${CMAKE_BINARY_DIR}/archives/${archive}.cpio")
+    set(output "${CMAKE_BINARY_DIR}/archives/${name}.cpio")
+    set(replace "${CMAKE_SOURCE_DIR}/tests/harness/replace_member.py")
+    add_custom_command(OUTPUT "${output}"
+        COMMAND ${TESSERA_PYTHON} "${replace}" "${whole}" ${member} $<TARGET_FILE:${program}> "${output}"
+        DEPENDS archive-${archive} "${whole}" ${program} "${replace}" "${CMAKE_SOURCE_DIR}/ci/archive.py" VERBATIM)
+    add_custom_target(archive-${name} ALL DEPENDS "${output}")
+endfunction()
+
 # Lists for the tools outside the build: the SYSTEM programs for `./tessera image`, the archives whose name begins with bench- for
 # `./tessera bench`. The top level calls it when all folders are read.
 function(tessera_write_lists)

@@ -11,7 +11,8 @@
 #include "tessera/text.h"
 
 #define LENT_MAX 256u
-_Static_assert(TCP_WND + LENT_MAX + sizeof(struct net_result) <= STREAM_RING_BYTES, "what the window allows fits the ring");
+_Static_assert(TCP_WND + LENT_MAX + sizeof(struct net_result) <= STREAM_RING_BYTES,
+               "what the window allows fits the ring");
 
 static void callbacks_set(struct socket *socket);
 

@@ -61,6 +61,13 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
     return ESUCCESS;
 }
 
+/* Why nothing can be written any more. */
+static uint32_t refusal_error(const struct descriptor *descriptor)
+{
+    uint32_t error = descriptor->ends.closed & STREAM_CLOSED_WRITE ? ESUCCESS : socket_end_error(descriptor);
+    return error ? error : EPIPE;
+}
+
 /* All of it when blocking; what fits, at least one byte, when not. */
 uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done)
 {
@@ -72,7 +79,7 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
         while (sent < vector.length) {
             bool signal = false;
             if (stream_is_refused(stream))
-                return *done ? ESUCCESS : EPIPE;
+                return *done ? ESUCCESS : refusal_error(descriptor);
             uint32_t part = stream_write(stream, at(vector.address + sent), vector.length - sent, &signal);
             if (signal)
                 stream_signal(descriptor);
@@ -85,7 +92,7 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
             stream_wait(descriptor, true);
         }
     }
-    return stream_is_refused(stream) && *done == 0 ? EPIPE : ESUCCESS;
+    return stream_is_refused(stream) && *done == 0 ? refusal_error(descriptor) : ESUCCESS;
 }
 
 /* ---- console and files --------------------------------------------------------------------------------------- */

@@ -203,6 +203,7 @@ uint32_t WASIX(sock_bind)(uint32_t fd, uint32_t address)
         return error;
     if (descriptor->socket.state != SOCKET_FRESH || own.family == NET_FAMILY_NONE)
         return EINVAL;
+    descriptor->socket.has_port = own.port != 0;
     error = bind(descriptor, &own);
     return error || descriptor->socket.kind == NET_KIND_TCP ? error : open(fd, SOCKET_DATAGRAM);
 }
@@ -231,16 +232,20 @@ uint32_t WASIX(sock_listen)(uint32_t fd, uint32_t backlog)
     return error ? error : open(fd, SOCKET_LISTENING);
 }
 
-/* The net server has died, and with it the listener: the next one gets it. */
-static uint32_t listen_again(uint32_t fd)
+/* The net server has died: the next one gets the socket. A datagram socket's peer is forgotten. */
+static uint32_t open_again(uint32_t fd)
 {
     struct descriptor *descriptor = descriptor_at(fd);
+    enum socket_state state = (enum socket_state)descriptor->socket.state;
     struct net_address own = descriptor->socket.own;
+    if (!descriptor->socket.has_port && state == SOCKET_DATAGRAM)
+        own.port = 0;
     descriptor_stream_drop(descriptor);
     descriptor->socket.state = SOCKET_FRESH;
+    descriptor->socket.is_connected = false;
     uint32_t error = bind(descriptor, &own);
     if (!error)
-        error = open(fd, SOCKET_LISTENING);
+        error = open(fd, state);
     if (error)
         descriptor->socket.state = SOCKET_FAILED;
     return error;
@@ -248,7 +253,8 @@ static uint32_t listen_again(uint32_t fd)
 
 static bool is_lost(struct descriptor *descriptor)
 {
-    return descriptor->socket.state == SOCKET_LISTENING && stream_at_end(&descriptor->ends);
+    bool is_open = descriptor->socket.state == SOCKET_LISTENING || descriptor->socket.state == SOCKET_DATAGRAM;
+    return is_open && stream_at_end(&descriptor->ends);
 }
 
 /* ---- accepting ----------------------------------------------------------------------------------------------- */
@@ -270,7 +276,7 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
         uint32_t error = ESUCCESS;
         if (listener->socket.state != SOCKET_LISTENING)
             return EINVAL;
-        if (is_lost(listener) && (error = listen_again(fd)))
+        if (is_lost(listener) && (error = open_again(fd)))
             return error;
         uint32_t announced = stream_readable(&listener->ends);
         m = (struct message){0, {listener->socket.number}};
@@ -282,7 +288,7 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
         if (error != EAGAIN && error != EBADF)
             return error;
         announcements_drop(listener, announced);
-        if (error == EBADF && (error = listen_again(fd)))
+        if (error == EBADF && (error = open_again(fd)))
             return error;
         if (listener->flags & FDFLAG_NONBLOCK)
             return EAGAIN;
@@ -628,14 +634,16 @@ static bool datagram_head(struct descriptor *descriptor, struct net_datagram *he
     return !stream->is_broken && readable >= sizeof(*head) + head->bytes;
 }
 
-static uint32_t datagram_receive(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek,
-                                 uint32_t *done, struct net_datagram *head)
+static uint32_t datagram_receive(uint32_t fd, uint32_t iovs, uint32_t count, bool peek, uint32_t *done,
+                                 struct net_datagram *head)
 {
+    struct descriptor *descriptor = descriptor_at(fd);
     bool signal = false;
     *done = 0;
     while (!datagram_head(descriptor, head)) {
-        if (stream_at_end(&descriptor->ends))
-            return ENETDOWN;
+        uint32_t error = is_lost(descriptor) ? open_again(fd) : ESUCCESS;
+        if (error)
+            return error;
         if (descriptor->flags & FDFLAG_NONBLOCK)
             return EAGAIN;
         stream_wait(descriptor, false);
@@ -671,16 +679,18 @@ static uint32_t datagram_send(uint32_t fd, uint32_t iovs, uint32_t count, uint32
         error = open(fd, SOCKET_DATAGRAM);
     if (error)
         return error;
+    if (is_lost(descriptor) && (error = open_again(fd)))
+        return error;
     if (peer->family == NET_FAMILY_NONE && !descriptor->socket.is_connected)
         return EDESTADDRREQ;
     if (total > NET_DATAGRAM_MAX)
         return EMSGSIZE;
     while (stream_writable(&descriptor->ends) < sizeof(head) + total) {
-        if (stream_is_refused(&descriptor->ends))
-            return ENETDOWN;
         if (descriptor->flags & FDFLAG_NONBLOCK)
             return EAGAIN;
         stream_wait(descriptor, true);
+        if (stream_is_refused(&descriptor->ends))
+            return ENETDOWN;
     }
     (void)stream_write(&descriptor->ends, &head, sizeof(head), &signal);
     for (uint32_t i = 0; i < count; i++) {
@@ -716,7 +726,7 @@ uint32_t socket_read(uint32_t fd, uint32_t iovs, uint32_t count, bool peek, uint
         return error;
     if (descriptor->kind == FD_STREAM)
         return stream_transfer_in(descriptor, iovs, count, peek, done);
-    return descriptor->socket.state == SOCKET_DATAGRAM ? datagram_receive(descriptor, iovs, count, peek, done, &head)
+    return descriptor->socket.state == SOCKET_DATAGRAM ? datagram_receive(fd, iovs, count, peek, done, &head)
                                                        : ENOTCONN;
 }
 
@@ -755,7 +765,7 @@ uint32_t WASIX(sock_recv_from)(uint32_t fd, uint32_t iovs, uint32_t count, uint3
     if (!in_memory(done, 4) || !in_memory(out_flags, 2) || !in_memory(peer, sizeof(struct wasix_address_port)))
         return EFAULT;
     if (descriptor->socket.state == SOCKET_DATAGRAM)
-        error = datagram_receive(descriptor, iovs, count, flags & RECEIVE_PEEK, &moved, &head);
+        error = datagram_receive(fd, iovs, count, flags & RECEIVE_PEEK, &moved, &head);
     else if (total > 0)
         error = socket_read(fd, iovs, count, flags & RECEIVE_PEEK, &moved);
     if (error)
@@ -800,7 +810,7 @@ bool socket_is_ready(uint32_t fd, bool is_write, uint64_t *bytes, bool *is_hung)
     struct descriptor *descriptor = descriptor_at(fd);
     struct net_datagram head;
     connecting_follow(descriptor);
-    if (is_lost(descriptor) && listen_again(fd))
+    if (is_lost(descriptor) && open_again(fd))
         *is_hung = true;
     switch ((enum socket_state)descriptor->socket.state) {
     case SOCKET_LISTENING:
@@ -809,12 +819,11 @@ bool socket_is_ready(uint32_t fd, bool is_write, uint64_t *bytes, bool *is_hung)
     case SOCKET_CONNECTING:
         return false;
     case SOCKET_DATAGRAM:
-        *is_hung = stream_at_end(&descriptor->ends);
         if (is_write)
             *bytes = stream_writable(&descriptor->ends) > sizeof(head) ? NET_DATAGRAM_MAX : 0;
         else
             *bytes = datagram_head(descriptor, &head) ? (head.bytes ? head.bytes : 1) : 0;
-        return *is_hung || *bytes > 0;
+        return *bytes > 0;
     default: /* nothing will ever come of it as it is */
         *is_hung = true;
         return true;

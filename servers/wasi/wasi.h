@@ -158,12 +158,13 @@ struct descriptor {
     uint16_t session;
     uint32_t signal_cap;
     uint32_t asked_in; /* STREAM: the last round of asking in poll_oneoff */
-    uint64_t rights; /* what fd_fdstat_set_rights left */
+    uint64_t rights;   /* what fd_fdstat_set_rights left */
     struct {
         uint8_t state; /* enum socket_state */
         uint8_t kind;  /* enum net_kind */
         uint8_t family;
         bool only_6, is_connected;
+        bool has_port;   /* that the program chose */
         uint16_t error;  /* SO_ERROR */
         uint64_t number; /* the net server's */
         struct net_address own;

@@ -143,14 +143,72 @@ def echo(options):
             expect("one of many", receive(client, len(b"client %d" % number)), b"client %d" % number)
             client.close()
         with connect(port) as last:
-            last.sendall(b"quit\n")
-            machine.finish()
-        machine.wait_for("all memory returned")
+            quit_machine(last, machine)
     finally:
         machine.stop()
 
 
-TESTS = {"echo": echo}
+def connect_patiently(port, machine):
+    """A connection that the guest answers: after its net server has died, it takes a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            client = connect(port)
+            client.settimeout(5)
+            client.sendall(b"salve")
+            if receive(client, 5) == b"salve":
+                client.settimeout(PATIENCE)
+                return client
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise Failure("nobody answers any more")
+
+
+def quit_machine(client, machine):
+    client.sendall(b"quit\n")
+    machine.finish()
+    machine.wait_for("all memory returned")
+
+
+def faulty_driver(options):
+    """The driver of the network card dies while data flows: TCP sees packets lost, nobody else sees anything."""
+    port, = free_ports(1)
+    machine = Machine(options, "net-faulty-driver", [(port, 7)])
+    try:
+        machine.wait_for("echo: listening")
+        with connect(port) as client:
+            data = bytes(range(256)) * 4096
+            expect("1 MiB", echo_all(client, data), data)
+            quit_machine(client, machine)
+        deaths = sum(1 for line in machine.lines if line and "server 'net-virtio' failed" in line)
+        if deaths != 3:
+            raise Failure(f"the driver died {deaths} times, not three")
+    finally:
+        machine.stop()
+
+
+def faulty_server(options):
+    """The net server dies while data flows: the connection is reset on both sides, and the program's listener goes on."""
+    port, = free_ports(1)
+    machine = Machine(options, "net-faulty-server", [(port, 7)])
+    try:
+        machine.wait_for("echo: listening")
+        with connect(port) as client:
+            try:
+                if len(echo_all(client, bytes(1 << 20))) == 1 << 20:
+                    raise Failure("the net server did not die")
+            except ConnectionError:
+                pass
+        machine.wait_for("net: killed")
+        machine.wait_for("echo: a client: Connection reset by peer")
+        with connect_patiently(port, machine) as client:
+            quit_machine(client, machine)
+    finally:
+        machine.stop()
+
+
+TESTS = {"echo": echo, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
 
 
 def main():
