@@ -58,7 +58,7 @@ struct device {
 };
 
 static struct {
-    cptr pci_endpoint, pci_reply, console_endpoint;
+    cptr pci_endpoint, pci_cap, pci_reply, console_endpoint;
     cptr ecam;
     uint32_t ecam_bits;
     cptr disk_notification; /* the store waits on it */
@@ -117,23 +117,23 @@ void pci_start(struct root *root)
     server_run(root, SERVER_PCI);
 }
 
-static enum error pci_call(struct message *m, enum pci_operation operation, unsigned length)
+static enum error pci_call(struct root *root, struct message *m, enum pci_operation operation, unsigned length)
 {
     m->info = message_info(operation, 0, length);
-    enum error status = syscall_call(drivers.pci_endpoint, m);
+    enum error status = supervise_call(root, SERVER_PCI, drivers.pci_cap, m);
     return status != ERROR_NONE ? status : (enum error)message_info_label(m->info);
 }
 
 /* ---- one device ---------------------------------------------------------------------------------------------- */
 
-static bool function_find(struct device *device, const struct plan *plan)
+static bool function_find(struct root *root, struct device *device, const struct plan *plan)
 {
     struct message m = {0, {VIRTIO_VENDOR_ID, plan->modern, plan->transitional, plan->n}};
-    if (pci_call(&m, PCI_FIND, 4) != ERROR_NONE)
+    if (pci_call(root, &m, PCI_FIND, 4) != ERROR_NONE)
         return false;
     device->function = m.words[0];
     m = (struct message){0, {device->function}};
-    if (pci_call(&m, PCI_DESCRIBE, 1) != ERROR_NONE)
+    if (pci_call(root, &m, PCI_DESCRIBE, 1) != ERROR_NONE)
         return false;
     message_get(&m, 0, &device->description, sizeof(device->description));
     return true;
@@ -197,7 +197,7 @@ static void device_take(struct root *root, enum server which)
 {
     struct device *device = device_of(which);
     const struct plan *plan = plan_of(which);
-    if (!(root->system->flags & plan->flag) || !function_find(device, plan))
+    if (!(root->system->flags & plan->flag) || !function_find(root, device, plan))
         return;
     if (!bars_take(root, device) || !interrupt_take(root, device))
         root_fail(root, "root: PCI function %lx: its registers or its interrupt cannot be had\n", device->function);
@@ -226,7 +226,7 @@ static bool function_enable(struct root *root, const struct device *device)
     if (device->msix_page && !task_map_device_range(&root->tasks[SERVER_PCI], device->msix_page, 0, PAGE_BYTES,
                                                     MSIX_ADDRESS, RIGHT_READ | RIGHT_WRITE, &shown))
         root_fail(root, "root: PCI function %lx: its MSI-X table cannot be shown\n", device->function);
-    enum error status = pci_call(&m, PCI_ENABLE, 3);
+    enum error status = pci_call(root, &m, PCI_ENABLE, 3);
     if (shown)
         task_slot_return(&root->tasks[SERVER_PCI], shown);
     if (status != ERROR_NONE && status != ERROR_ABORTED)
@@ -286,6 +286,7 @@ void drivers_start(struct root *root, cptr console_endpoint)
     if (!drivers.ecam)
         return; /* no PCI: as good as no devices */
     drivers.pci_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
+    drivers.pci_cap = supervise_cap(root, drivers.pci_endpoint);
     drivers.pci_reply = root_object(root, OBJECT_REPLY, 0);
     pci_start(root);
     for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
@@ -360,7 +361,6 @@ void drivers_grant(struct root *root)
 
 void driver_silence(struct root *root, enum server which)
 {
-    (void)root;
     struct message m = {0, {device_of(which)->function}};
-    (void)pci_call(&m, PCI_DISABLE, 1); /* no DMA while nobody watches */
+    (void)pci_call(root, &m, PCI_DISABLE, 1); /* no DMA while nobody watches */
 }

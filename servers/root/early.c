@@ -68,7 +68,7 @@ static void console_send(struct root *root, const struct message *m)
         supervise_wait(root, SERVER_CONSOLE);
         supervise_wait(root, SERVER_UART);
         call = *m;
-    } while (root->has_console && syscall_call(console_cap, &call) == ERROR_ABORTED);
+    } while (root->has_console && supervise_call(root, SERVER_CONSOLE, console_cap, &call) == ERROR_ABORTED);
 }
 
 static void console_write(struct root *root, enum console_stream stream, const char *text, size_t length)

@@ -34,10 +34,11 @@ struct root {
     const struct system_header *system;
     struct pool pool;
     struct task tasks[SERVER_COUNT];
-    uint64_t realtime_ns; /* wall time at tick 0, 0 = unknown */
-    cptr endpoint, reply; /* where servers call the root task */
-    cptr notification;    /* its own, bound: ROOT_SIGNAL */
-    bool has_console;     /* the UART belongs to its driver now */
+    uint64_t realtime_ns;        /* wall time at tick 0, 0 = unknown */
+    cptr endpoint, reply;        /* where servers call the root task */
+    cptr notification;           /* its own, bound: ROOT_SIGNAL */
+    volatile enum server callee; /* the main thread waits for its answer; SERVER_COUNT: for none */
+    bool has_console;            /* the UART belongs to its driver now */
 };
 
 /* early.c: a polled writer until the UART driver has the device. */
@@ -95,6 +96,11 @@ cptr supervise_fault_endpoint(struct root *root, enum server which);
 void supervise_exited(struct root *root, enum server which);
 /* After a signal: does what is due. */
 void supervise_check(struct root *root);
+struct message;
+/* The main thread's own capability to a server's endpoint, for supervise_call. */
+cptr supervise_cap(struct root *root, cptr endpoint);
+/* Calls a server that may fail meanwhile, or wait for one that does: ERROR_ABORTED then. */
+enum error supervise_call(struct root *root, enum server which, cptr cap, struct message *m);
 /* A call of that server was ABORTED: returns when it runs again. */
 void supervise_wait(struct root *root, enum server which);
 

@@ -359,7 +359,7 @@ void servers_start(struct root *root)
     servers_keep(root);
     server_start(root, SERVER_UART);
     server_start(root, SERVER_CONSOLE);
-    console_use(root, kept.console_endpoint);
+    console_use(root, supervise_cap(root, kept.console_endpoint));
     server_start(root, SERVER_TRACER);
     drivers_start(root, kept.console_endpoint);
     server_start(root, SERVER_PROCESS);

@@ -2,7 +2,8 @@
  *
  * Two threads. The watcher receives the faults and does one thing at once: it unmakes the thread that faulted, so that
  * whoever called that server, the root task itself perhaps, is not kept waiting (ERROR_ABORTED). All else is the main
- * thread's, which is told by a signal: it may be in the middle of a call that goes through that very server.
+ * thread's, which is told by a signal. Is that one in the middle of a call, the server that it calls is unmade, too: it
+ * may wait for the one that failed, and would wait for ever.
  *
  * The process server is not started again: memory and capabilities of all programs are its own, and go with it.
  */
@@ -17,7 +18,8 @@
 #define PERIOD_NS           10000000ul
 
 static struct supervised {
-    volatile bool has_failed; /* set by the watcher */
+    volatile bool has_failed;     /* set by the watcher */
+    volatile bool is_taken_along; /* nothing is wrong with it: see watcher_main */
     bool has_exited;
     word fault, words[5];
     uint64_t started_ticks;
@@ -29,8 +31,15 @@ static struct supervised {
 static uint8_t watcher_stack[WATCHER_STACK_BYTES] __attribute__((aligned(16)));
 static struct root *watched;
 static cptr fault_endpoint, watcher_reply, failure_signal, timer;
+static volatile cptr callee_cap; /* by which the main thread calls */
 
 /* ---- the watcher --------------------------------------------------------------------------------------------- */
+
+static void thread_unmake(enum server which)
+{
+    (void)cnode_delete(ROOT_CNODE, watched->tasks[which].tcb);
+    supervised[which].has_failed = true;
+}
 
 _Noreturn static void watcher_main(void)
 {
@@ -38,12 +47,18 @@ _Noreturn static void watcher_main(void)
         struct message m;
         word badge;
         (void)syscall_recv(fault_endpoint, watcher_reply, &m, &badge);
-        struct supervised *self = &supervised[badge - 1]; /* no other badges exist */
+        enum server which = (enum server)(badge - 1), callee = watched->callee; /* no other badges exist */
+        struct supervised *self = &supervised[which];
         self->fault = message_info_label(m.info);
         for (unsigned i = 0; i < sizeof(self->words) / sizeof(self->words[0]); i++)
             self->words[i] = m.words[i];
-        (void)cnode_delete(ROOT_CNODE, watched->tasks[badge - 1].tcb);
-        self->has_failed = true;
+        self->is_taken_along = false;
+        thread_unmake(which);
+        if (callee != SERVER_COUNT && callee != which && !supervised[callee].has_failed) {
+            supervised[callee].is_taken_along = true;
+            thread_unmake(callee);
+            (void)cnode_cancel_badged_sends(ROOT_CNODE, callee_cap); /* where the call was not received yet */
+        }
         notification_signal(failure_signal);
     }
 }
@@ -75,6 +90,7 @@ void supervise_open(struct root *root)
     struct user_registers registers;
     cptr tcb = root_object(root, OBJECT_TCB, 0), context = root_object(root, OBJECT_SCHED_CONTEXT, 0);
     watched = root;
+    root->callee = SERVER_COUNT;
     root->notification = root_object(root, OBJECT_NOTIFICATION, 0);
     fault_endpoint = root_object(root, OBJECT_ENDPOINT, 0);
     watcher_reply = root_object(root, OBJECT_REPLY, 0);
@@ -161,6 +177,12 @@ static void handle_failure(struct root *root, enum server which)
         clock_ns(clock_ticks() - self->started_ticks, root->boot->timer_multiplier, root->boot->timer_shift);
     ending_text(which, text, sizeof(text));
     self->has_failed = false;
+    if (self->is_taken_along) {
+        self->is_taken_along = false;
+        server_unmake(root, which);
+        start_again(root, which);
+        return;
+    }
     if (which == SERVER_PROCESS)
         give_up(root, which, text, "memory and capabilities of every program were its own: the system ends");
     if (policy.when == SYSTEM_RESTART_NEVER)
@@ -217,6 +239,26 @@ void supervise_check(struct root *root)
             handle_failure(root, which);
     start_due(root);
     news_tell(root);
+}
+
+/* A badge of its own, by which the watcher finds the call in the endpoint's queue. */
+#define BADGE_MAIN (1ul << 40)
+
+cptr supervise_cap(struct root *root, cptr endpoint)
+{
+    cptr slot = root_slot(root);
+    if (cnode_mint(ROOT_CNODE, slot, ROOT_CNODE, endpoint, RIGHT_ALL, BADGE_MAIN) != ERROR_NONE)
+        root_fail(root, "root: no capability to a server\n");
+    return slot;
+}
+
+enum error supervise_call(struct root *root, enum server which, cptr cap, struct message *m)
+{
+    callee_cap = cap;
+    root->callee = which;
+    enum error status = syscall_call(cap, m);
+    root->callee = SERVER_COUNT;
+    return status;
 }
 
 void supervise_wait(struct root *root, enum server which)
