@@ -112,7 +112,7 @@ bool authority_path(const struct authority *authority, uint32_t n, const char **
     const struct image_manifest *request = authority->request;
     for (uint32_t i = 0; request && i < request->fs.count; i++) {
         struct image_path wanted = image_list_path(request, request->fs, i);
-        *mode = mode_of(authority, wanted);
+        *mode = i >= AUTHORITY_PATHS || (authority->paths_left_out >> i & 1) == 0 ? mode_of(authority, wanted) : 0;
         *path = image_string_text(request, wanted.path);
         if (*mode && n-- == 0)
             return true;
@@ -224,33 +224,86 @@ size_t authority_missing(const struct authority *authority, char *text, size_t s
     return length;
 }
 
-bool authority_covers(const struct authority *holder, const struct image_manifest *request)
+/* A list that grows in a text, which holds as much as fits. */
+struct listing {
+    char *text;
+    size_t size, length;
+};
+
+static void list_add(struct listing *listing, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void list_add(struct listing *listing, const char *format, ...)
 {
-    if (!request)
-        return true;
-    for (size_t i = 0; i < sizeof(permissions) / sizeof(permissions[0]); i++)
-        if ((request->permissions & permissions[i].permission) && !authority_permits(holder, permissions[i].permission))
-            return false;
-    if (request->spawn_children > authority_children(holder))
-        return false;
+    va_list arguments;
+    if (listing->length > 0)
+        listing->length += text_format(listing->text + listing->length, listing->size - listing->length, ", ");
+    va_start(arguments, format);
+    listing->length +=
+        text_format_list(listing->text + listing->length, listing->size - listing->length, format, arguments);
+    va_end(arguments);
+}
+
+static void paths_uncovered(const struct authority *holder, const struct image_manifest *request, uint64_t paths,
+                            struct listing *listing)
+{
     for (uint32_t i = 0; i < request->fs.count; i++) {
         struct image_path wanted = image_list_path(request, request->fs, i);
         const char *path = image_string_text(request, wanted.path);
-        uint32_t mode = holder->request ? mode_granted(holder->request, path) : 0;
+        const struct authority child = {request, NULL, 0};
+        uint32_t mode = holder->request ? mode_granted(holder->request, path) : 0,
+                 quota = authority_quota(holder, path);
+        uint32_t own_quota = authority_quota(&child, path);
+        if (i < AUTHORITY_PATHS && !(paths >> i & 1))
+            continue;
         if (holder->grant)
             mode &= mode_granted(holder->grant, path);
         if (wanted.mode & ~mode)
-            return false;
+            list_add(listing, "fs '%s'%s", path, mode ? " to write" : "");
+        else if (quota && (!own_quota || own_quota > quota))
+            list_add(listing, "fs '%s' with a quota above %u KiB", path, quota);
     }
+}
+
+bool authority_covers(const struct authority *holder, const struct image_manifest *request, uint64_t paths, char *text,
+                      size_t size)
+{
+    struct listing listing = {text, size, 0};
     enum process_net net;
-    if (net_uncovered(holder, request, 0, &net))
-        return false;
+    const char *pattern;
+    text[0] = 0;
+    if (!request)
+        return true;
+    paths_uncovered(holder, request, paths, &listing);
+    for (uint32_t n = 0; (pattern = net_uncovered(holder, request, n, &net)); n++)
+        list_add(&listing, "net.%s '%s'", net == PROCESS_NET_LISTEN ? "listen" : "connect", pattern);
     for (unsigned kind = AUTHORITY_SERVE; kind <= AUTHORITY_DEVICE; kind++) {
         struct image_list list = list_of(request, (enum authority_kind)kind);
-        for (uint32_t i = 0; i < list.count; i++)
-            if (!authority_allows(holder, (enum authority_kind)kind,
-                                  image_string_text(request, image_list_string(request, list, i))))
-                return false;
+        for (uint32_t i = 0; i < list.count; i++) {
+            const char *name = image_string_text(request, image_list_string(request, list, i));
+            if (!authority_allows(holder, (enum authority_kind)kind, name))
+                list_add(&listing, "%s '%s'", authority_word((enum authority_kind)kind), name);
+        }
     }
-    return true;
+    if (request->spawn_children > authority_children(holder))
+        list_add(&listing, "spawn of %u at a time", request->spawn_children);
+    for (size_t i = 0; i < sizeof(permissions) / sizeof(permissions[0]); i++)
+        if ((request->permissions & permissions[i].permission) && !authority_permits(holder, permissions[i].permission))
+            list_add(&listing, "%s", permissions[i].word);
+    return listing.length == 0;
+}
+
+uint64_t authority_paths(const struct image_manifest *request, const char *names, uint32_t bytes, const char **unknown)
+{
+    uint64_t paths = bytes ? 0 : ~0ul;
+    *unknown = NULL;
+    for (uint32_t at = 0; at < bytes; at += (uint32_t)text_length(names + at) + 1) {
+        uint32_t i = 0, count = request ? request->fs.count : 0;
+        while (i < count &&
+               !text_equal(image_string_text(request, image_list_path(request, request->fs, i).path), names + at))
+            i++;
+        if (i >= count || i >= AUTHORITY_PATHS)
+            *unknown = names + at;
+        else
+            paths |= 1ul << i;
+    }
+    return paths;
 }

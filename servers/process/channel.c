@@ -127,10 +127,14 @@ static void side_leave(struct session *session, uint32_t which)
     side->process = NO_PROCESS;
 }
 
+static uint32_t lowest_free = 1; /* no session has a lower number that is free */
+
 static void session_drop(uint32_t index)
 {
     struct memory self = sessions[index]->self;
     sessions[index] = NULL;
+    if (index < lowest_free)
+        lowest_free = index;
     memory_return(&server.pool, &self);
 }
 
@@ -146,10 +150,11 @@ static void session_free(uint32_t index)
 
 static struct session *session_make(struct process *a, struct process *b)
 {
-    uint32_t index = 1;
+    uint32_t index = lowest_free;
     struct memory self;
     while (index < SESSIONS && sessions[index])
         index++;
+    lowest_free = index;
     if (index == SESSIONS || !memory_take(&server.pool, sizeof(struct session), &self))
         return NULL;
     struct session *session = (struct session *)(void *)self.view;
@@ -166,6 +171,7 @@ static struct session *session_make(struct process *a, struct process *b)
                 a->sessions[i] = 0;
         memory_return(&server.pool, &session->control);
         session_drop(index);
+        (void)quota_reached(a, QUOTA_SESSIONS, 0);
         return NULL;
     }
     if (side_join(session, 0, a, b) && side_join(session, 1, b, a))
@@ -225,8 +231,9 @@ static bool stream_allocate(struct session *session, uint32_t *index)
         return false;
     struct session_stream *stream = &session->streams[*index];
     struct process *payer = process_find(session->sides[0].process, session->sides[0].generation);
-    if (process_memory_left(payer) < STREAM_FRAME_BYTES ||
-        !memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings))
+    if (process_memory_left(payer) < STREAM_FRAME_BYTES)
+        return quota_reached(payer, QUOTA_MEMORY, false);
+    if (!memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings))
         return false;
     struct session_control *control = (struct session_control *)(void *)session->control.view;
     memset(control->lines[*index], 0, sizeof(control->lines[*index]));

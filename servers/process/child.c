@@ -1,5 +1,6 @@
 /* Child processes: a process starts a program of the description and waits for it. docs/processes.md, "Children". */
 #include "server.h"
+#include "tessera/clock.h"
 #include "tessera/server.h"
 #include "tessera/text.h"
 
@@ -45,9 +46,37 @@ static bool name_get(const struct request *request, char name[PROCESS_NAME_MAX +
     return text_length(name) == length;
 }
 
+/* Arguments, then directories; both end with NUL where there are any. */
+static bool texts_get(const struct request *request, struct process_options *options)
+{
+    word bytes = request->words[10] & UINT32_MAX, preopen_bytes = request->words[10] >> 32;
+    if (bytes + preopen_bytes > PROCESS_STRING_BYTES || 11 + (bytes + preopen_bytes + 7) / 8 > request->length)
+        return false;
+    options->arguments = (const char *)&request->words[11];
+    options->argument_bytes = (uint32_t)bytes;
+    options->preopens = options->arguments + bytes;
+    options->preopen_bytes = (uint32_t)preopen_bytes;
+    return preopen_bytes == 0 || options->preopens[preopen_bytes - 1] == 0;
+}
+
+/* A child begins with its part of the time filled. So that one after the other is not time without end, a limited
+ * process starts no more of them in a period than it may have at a time. */
+static bool is_time_to_spawn(struct process *process)
+{
+    uint64_t now = clock_ticks();
+    if (!process->budget_ns)
+        return true;
+    uint64_t pause =
+        clock_ticks_of(process->period_ns / authority_children(&process->authority), server.start->timer_hz);
+    if (now < process->spawn_ticks)
+        return false;
+    process->spawn_ticks = now + pause;
+    return true;
+}
+
 uint32_t child_spawn(struct process *process, const struct request *request, word *results, unsigned *count)
 {
-    char name[PROCESS_NAME_MAX + 1];
+    char name[PROCESS_NAME_MAX + 1], problem[300] = "", why[350];
     struct process_options options = {.parent = process};
     uint32_t limit = authority_children(&process->authority);
     if (!name_get(request, name))
@@ -59,21 +88,22 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
         return E_NOENT;
     if (!is_listed(process->description, system_text(server.system, program->name)))
         return refuse(process, name, "not among the programs that it may spawn");
-    if (process->children >= limit)
-        return E_AGAIN;
-    word bytes = request->words[10];
-    if (bytes > PROCESS_STRING_BYTES || 11 + (bytes + 7) / 8 > request->length)
+    if (process->children >= limit || !is_time_to_spawn(process))
+        return quota_reached(process, QUOTA_CHILDREN, E_AGAIN);
+    if (!texts_get(request, &options))
         return E_2BIG;
     options.stdio = (uint32_t)request->words[9];
-    options.arguments = (const char *)&request->words[11];
-    options.argument_bytes = (uint32_t)bytes;
+    options.problem = problem;
+    options.problem_size = sizeof(problem);
 
     struct process *child;
     uint32_t error = process_create(&options, &child);
     if (error == E_NOTCAPABLE)
-        return refuse(process, name, "it requests more than its parent holds");
+        text_format(why, sizeof(why), "it asks for more than its parent holds: %s", problem);
+    if (error == E_NOTCAPABLE)
+        return refuse(process, name, why);
     if (error)
-        return error;
+        return error == E_NOMEM ? quota_reached(process, QUOTA_MEMORY, error) : error;
     *count = 1;
     results[0] = child->index;
     const struct start_page *start = (const struct start_page *)(const void *)child->task.pages.view;

@@ -47,7 +47,7 @@ uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, ui
     uint64_t spare = region->capacity > from ? region->capacity - from : 0;
     uint64_t part = spare < bytes ? spare : bytes;
     if (bytes - part > process_memory_left(process))
-        return E_NOMEM;
+        return quota_reached(process, QUOTA_MEMORY, E_NOMEM);
     if (part > 0 && !region_extend(process, region, from, part))
         return E_NOMEM;
     if (part < bytes) {

@@ -79,6 +79,20 @@ bool refusal_is_logged(struct process *process)
     return process->refusals++ < REFUSALS_LOGGED;
 }
 
+uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error)
+{
+    static const char *const words[] = {"memory", "children", "threads", "sessions", "capabilities"};
+    if (!(process->quotas_told >> quota & 1)) {
+        process->quotas_told |= 1u << quota;
+        if (quota == QUOTA_MEMORY)
+            log_text("process: %s: its quota of memory is used up: %lu KiB\n", process->name,
+                     process->memory_limit >> 10);
+        else
+            log_text("process: %s: its quota of %s is used up\n", process->name, words[quota]);
+    }
+    return error;
+}
+
 static void log_refusal(struct process *process, const char *what, const char *name)
 {
     if (!refusal_is_logged(process))

@@ -36,7 +36,7 @@ bool authority_of(const struct system_program *program, struct authority *author
     if (!image || !image->is_good)
         return false;
     const struct image_manifest *request = manifest_at(program->request);
-    *authority = (struct authority){request ? request : image->image.manifest, grant_of(program)};
+    *authority = (struct authority){request ? request : image->image.manifest, grant_of(program), 0};
     return true;
 }
 
@@ -55,7 +55,13 @@ static uint32_t authority_set(struct process *process, const struct process_opti
         return 0;
     }
     /* A child gets what it requests, out of what its parent holds: all or nothing. */
-    if (!authority_covers(&options->parent->authority, request))
+    const char *unknown;
+    uint64_t paths = authority_paths(request, options->preopens, options->preopen_bytes, &unknown);
+    process->authority.paths_left_out = ~paths;
+    if (unknown)
+        text_format(options->problem, options->problem_size, "fs '%s', which it does not request", unknown);
+    if (unknown ||
+        !authority_covers(&options->parent->authority, request, paths, options->problem, options->problem_size))
         return E_NOTCAPABLE;
     uint64_t left = process_memory_left(options->parent);
     if (process->memory_limit > left)
@@ -270,8 +276,8 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     return rounded;
 }
 
-/* What manifest and description state, the smaller share where both do; else a time slice. */
-void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
+/* What manifest and description state, the smaller share where both do. */
+static void budget_stated(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
 {
     const struct system_program *program = process->description;
     const struct image_manifest *request = process->authority.request;
@@ -281,8 +287,30 @@ void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t
         budget_us = request->cpu_budget_us;
         period_us = request->cpu_period_us;
     }
-    *budget_ns = budget_us ? budget_us * 1000 : PERIOD_NS;
-    *period_ns = budget_us ? period_us * 1000 : PERIOD_NS;
+    *budget_ns = budget_us * 1000;
+    *period_ns = period_us * 1000;
+}
+
+/* A limited process that may have children keeps half of its time for itself; each child has its part of the other
+ * half, whether or not there are others: parts that moved would be filled anew each time. */
+static void budget_set(struct process *process, const struct process *parent)
+{
+    budget_stated(process, &process->budget_ns, &process->period_ns);
+    if (!parent || !parent->budget_ns)
+        return;
+    uint64_t part_ns = parent->budget_ns / 2 / authority_children(&parent->authority);
+    if (!process->budget_ns || process->budget_ns * parent->period_ns > part_ns * process->period_ns) {
+        process->budget_ns = part_ns;
+        process->period_ns = parent->period_ns;
+    }
+}
+
+void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t *period_ns)
+{
+    bool is_limited = process->budget_ns > 0;
+    bool has_children = is_limited && authority_children(&process->authority) > 0;
+    *budget_ns = is_limited ? process->budget_ns >> has_children : PERIOD_NS;
+    *period_ns = is_limited ? process->period_ns : PERIOD_NS;
 }
 
 static uint32_t thread_make(struct process *process, const struct process_options *options)
@@ -350,6 +378,7 @@ static uint32_t process_build(struct process *process, const struct process_opti
     uint32_t error = authority_set(process, options);
     if (error)
         return error;
+    budget_set(process, options->parent);
     if (!space_make(process, options))
         return E_NOMEM;
     if ((error = thread_make(process, options)))

@@ -20,15 +20,14 @@
 #include "tessera/random.h"
 #include "tessera/task.h"
 
-#define PROCESSES        250 /* process numbers are 1 to this */
-#define SESSIONS         256
+#define PROCESSES        250  /* process numbers are 1 to this */
+#define SESSIONS         8192 /* of all processes: those of one are PROCESS_SESSIONS */
 #define CHANNELS         64
 #define SERVICES         32
 #define BACKLOG          16
 #define IMAGES           96
 #define REGIONS          65  /* memories, and the heap */
 #define PROCESS_SESSIONS 128 /* with one process */
-#define SERVICE_CLIENTS  32
 #define WINDOWS          256 /* of one process: sessions, streams, services */
 
 #define PRIORITY_PROGRAM 100
@@ -84,7 +83,9 @@ struct program_image *image_get(const char *member, bool is_native);
 struct authority {
     const struct image_manifest *request; /* the program's own manifest */
     const struct image_manifest *grant;   /* NULL: everything requested was found granted */
+    uint64_t paths_left_out;              /* bit i: of `fs`, the i-th is not given to this child */
 };
+#define AUTHORITY_PATHS 64 /* those that can be left out */
 enum authority_kind {
     AUTHORITY_SERVE,
     AUTHORITY_CONNECT,
@@ -105,8 +106,13 @@ bool authority_net(const struct authority *authority, enum process_net kind, uin
 uint32_t authority_quota(const struct authority *authority, const char *path);
 /* What is requested and not granted, as text for the log; the length, 0 when nothing. */
 size_t authority_missing(const struct authority *authority, char *text, size_t size);
-/* True when `holder` allows everything that `request` asks for. */
-bool authority_covers(const struct authority *holder, const struct image_manifest *request);
+/* True when `holder` allows everything that `request` asks for, of its directories those of `paths`. Else `text` names
+ * what is missing, as far as its size goes. */
+bool authority_covers(const struct authority *holder, const struct image_manifest *request, uint64_t paths, char *text,
+                      size_t size);
+/* The directories of a request that these names, each with its NUL, choose; none: all. *unknown: one that it has not.
+ */
+uint64_t authority_paths(const struct image_manifest *request, const char *names, uint32_t bytes, const char **unknown);
 const char *authority_word(enum authority_kind kind);
 
 /* ---- processes (process.c) ----------------------------------------------------------------------------------- */
@@ -143,8 +149,11 @@ struct process {
     struct authority authority;
     uint64_t memory_limit, memory_extra; /* streams, and what children may use */
     uint64_t charged_to_parent;
-    uint64_t deadline_ticks; /* 0: none */
-    uint64_t cap_used;       /* slots of its CNode */
+    uint64_t budget_ns, period_ns; /* CPU time of it and all its children; 0: a time slice, without limit */
+    uint64_t spawn_ticks;          /* a limited one may have its next child then */
+    uint32_t quotas_told;          /* enum quota: logged once each */
+    uint64_t deadline_ticks;       /* 0: none */
+    uint64_t cap_used;             /* slots of its CNode */
     uint64_t window_next;
     uint32_t window_count;
     uint32_t region_count;
@@ -202,6 +211,10 @@ extern struct server server;
 
 /* Counts a refusal of the process; true while they are still logged one by one. */
 bool refusal_is_logged(struct process *process);
+/* What a process may use up. The log says once of each that it has. */
+enum quota { QUOTA_MEMORY, QUOTA_CHILDREN, QUOTA_THREADS, QUOTA_SESSIONS, QUOTA_CAPABILITIES };
+/* The error, as it is. */
+uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error);
 /* A kernel object of the server's own. */
 bool server_object(enum object_type type, cptr *slot);
 bool server_slot(cptr *slot);
@@ -213,7 +226,11 @@ struct process_options {
     struct process *parent; /* NULL: by the description */
     const char *arguments;  /* of a child: NUL-separated */
     uint32_t argument_bytes;
-    uint32_t stdio; /* modes of a child */
+    uint32_t stdio;       /* modes of a child */
+    const char *preopens; /* of a child: NUL-terminated names of directories, none: all that it requests */
+    uint32_t preopen_bytes;
+    char *problem; /* of a child: what it may not, in words */
+    size_t problem_size;
 };
 /* One of that image with a number of its own, empty or a shell; NULL: there is none, or no memory. */
 struct process *process_allocate(struct program_image *image);

@@ -22,8 +22,10 @@ struct service {
     uint32_t server, generation; /* process; 0: nobody serves */
     cptr endpoint;               /* in a slot of the serving process's task */
     uint64_t window_bytes;       /* of each client */
-    struct client clients[SERVICE_CLIENTS];
+    struct client *clients;      /* by process number; NULL: nobody asked for it yet. Kept for good */
 };
+#define CLIENTS_BYTES 32768u
+_Static_assert((PROCESSES + 1) * sizeof(struct client) <= CLIENTS_BYTES, "one for each process");
 
 static struct service services[SERVICES];
 
@@ -43,10 +45,22 @@ static struct service *service_get(const char *name)
 
 static struct client *client_find(struct service *service, uint32_t index, uint32_t generation)
 {
-    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++)
-        if (service->clients[i].process == index && service->clients[i].generation == generation)
-            return &service->clients[i];
-    return NULL;
+    if (!service->clients || index == 0 || index > PROCESSES)
+        return NULL;
+    struct client *client = &service->clients[index];
+    return client->process == index && client->generation == generation ? client : NULL;
+}
+
+static bool clients_make(struct service *service)
+{
+    struct memory memory;
+    if (service->clients)
+        return true;
+    if (!memory_take(&server.pool, CLIENTS_BYTES, &memory))
+        return false;
+    service->clients = (struct client *)(void *)memory.view;
+    server.own_pages += memory.bytes;
+    return true;
 }
 
 static bool client_connect(struct service *service, struct client *client)
@@ -61,11 +75,13 @@ static uint32_t client_make(struct service *service, struct process *process, wo
 {
     struct client *client = client_find(service, process->index, process->generation);
     if (!client) {
-        client = client_find(service, 0, 0);
-        if (!client)
-            return E_MFILE;
-        if (process_memory_left(process) < service->window_bytes || !process_cap_take(process, &client->cap))
-            return E_MFILE;
+        if (!clients_make(service))
+            return E_NOMEM;
+        client = &service->clients[process->index];
+        if (process_memory_left(process) < service->window_bytes)
+            return quota_reached(process, QUOTA_MEMORY, E_NOMEM);
+        if (!process_cap_take(process, &client->cap))
+            return quota_reached(process, QUOTA_CAPABILITIES, E_MFILE);
         if (!memory_take(&server.pool, service->window_bytes, &client->window)) {
             process_cap_return(process, client->cap);
             return E_MFILE;
@@ -135,7 +151,7 @@ uint32_t service_listen(struct process *process, const char *name, word window_b
     service->window_bytes = window_bytes;
     caps[0] = endpoint_cap;
     caps[1] = reply_cap;
-    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) /* those who knew an earlier server */
+    for (uint32_t i = 1; service->clients && i <= PROCESSES; i++) /* those who knew an earlier server */
         if (process_find(service->clients[i].process, service->clients[i].generation))
             (void)client_connect(service, &service->clients[i]);
     for (uint32_t i = 1; i <= server.top; i++) {
@@ -213,7 +229,7 @@ bool service_owns_cap(struct process *process, cptr cap)
 /* Its callers' capabilities lead to this server from now on, which answers that there is nobody. */
 static void server_ended(struct service *service)
 {
-    for (uint32_t i = 0; i < SERVICE_CLIENTS; i++) {
+    for (uint32_t i = 1; service->clients && i <= PROCESSES; i++) {
         struct client *client = &service->clients[i];
         struct process *process = process_find(client->process, client->generation);
         client->seen_at = 0;

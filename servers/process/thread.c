@@ -159,7 +159,7 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
     while (index < PROCESS_THREADS && process->threads[index].is_running)
         index++;
     if (error || index == PROCESS_THREADS)
-        return error ? error : E_AGAIN;
+        return error ? error : quota_reached(process, QUOTA_THREADS, E_AGAIN);
     struct process_thread *thread = &process->threads[index];
     bool is_new = !thread->tcb;
     if (thread->is_broken || (is_new && !thread_make(process, index))) {
@@ -170,8 +170,9 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
         budget_share(process, index);
     if (thread->stack_mapped == 0) {
         struct memory memory;
-        if (DEFAULT_STACK > process_memory_left(process) ||
-            !task_memory(&process->task, DEFAULT_STACK, stack_top(index) - DEFAULT_STACK, RIGHT_READ | RIGHT_WRITE,
+        if (DEFAULT_STACK > process_memory_left(process))
+            return quota_reached(process, QUOTA_MEMORY, E_NOMEM);
+        if (!task_memory(&process->task, DEFAULT_STACK, stack_top(index) - DEFAULT_STACK, RIGHT_READ | RIGHT_WRITE,
                          &memory))
             return E_NOMEM;
         thread->stack_mapped = DEFAULT_STACK;

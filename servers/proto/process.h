@@ -10,7 +10,7 @@
 
 #define PROCESS_NAME_MAX     63
 #define PROCESS_NAME_WORDS   9    /* length and bytes */
-#define PROCESS_STRING_BYTES 800u /* most bytes of a spawn's arguments */
+#define PROCESS_STRING_BYTES 800u /* most bytes of a spawn's arguments and directories */
 
 enum process_operation {
     PROCESS_EXIT = 1,       /* w0 status. Never answered. */
@@ -27,31 +27,33 @@ enum process_operation {
                                SERVICE_WINDOW_MAX) -> w0 cptr of the endpoint (receive), w1 cptr of its reply object */
     PROCESS_SERVICE_OPEN,   /* name -> w0 cptr of the endpoint (call), w1 address of the service window */
     PROCESS_SERVICE_WINDOW, /* w0 badge of a client (the server asks) -> w0 address of that client's window */
-    PROCESS_SPAWN,          /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes, then the bytes
-                               -> w0 pid, then for each piped stream a struct process_stream */
-    PROCESS_JOIN,           /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
-    PROCESS_TRAP_THREAD,    /* w0 entry point, w1 stack pointer: starts the process's second thread, which receives the
-                               first one's faults at PROCESS_CAP_TRAP_ENDPOINT. ENOTCAPABLE without trap_thread */
-    PROCESS_THREAD_START,   /* w0 entry point, w1 its argument -> w0 number of the thread, 1 or more; its stack is the
-                               one of that number. EAGAIN: too many, ENOMEM */
-    PROCESS_THREAD_EXIT,    /* w0 number of the calling thread. Never answered; EINVAL: there is no such thread */
-    PROCESS_FILES_OPEN,     /* w0 number of a preopened directory -> w0 cptr of its server's endpoint (call), w1 address
-                               of the session's window. EBADF: there is none, ECONNREFUSED: it has no server */
-    PROCESS_FILES_GRANT,    /* w0 badge of a client (the server of files asks), w1 number of its preopened directory ->
-                               w0 number of the mount, w1 enum fs_access, from bit 32 on its quota in KiB (0: none), w2
-                               bytes of the path below the mount, then the path. EBADF: none, or not of this server;
-                               EINVAL: no such client */
-    PROCESS_CPU_TIME,       /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
-    PROCESS_REFUSED,        /* name, w9 enum process_permission: the process tried what it was not granted; logged */
-    PROCESS_SIGNAL,         /* w0 pid of a child, w1 signal of WASI's numbering: ends it; 0: only asks whether it runs.
-                               ESRCH, EINVAL no signal, ENOTSUP one that does not end by default */
-    PROCESS_NET_OPEN,       /* -> w0 cptr of the net server's endpoint (call), w1 address of the session's window.
-                               ENOTCAPABLE: no permission for the network, ECONNREFUSED: there is no net server */
-    PROCESS_NET_GRANT,      /* w0 badge of a client (the net server asks), w1 n -> of the n-th thing that it may:
-                               w0 enum process_net, w1 bytes, then so much of a pattern (tessera/net_pattern.h), which
-                               RESOLVE has none of. EBADF: no more; EINVAL: no such client */
-    PROCESS_NET_REFUSED,    /* w0 badge of a client, w1 enum process_net, w2 bytes, then the text: what the net server
-                               refused it, such as "tcp:10.0.0.1:80"; logged, with the permission's name */
+    PROCESS_SPAWN, /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes | bytes of directories'
+                      names << 32, then both: arguments with a NUL between any two; of the directories that the child
+                      requests those that it gets, each with a NUL, none: all
+                      -> w0 pid, then for each piped stream a struct process_stream */
+    PROCESS_JOIN,  /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
+    PROCESS_TRAP_THREAD,  /* w0 entry point, w1 stack pointer: starts the process's second thread, which receives the
+                             first one's faults at PROCESS_CAP_TRAP_ENDPOINT. ENOTCAPABLE without trap_thread */
+    PROCESS_THREAD_START, /* w0 entry point, w1 its argument -> w0 number of the thread, 1 or more; its stack is the
+                             one of that number. EAGAIN: too many, ENOMEM */
+    PROCESS_THREAD_EXIT,  /* w0 number of the calling thread. Never answered; EINVAL: there is no such thread */
+    PROCESS_FILES_OPEN,   /* w0 number of a preopened directory -> w0 cptr of its server's endpoint (call), w1 address
+                             of the session's window. EBADF: there is none, ECONNREFUSED: it has no server */
+    PROCESS_FILES_GRANT,  /* w0 badge of a client (the server of files asks), w1 number of its preopened directory ->
+                             w0 number of the mount, w1 enum fs_access, from bit 32 on its quota in KiB (0: none), w2
+                             bytes of the path below the mount, then the path. EBADF: none, or not of this server;
+                             EINVAL: no such client */
+    PROCESS_CPU_TIME,     /* w0 0 = of all threads, else number of a thread + 1 -> w0 ns used so far. EINVAL */
+    PROCESS_REFUSED,      /* name, w9 enum process_permission: the process tried what it was not granted; logged */
+    PROCESS_SIGNAL,       /* w0 pid of a child, w1 signal of WASI's numbering: ends it; 0: only asks whether it runs.
+                             ESRCH, EINVAL no signal, ENOTSUP one that does not end by default */
+    PROCESS_NET_OPEN,     /* -> w0 cptr of the net server's endpoint (call), w1 address of the session's window.
+                             ENOTCAPABLE: no permission for the network, ECONNREFUSED: there is no net server */
+    PROCESS_NET_GRANT,    /* w0 badge of a client (the net server asks), w1 n -> of the n-th thing that it may:
+                             w0 enum process_net, w1 bytes, then so much of a pattern (tessera/net_pattern.h), which
+                             RESOLVE has none of. EBADF: no more; EINVAL: no such client */
+    PROCESS_NET_REFUSED,  /* w0 badge of a client, w1 enum process_net, w2 bytes, then the text: what the net server
+                             refused it, such as "tcp:10.0.0.1:80"; logged, with the permission's name */
     PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk; "net": struct process_card. ENOTCAPABLE, ENODEV,
                                  EBUSY another process has it */
     PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server -> a new stream between the two, which the client

@@ -22,13 +22,12 @@ struct join_status {
 };
 _Static_assert(sizeof(struct process_handles) == 28 && sizeof(struct join_status) == 6, "as in WASIX");
 
-static uint32_t spawn_check(uint32_t chroot, uint32_t preopen_length, const uint32_t modes[STREAMS], uint32_t folder,
-                            uint32_t folder_length)
+static uint32_t spawn_check(uint32_t chroot, const uint32_t modes[STREAMS], uint32_t folder, uint32_t folder_length)
 {
     for (int i = 0; i < STREAMS; i++)
         if (modes[i] > PROCESS_STDIO_NULL)
             return EINVAL;
-    if (chroot || preopen_length)
+    if (chroot)
         return ENOTSUP;
     if (!in_memory(folder, folder_length))
         return EFAULT;
@@ -36,23 +35,35 @@ static uint32_t spawn_check(uint32_t chroot, uint32_t preopen_length, const uint
     return is_here ? ESUCCESS : ENOTSUP;
 }
 
-/* Arguments arrive separated by line feeds and travel separated by NUL. */
-static unsigned spawn_message(struct message *m, uint32_t name, uint32_t name_length, const uint32_t modes[STREAMS],
-                              uint32_t args, uint32_t args_length)
+/* Arguments and directories arrive separated by line feeds and travel separated by NUL. */
+struct texts {
+    uint32_t address, length;
+};
+
+static void text_take(char *to, struct texts from)
 {
-    char text[PROCESS_STRING_BYTES];
-    memcpy(text, at(args), args_length);
-    for (uint32_t i = 0; i < args_length; i++)
-        if (text[i] == '\n')
-            text[i] = 0;
-    word head[2] = {modes[0] | modes[1] << 2 | modes[2] << 4, args_length};
+    memcpy(to, at(from.address), from.length);
+    for (uint32_t i = 0; i < from.length; i++)
+        if (to[i] == '\n')
+            to[i] = 0;
+}
+
+static unsigned spawn_message(struct message *m, uint32_t name, uint32_t name_length, const uint32_t modes[STREAMS],
+                              struct texts args, struct texts preopen)
+{
+    char text[PROCESS_STRING_BYTES + 1];
+    uint32_t preopen_length = preopen.length ? preopen.length + 1 : 0; /* the last one ends, too */
+    text_take(text, args);
+    text_take(text + args.length, preopen);
+    text[args.length + preopen.length] = 0;
+    word head[2] = {modes[0] | modes[1] << 2 | modes[2] << 4, args.length | (word)preopen_length << 32};
     m->words[0] = name_length;
     message_put(m, 1, at(name), name_length);
     for (unsigned i = 1 + message_words(name_length); i < PROCESS_NAME_WORDS; i++)
         message_put(m, i, &(word){0}, sizeof(word));
     message_put(m, PROCESS_NAME_WORDS, head, sizeof(head));
-    message_put(m, PROCESS_NAME_WORDS + 2, text, args_length);
-    return PROCESS_NAME_WORDS + 2 + message_words(args_length);
+    message_put(m, PROCESS_NAME_WORDS + 2, text, args.length + preopen_length);
+    return PROCESS_NAME_WORDS + 2 + message_words(args.length + preopen_length);
 }
 
 uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot, uint32_t args, uint32_t args_length,
@@ -63,19 +74,21 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
     struct process_handles handles = {0};
     struct process_stream streams[STREAMS];
     struct message m = {0};
-    (void)preopen;
-    if (!in_memory(name, name_length) || !in_memory(args, args_length) || !in_memory(to, sizeof(handles)))
+    if (!in_memory(name, name_length) || !in_memory(args, args_length) || !in_memory(preopen, preopen_length) ||
+        !in_memory(to, sizeof(handles)))
         return EFAULT;
     if (!(start_page->flags & START_MAY_SPAWN))
         return refuse(PROCESS_PERMISSION_SPAWN);
     if (name_length == 0 || name_length > PROCESS_NAME_MAX)
         return EINVAL;
-    if (args_length > PROCESS_STRING_BYTES)
+    if (args_length > PROCESS_STRING_BYTES || (preopen_length && preopen_length >= PROCESS_STRING_BYTES - args_length))
         return E2BIG;
-    uint32_t error = spawn_check(chroot, preopen_length, modes, folder, folder_length);
+    uint32_t error = spawn_check(chroot, modes, folder, folder_length);
     if (error)
         return error;
-    error = process_call(PROCESS_SPAWN, &m, spawn_message(&m, name, name_length, modes, args, args_length));
+    error = process_call(PROCESS_SPAWN, &m,
+                         spawn_message(&m, name, name_length, modes, (struct texts){args, args_length},
+                                       (struct texts){preopen, preopen_length}));
     if (error)
         return error;
     handles.pid = (uint32_t)m.words[0];

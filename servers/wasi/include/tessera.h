@@ -150,13 +150,13 @@ _Static_assert(sizeof(struct tessera_option_pid) == 8, "as in WASIX");
 _Static_assert(sizeof(struct tessera_join_status) == 6, "as in WASIX");
 
 /* Starts a program of the system description by its name ("child" or "child.wasm"). args: the arguments,
- * argv[0] first, separated by line feeds. preopen: directories for the child, separated by line feeds, each
- * one that the parent holds; empty for none. The child gets what its manifest requests out of what its
- * parent holds, nothing else, and its memory and CPU time come out of its parent's.
- * chroot must be 0; working_dir must be empty or ".".
- * Errors: ENOTCAPABLE no permission "spawn", or the child asks for more than its parent holds; ENOENT no such
- * program; ENOMEM no memory left within the parent's limit; EAGAIN the limit of children is reached;
- * EINVAL, ENOTSUP for arguments outside the above. */
+ * argv[0] first, separated by line feeds. preopen: of the directories that the child's manifest requests those that it
+ * gets, separated by line feeds; empty for all of them. The child gets what its manifest requests out of what its
+ * parent holds, nothing else, and its memory and CPU time come out of its parent's. Arguments and directories have less
+ * than 800 bytes together. chroot must be 0; working_dir must be empty or ".". Errors: ENOTCAPABLE no permission
+ * "spawn", or the child asks for more than its parent holds, or is to get a directory that it does not request (the log
+ * names it); ENOENT no such program; ENOMEM no memory left within the parent's limit; EAGAIN the limit of children is
+ * reached; EINVAL, ENOTSUP for arguments outside the above. */
 TESSERA_IMPORT("wasix_32v1", "proc_spawn")
 int tessera_proc_spawn(const char *name, uint32_t name_len, uint32_t chroot, const char *args, uint32_t args_len,
                        const char *preopen, uint32_t preopen_len, uint32_t stdin_mode, uint32_t stdout_mode,

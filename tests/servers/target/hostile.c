@@ -1,0 +1,211 @@
+/* Programs that take all they can get of one thing, without end: their quotas hold, and everyone else is served.
+ *
+ *     test-hostile DEED     exit status 0: it was stopped by the quota, with the right error
+ *     test-hostile victim   works all the while: children, memory, a line now and then
+ */
+#include "proto/process.h"
+#include "tessera/clock.h"
+#include "tessera/invoke.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+enum { E_AGAIN = 6, E_CONNREFUSED = 14, E_INVAL = 28, E_MFILE = 33, E_NOMEM = 48, E_NOTCAPABLE = 76 };
+enum { MANY = 100000, LINES = 3000, ROUNDS = 40 };
+
+static word call(enum process_operation operation, struct message *m, unsigned length)
+{
+    m->info = message_info(operation, 0, length);
+    (void)syscall_call(PROCESS_CAP_SERVER, m);
+    return message_info_label(m->info);
+}
+
+static word named(enum process_operation operation, const char *name, struct message *m)
+{
+    *m = (struct message){0, {text_length(name)}};
+    message_put(m, 1, name, text_length(name));
+    return call(operation, m, PROCESS_NAME_WORDS);
+}
+
+static word spawn(const char *name, word *pid)
+{
+    struct message m = {0, {text_length(name)}};
+    const word head[2] = {PROCESS_STDIO_NULL * 21ul, 0};
+    message_put(&m, 1, name, text_length(name));
+    message_put(&m, PROCESS_NAME_WORDS, head, sizeof(head));
+    word error = call(PROCESS_SPAWN, &m, PROCESS_NAME_WORDS + 2);
+    *pid = m.words[0];
+    return error;
+}
+
+static word join(word pid)
+{
+    struct message m = {0, {pid, 0}};
+    return call(PROCESS_JOIN, &m, 2);
+}
+
+/* Grows by a page of 64 KiB each time; how often it could. */
+static unsigned grow(word *error)
+{
+    unsigned pages = 0;
+    struct message m = {0};
+    do
+        m = (struct message){0, {PROCESS_HEAP_BASE, pages, 1}};
+    while ((*error = call(PROCESS_GROW, &m, 3)) == 0 && ++pages < MANY);
+    return pages;
+}
+
+static int deed_memory(void)
+{
+    word error;
+    unsigned pages = grow(&error);
+    for (unsigned i = 0; i < pages; i++)
+        *(volatile uint64_t *)(PROCESS_HEAP_BASE + i * 65536ul) = i; /* it is really there */
+    for (unsigned i = 0; i < 1000 && error == E_NOMEM; i++) {
+        struct message m = {0, {PROCESS_HEAP_BASE, pages, 1}};
+        error = call(PROCESS_GROW, &m, 3);
+    }
+    struct message m = {0, {PROCESS_HEAP_BASE, pages, ~0ul}};
+    return error == E_NOMEM && pages > 8 && call(PROCESS_GROW, &m, 3) == E_INVAL ? 0 : 1;
+}
+
+/* Children that have children in turn, none of which ends: how many there may be is said at the root. */
+static int deed_children(bool is_first)
+{
+    word pid, error = 0, first = 0;
+    unsigned count = 0;
+    for (unsigned i = 0; i < 2000 || (is_first && i < 20000 && count < 3); i++) {
+        error = spawn("fork", &pid);
+        count += error == 0;
+        first = first ? first : pid;
+        if (error != 0 && error != E_AGAIN)
+            break;
+    }
+    if (is_first)
+        return error == E_AGAIN && count == 3 ? 0 : 1;
+    for (;;)
+        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+}
+
+static void thread_main(void)
+{
+    for (;;)
+        ;
+}
+
+static int deed_threads(void)
+{
+    struct message m;
+    word error;
+    unsigned count = 0;
+    do
+        m = (struct message){0, {(word)(uintptr_t)thread_main, 0}};
+    while ((error = call(PROCESS_THREAD_START, &m, 2)) == 0 && ++count < MANY);
+    for (unsigned i = 0; i < 1000; i++)
+        (void)call(PROCESS_THREAD_START, &m, 2);
+    return error == E_AGAIN && count > 0 && count < 64 ? 0 : 1;
+}
+
+/* Streams to its server, which never accepts one. */
+static int deed_streams(void)
+{
+    struct message m;
+    word error;
+    unsigned count = 0;
+    while ((error = named(PROCESS_CONNECT, "sink", &m)) == 0 && ++count < MANY)
+        ;
+    for (unsigned i = 0; i < 1000 && named(PROCESS_CONNECT, "sink", &m) == error; i++)
+        ;
+    return (error == E_NOMEM || error == E_CONNREFUSED) && count > 0 && count < 1000 ? 0 : 1;
+}
+
+static int serve_streams(void)
+{
+    struct message m;
+    if (named(PROCESS_LISTEN, "sink", &m) != 0)
+        return 1;
+    for (;;)
+        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+}
+
+/* Services, timers, names that it was not granted, operations that do not exist. */
+static int deed_requests(void)
+{
+    struct message m;
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < 500; i++) {
+        wrong += named(PROCESS_CONNECT, "secret", &m) != E_NOTCAPABLE;
+        wrong += named(PROCESS_SERVICE_OPEN, "secret", &m) != E_NOTCAPABLE;
+        wrong += named(PROCESS_DEVICE_OPEN, "disk", &m) != E_NOTCAPABLE;
+        m = (struct message){0};
+        wrong += call(PROCESS_NET_OPEN, &m, 0) != E_NOTCAPABLE;
+        wrong += call(PROCESS_TIMER, &m, 0) != 0;
+        m = (struct message){0, {~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul}};
+        (void)call((enum process_operation)(200 + i), &m, MESSAGE_REGISTERS);
+        for (word operation = PROCESS_GROW; operation < 30; operation++) {
+            m = (struct message){0, {~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul, ~0ul}};
+            if (operation != PROCESS_THREAD_EXIT && operation != PROCESS_TRAP_THREAD &&
+                operation != PROCESS_THREAD_START)
+                (void)call((enum process_operation)operation, &m, MESSAGE_REGISTERS);
+        }
+    }
+    return wrong > 0;
+}
+
+static int deed_lines(void)
+{
+    for (unsigned i = 0; i < LINES; i++)
+        log_text("a line that nobody needs, and there are many more of them where it came from: %u\n", i);
+    return 0;
+}
+
+/* Faults in children, one after the other. */
+static int deed_faults(void)
+{
+    word pid;
+    for (unsigned i = 0; i < 100;) {
+        word error = spawn("faulty", &pid);
+        if (error != 0 ? error != E_AGAIN : join(pid) != 0)
+            return 1;
+        i += error == 0;
+    }
+    return 0;
+}
+
+static int victim(const struct start_page *start)
+{
+    uint64_t begin = clock_ticks();
+    word pid;
+    for (unsigned i = 0; i < ROUNDS; i++)
+        if (spawn("good", &pid) != 0 || join(pid) != 0)
+            return 1;
+    log_text("the victim was served %u times in %lu ms\n", (unsigned)ROUNDS,
+             clock_ns(clock_ticks() - begin, start->timer_multiplier, start->timer_shift) / 1000000);
+    return 0;
+}
+
+int program_main(const struct start_page *start)
+{
+    const char *deed = (const char *)start + start->arguments.offset;
+    deed += start->arguments.count > 1 ? text_length(deed) + 1 : 0;
+    if (text_equal(deed, "memory"))
+        return deed_memory();
+    if (text_equal(deed, "children") || text_equal(deed, "fork"))
+        return deed_children(text_equal(deed, "children"));
+    if (text_equal(deed, "threads"))
+        return deed_threads();
+    if (text_equal(deed, "streams"))
+        return deed_streams();
+    if (text_equal(deed, "sink"))
+        return serve_streams();
+    if (text_equal(deed, "requests"))
+        return deed_requests();
+    if (text_equal(deed, "lines"))
+        return deed_lines();
+    if (text_equal(deed, "faults"))
+        return deed_faults();
+    if (text_equal(deed, "faulty"))
+        __builtin_trap();
+    if (text_equal(deed, "spin"))
+        thread_main();
+    return text_equal(deed, "victim") ? victim(start) : 0;
+}
