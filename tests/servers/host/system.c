@@ -65,11 +65,11 @@ static bool trial(const uint8_t *bytes, size_t size)
     uint8_t *copy = malloc(size ? size : 1);
     memcpy(copy, bytes, size);
     bool is_accepted = system_check(copy, size) == NULL;
-    if (is_accepted)
+    if (is_accepted) {
         walk_mounts((const struct system_header *)(void *)copy);
-    walk_restarts((const struct system_header *)(void *)copy);
-    if (is_accepted)
+        walk_restarts((const struct system_header *)(void *)copy);
         walk((const struct system_header *)(void *)copy);
+    }
     free(copy);
     return is_accepted;
 }
