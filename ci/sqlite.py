@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts SQLite's amalgamation (sqlite3.c, sqlite3.h) into a folder, made from the pinned source package (ci/parts.json).
+"""Puts SQLite's amalgamation (sqlite3.c, sqlite3.h) and its shell (shell.c) into a folder, made from the pinned source package (ci/parts.json).
 
     sqlite.py FOLDER
 
@@ -16,14 +16,14 @@ import tempfile
 import debian
 import parts
 
-FILES = ("sqlite3.c", "sqlite3.h")
+FILES = ("sqlite3.c", "sqlite3.h", "shell.c")
 
 
 def make(source, result):
     with tempfile.TemporaryDirectory(dir=result.parent) as work:
         log = os.path.join(work, "log")
         with open(log, "w", encoding="utf-8") as out:
-            for command in ([source / "configure", "--disable-tcl", "--disable-readline"], ["make", "sqlite3.c"]):
+            for command in ([source / "configure", "--disable-tcl", "--disable-readline"], ["make", "sqlite3.c", "shell.c"]):
                 if subprocess.run(command, cwd=work, stdout=out, stderr=out).returncode:
                     raise debian.DebianError(f"SQLite's amalgamation cannot be made:\n{pathlib.Path(log).read_text()[-2000:]}")
         done = os.path.join(work, "done")
@@ -37,15 +37,22 @@ def make(source, result):
                 raise
 
 
+def folder():
+    """Where they are, made when they are not."""
+    source = parts.fetch("sqlite3", parts.pins()["sqlite3"])
+    result = source.parent / (source.name + "-amalgamation")
+    if result.is_dir() and not (result / FILES[-1]).exists():  # of before there was a shell in it
+        shutil.rmtree(result, ignore_errors=True)
+    if not result.is_dir():
+        make(source, result)
+    return result
+
+
 def main(words):
     if len(words) != 1:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    pin = parts.pins()["sqlite3"]
-    source = parts.fetch("sqlite3", pin)
-    result = source.parent / (source.name + "-amalgamation")
-    if not result.is_dir():
-        make(source, result)
+    result = folder()
     os.makedirs(words[0], exist_ok=True)
     for name in FILES:
         shutil.copy(result / name, words[0])

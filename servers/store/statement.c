@@ -51,7 +51,7 @@ const char *statements_prepare(sqlite3 **database)
         return "the disks cannot be read";
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (sqlite3_exec(*database, settings[i], NULL, NULL, NULL) != SQLITE_OK)
-            return "the first disk is no data.img: './tessera disk create' makes one";
+            return "the first disk is no sound data.img: './tessera disk create' makes one";
     if (chunks_start(*database) != SQLITE_OK)
         return "there is too little memory";
     for (size_t i = 0; i < STATEMENT_COUNT; i++)

@@ -165,6 +165,13 @@ static uint32_t move(struct cursor *cursor, uint8_t *window, uint32_t bytes, boo
     return done;
 }
 
+/* As the flags want it: before reading, or after writing. */
+static uint32_t node_sync(struct descriptor *descriptor, uint32_t flags)
+{
+    struct message m = {0, {0, !(descriptor->flags & (FDFLAG_SYNC | FDFLAG_RSYNC))}};
+    return descriptor->flags & flags ? node_call(descriptor, FS_SYNC, &m) : ESUCCESS;
+}
+
 uint32_t node_read(struct descriptor *descriptor, uint64_t offset, uint32_t iovs, uint32_t count, uint32_t *done)
 {
     struct cursor cursor = {iovs, count, 0, 0};
@@ -172,6 +179,8 @@ uint32_t node_read(struct descriptor *descriptor, uint64_t offset, uint32_t iovs
     *done = 0;
     if (!error && descriptor->node.type == FILETYPE_DIRECTORY)
         return EISDIR;
+    if (!error)
+        error = node_sync(descriptor, FDFLAG_RSYNC);
     while (!error && *done < total) {
         uint32_t part = total - *done < FS_WINDOW_BYTES ? total - *done : FS_WINDOW_BYTES;
         struct message m = {0, {0, offset + *done, part}};
@@ -206,8 +215,5 @@ uint32_t node_write(struct descriptor *descriptor, uint64_t offset, uint32_t iov
         if (m.words[0] < part)
             break;
     }
-    struct message m = {0, {0, !(descriptor->flags & FDFLAG_SYNC)}};
-    if (!error && *done && (descriptor->flags & (FDFLAG_SYNC | FDFLAG_DSYNC)))
-        error = node_call(descriptor, FS_SYNC, &m);
-    return error;
+    return error || *done == 0 ? error : node_sync(descriptor, FDFLAG_SYNC | FDFLAG_DSYNC | FDFLAG_RSYNC);
 }

@@ -112,12 +112,18 @@ static uint32_t open_flags(uint32_t look, uint32_t open, uint64_t base)
            (base & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE | RIGHT_FD_SET_SIZE) ? FS_OPEN_WRITE : 0);
 }
 
+/* What it takes to open with such flags: witx, rights fd_datasync and fd_sync. */
+static uint64_t rights_of_flags(uint32_t flags)
+{
+    return (flags & FDFLAG_DSYNC ? RIGHT_FD_DATASYNC : 0) | (flags & (FDFLAG_SYNC | FDFLAG_RSYNC) ? RIGHT_FD_SYNC : 0);
+}
+
 uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t length, uint32_t open, uint64_t base,
                          uint64_t inheriting, uint32_t flags, uint32_t opened)
 {
     struct descriptor *directory;
     uint64_t right = RIGHT_PATH_OPEN | (open & OPEN_CREATE ? RIGHT_CREATE_FILE : 0) |
-                     (open & OPEN_TRUNCATE ? RIGHT_PATH_SET_SIZE : 0);
+                     (open & OPEN_TRUNCATE ? RIGHT_PATH_SET_SIZE : 0) | rights_of_flags(flags);
     uint32_t new_fd, error = directory_get(fd, right, &directory);
     if (error)
         return error;

@@ -11,7 +11,9 @@ A run of the native build of the same sources says what a run must print and how
 must contain, `status` how it ends, `error` what it must write to standard error.
 
     modules.py --target x86_64 --aot FILE --lib-dir DIR --work DIR [NAME...]
-    modules.py ... --boot BUILD_DIR     on target, in QEMU; runs that write bytes, which the console does not show, say "target": false
+    modules.py ... --boot BUILD_DIR     on target, in QEMU, all at once; runs that write bytes, which the console does not show, say "target": false
+    modules.py ... --run BUILD_DIR      on target, one after another, as `./tessera run` does it: runs with "target": false, and those that
+                                        work on files: `files` are given to them, `results` must be there afterwards, as natively
 
 --work keeps the compiled modules, which are the same for both targets. Programs marked `by-hand` take minutes, and run when they are named only.
 """
@@ -32,16 +34,19 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "ci"))
 import debian
 import parts
+import run_app
+import sqlite
+import system_image
 
 CLANG, RUSTC = "clang-19", "/usr/bin/rustc"  # Debian's: another one may come first in PATH
 WASI_INCLUDE = "/usr/include/wasm32-wasi"
 COMMON = ["-w", "-I", str(HERE / "include"), "-include", str(HERE / "shims.h")]
 # Signals and process clocks as wasi-libc emulates them.
-WASI = ["--target=wasm32-wasi", "-O2", "-msimd128", "-mbulk-memory", "-nostdinc", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_PROCESS_CLOCKS"]
+WASI = ["--target=wasm32-wasi", "-O2", "-msimd128", "-mbulk-memory", "-nostdinc", "-isystem", str(HERE / "wasi"), "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_PROCESS_CLOCKS"]
 WASI_LIBRARIES = ["-lwasi-emulated-signal", "-lwasi-emulated-process-clocks"]
 CXX_INCLUDE = "/usr/include/wasm32-wasi/c++/v1"
-SETJMP = ["-mllvm", "-wasm-enable-sjlj", "-mexception-handling", "-isystem", str(HERE / "wasi"), str(HERE / "wasi" / "setjmp.c")]
-SECONDS, TRANSLATION_SECONDS, BOOT_SECONDS = 120, 1200, 240
+SETJMP = ["-mllvm", "-wasm-enable-sjlj", "-mexception-handling", str(HERE / "wasi" / "setjmp.c")]
+SECONDS, TRANSLATION_SECONDS, BOOT_SECONDS, RUN_SECONDS = 120, 1200, 240, 60
 MEMORY = "192M"
 
 
@@ -78,8 +83,9 @@ class Program:
                 need([*words, "-o", unfinished], cwd=cwd)
                 unfinished.rename(output)
 
-    def translate(self, options, image, *more):
-        words = [options.aot, "--target", options.target, f"-O{self.text.get('level', 2)}", "--lib-dir", options.lib_dir, *more]
+    def translate(self, options, image, *more, level=None):
+        level = self.text.get("level", 2) if level is None else level
+        words = [options.aot, "--target", options.target, f"-O{level}", "--lib-dir", options.lib_dir, *more]
         for name, module in self.linked:
             words += ["--link", f"{name}={module}"]
         need([*words, "-o", image, self.module], seconds=TRANSLATION_SECONDS)
@@ -135,9 +141,9 @@ def stdin_file(program, wanted):
     return next(folder / wanted["stdin"] for folder in (HERE, program.folder) if (folder / wanted["stdin"]).exists())
 
 
-def outcome(program, command, wanted):
+def outcome(program, command, wanted, **more):
     with open(stdin_file(program, wanted) or os.devnull, "rb") as stdin:
-        done = run([*command, *wanted.get("arguments", [])], stdin=stdin)
+        done = run([*command, *wanted.get("arguments", [])], stdin=stdin, **more)
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
@@ -170,12 +176,13 @@ def check_here(options, program):
     program.translate(options, image, "--library", "libwasm_linux.a", *([] if page_zero else ["--no-page-zero"]))
     emulator = [shutil.which("qemu-aarch64-static")] if options.target == "arm64" and os.uname().machine != "aarch64" else []
     problems = 0
-    for wanted in program.text["runs"]:
+    runs = [wanted for wanted in program.text["runs"] if "files" not in wanted]  # the Linux run-time support has no files
+    for wanted in runs:
         problem = complaint(program, wanted, *outcome(program, [*emulator, image], wanted))
         if problem:
             problems += 1
             print(f"FAIL {program.name} {wanted}: {problem}")
-    print(f"{program.name}: {len(program.text['runs']) - problems} of {len(program.text['runs'])} runs right", flush=True)
+    print(f"{program.name}: {len(runs) - problems} of {len(runs)} runs right", flush=True)
     return problems
 
 
@@ -183,7 +190,8 @@ def check_here(options, program):
 
 def runs_on_target(programs):
     """(short name, program, run) of each; the console cuts long names."""
-    every = [(program, wanted) for program in programs for wanted in program.text["runs"] if wanted.get("target", True)]
+    every = [(program, wanted) for program in programs for wanted in program.text["runs"]
+             if wanted.get("target", True) and "files" not in wanted]
     return [(f"p{number}", program, wanted) for number, (program, wanted) in enumerate(every)]
 
 
@@ -250,6 +258,81 @@ def check_on_target(options, programs):
     return problems + (not runs)
 
 
+# ---- On target, one at a time, with files ----
+
+def put_files(program, wanted, folder):
+    folder.mkdir()
+    for name, source in wanted.get("files", {}).items():
+        shutil.copy(next(place / source for place in (HERE, program.folder) if (place / source).exists()), folder / name)
+
+
+def run_as_app(options, program, wanted, folder):
+    """(status, output, standard error) of the program as `./tessera run` runs it, with the folder as its root."""
+    image = options.work / f"{program.stem}.{options.target}.app"
+    if not image.exists():
+        unfinished = image.with_suffix(f".{os.getpid()}")
+        program.translate(options, unfinished, level=wanted.get("level"))
+        unfinished.rename(image)
+    words = [sys.executable, __file__, "--as-app", options.target, image, program.module, options.boot_dir.resolve(),
+             pathlib.Path(options.aot).resolve().parent.parent, folder, *wanted.get("arguments", [])]
+    with open(stdin_file(program, wanted) or os.devnull, "rb") as stdin:
+        done = run(words, seconds=RUN_SECONDS + 30, stdin=stdin)
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def as_app(arch, image, module, build, host, folder, *arguments):
+    """In a process of its own: its streams are the program's."""
+    wanted = argparse.Namespace(demo=module, arguments=list(arguments), mem=MEMORY, cpu=None, env=[], dir=[f"{folder}::/"], disk=None,
+                                stdin=None)
+    app = run_app.App(wanted)
+    app.module = image
+    with tempfile.TemporaryDirectory(prefix="modules-") as scratch:
+        archive = pathlib.Path(scratch) / "app.cpio"
+        content, _ = system_image.pack(app.write(scratch), arch, host, build)
+        archive.write_bytes(content)
+        kernel = pathlib.Path(build) / "kernel" / ("Image" if arch == "arm64" else "tessera.elf")
+        return run_app.run(app, arch, str(kernel), str(archive), RUN_SECONDS)
+
+
+def results_complaint(wanted, ours, natives):
+    for name in wanted.get("results", []):
+        if not (ours / name).exists():
+            return f"there is no {name}"
+        if (ours / name).read_bytes() != (natives / name).read_bytes():
+            return f"{name} is not what the native build makes"
+    for name, digest in wanted.get("digests", {}).items():
+        if not (ours / name).exists() or hashlib.sha256((ours / name).read_bytes()).hexdigest() != digest:
+            return f"{name} is not there, or has another content"
+    return None
+
+
+def app_complaint(options, program, wanted, scratch):
+    ours, natives = scratch / "ours", scratch / "natives"
+    put_files(program, wanted, ours)
+    put_files(program, wanted, natives)
+    got = run_as_app(options, program, wanted, ours)
+    if not is_compared(program, wanted):
+        return complaint(program, wanted, *got) or results_complaint(wanted, ours, natives)
+    expected = outcome(program, [program.native.resolve()], wanted, cwd=natives)
+    if got[:2] != expected[:2]:
+        return f"status {got[0]}, output {got[1][:300]}, errors {got[2][-300:]}, natively {expected[0]}, {expected[1][:300]}"
+    return results_complaint(wanted, ours, natives)
+
+
+def check_as_apps(options, programs):
+    problems = count = 0
+    for program in programs:
+        for wanted in program.text["runs"]:
+            if wanted.get("target", True) and "files" not in wanted:
+                continue
+            count += 1
+            with tempfile.TemporaryDirectory(prefix="modules-") as scratch:
+                problem = app_complaint(options, program, wanted, pathlib.Path(scratch))
+            problems += problem is not None
+            print(f"{program.name} {' '.join(wanted.get('arguments', []))}: {problem or 'right'}", flush=True)
+    return problems + (not count)
+
+
 def chosen_programs(options):
     pins = parts.pins()
     for name, text in json.loads((HERE / "programs.json").read_text()).items():
@@ -259,7 +342,7 @@ def chosen_programs(options):
         if parts.is_missing(pin):
             print(f"{name}: skipped, npm is not installed")
             continue
-        folder = parts.fetch(text["part"], pin) if pin else HERE
+        folder = sqlite.folder() if name == "sqlite" else parts.fetch(text["part"], pin) if pin else HERE
         yield program_of(name, text, folder, options.work)
 
 
@@ -271,17 +354,22 @@ def main():
     parser.add_argument("--lib-dir", required=True, help="of libwasm_linux.a for the target")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the compiled programs")
     parser.add_argument("--boot", type=pathlib.Path, metavar="BUILD_DIR", help="run on target, with the kernel of this folder")
+    parser.add_argument("--run", type=pathlib.Path, metavar="BUILD_DIR", dest="boot_dir", help="run on target, one after another, with files")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     programs = list(chosen_programs(options))
     for program in programs:
         program.build()
+    if options.boot_dir:
+        sys.exit(1 if check_as_apps(options, programs) else 0)
     if options.boot:
         sys.exit(1 if check_on_target(options, programs) else 0)
     sys.exit(1 if sum([check_here(options, program) for program in programs]) or not programs else 0)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--as-app"]:
+        sys.exit(as_app(*sys.argv[2:]))
     try:
         main()
     except debian.DebianError as error:

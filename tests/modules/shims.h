@@ -23,6 +23,18 @@ static inline int fchmod(int file, mode_t mode)
     (void)file, (void)mode;
     return 0;
 }
+static inline uid_t geteuid(void)
+{
+    return 0;
+}
+#include <fcntl.h>
+#ifndef F_GETLK /* locks of files: there are none, and asking for one fails */
+#define F_RDLCK 0
+#define F_WRLCK 1
+#define F_UNLCK 2
+#define F_GETLK 5
+#define F_SETLK 6
+#endif
 static inline int system(const char *command)
 {
     return command ? -1 : 0;

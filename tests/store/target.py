@@ -38,14 +38,14 @@ def damaged(options, image):
     for path in (image, disk.log_path(image)):
         with open(path, "r+b") as file:
             file.truncate(16 << 20)
-    refuse(options, image, "store: a disk is shorter than the volume")
+    refuse(options, image, "store: the first disk is no sound data.img")
     with open(image, "r+b") as file:
         file.seek(100)
         file.write(bytes(range(256)))
-    refuse(options, image, "store: the first disk is ")
+    refuse(options, image, "store: the first disk is no sound data.img")
     with open(image, "r+b") as file:
         file.write(bytes(16 << 20))
-    refuse(options, image, "store: the first disk is ")
+    refuse(options, image, "store: the first disk is no sound data.img")
 
 
 def content(image, path):

@@ -190,6 +190,45 @@ static void appending(void)
     close_fd(fd);
 }
 
+/* Each flag opens and works, and takes the right that the specification wants of the directory. */
+static void syncing(void)
+{
+    static const struct {
+        uint16_t flags;
+        uint64_t right;
+    } cases[] = {
+        {__WASI_FDFLAGS_DSYNC, __WASI_RIGHTS_FD_DATASYNC},
+        {__WASI_FDFLAGS_SYNC, __WASI_RIGHTS_FD_SYNC},
+        {__WASI_FDFLAGS_RSYNC, __WASI_RIGHTS_FD_SYNC},
+        {__WASI_FDFLAGS_RSYNC | __WASI_FDFLAGS_DSYNC, __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC},
+    };
+    __wasi_ciovec_t put = {(const uint8_t *)"kept", 4};
+    check_group(&check, "sync");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        __wasi_fd_t fd, directory;
+        __wasi_fdstat_t stat;
+        size_t done;
+        is("path_open", 0, __wasi_path_open(WORK, 0, "sync", __WASI_OFLAGS_CREAT, FILE_RIGHTS, 0, cases[i].flags, &fd));
+        is("fd_fdstat_get", 0, __wasi_fd_fdstat_get(fd, &stat));
+        check_u64(&check, "flags", cases[i].flags, stat.fs_flags);
+        is("fd_write", 0, __wasi_fd_write(fd, &put, 1, &done));
+        has(fd, 0, "kept");
+        close_fd(fd);
+        uint64_t rights =
+            (__WASI_RIGHTS_PATH_OPEN | __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC) & ~cases[i].right;
+        is("a directory", 0,
+           __wasi_path_open(WORK, 0, ".", __WASI_OFLAGS_DIRECTORY, rights, FILE_RIGHTS, 0, &directory));
+        is("without the right", __WASI_ERRNO_NOTCAPABLE,
+           __wasi_path_open(directory, 0, "sync", 0, FILE_RIGHTS, 0, cases[i].flags, &fd));
+        is("without the flag", 0, __wasi_path_open(directory, 0, "sync", 0, FILE_RIGHTS, 0, 0, &fd));
+        is("fd_fdstat_set_flags", 0, __wasi_fd_fdstat_set_flags(fd, cases[i].flags));
+        is("fd_write", 0, __wasi_fd_write(fd, &put, 1, &done));
+        close_fd(fd);
+        close_fd(directory);
+    }
+    is("removed", 0, __wasi_path_unlink_file(WORK, "sync"));
+}
+
 static void sizes(void)
 {
     __wasi_fd_t fd = make("sizes", "abcdef");
@@ -549,6 +588,7 @@ int main(void)
     offsets();
     large();
     appending();
+    syncing();
     sizes();
     times();
     directories();
