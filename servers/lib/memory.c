@@ -33,13 +33,14 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
     uint8_t *out = to;
     const uint8_t *in = from;
-    for (; bytes >= 32; bytes -= 32, out += 32, in += 32) {
-        uint64_t a = ((const loose_word *)in)[0], b = ((const loose_word *)in)[1];
-        uint64_t c = ((const loose_word *)in)[2], d = ((const loose_word *)in)[3];
-        ((loose_word *)out)[0] = a;
-        ((loose_word *)out)[1] = b;
-        ((loose_word *)out)[2] = c;
-        ((loose_word *)out)[3] = d;
+    for (; bytes >= 64; bytes -= 64) { /* in pairs, which the compiler does not make of words that may alias */
+        uint64_t a, b, c, d, e, f, g, h;
+        __asm__ volatile(
+            "ldp %2, %3, [%1], #64\n ldp %4, %5, [%1, #-48]\n ldp %6, %7, [%1, #-32]\n ldp %8, %9, [%1, #-16]\n"
+            "stp %2, %3, [%0], #64\n stp %4, %5, [%0, #-48]\n stp %6, %7, [%0, #-32]\n stp %8, %9, [%0, #-16]"
+            : "+r"(out), "+r"(in), "=&r"(a), "=&r"(b), "=&r"(c), "=&r"(d), "=&r"(e), "=&r"(f), "=&r"(g), "=&r"(h)
+            :
+            : "memory");
     }
     for (; bytes >= 8; bytes -= 8, out += 8, in += 8)
         *(loose_word *)out = *(const loose_word *)in;
