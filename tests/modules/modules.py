@@ -171,12 +171,14 @@ def complaint(program, wanted, status, output, error):
 # ---- On this host ----
 
 def check_here(options, program):
+    runs = [wanted for wanted in program.text["runs"] if "files" not in wanted]  # the Linux run-time support has no files
+    if not runs:
+        return 0
     image = options.work / f"{program.name}.{options.target}"
     page_zero = os.geteuid() == 0 or int(pathlib.Path("/proc/sys/vm/mmap_min_addr").read_text()) == 0
     program.translate(options, image, "--library", "libwasm_linux.a", *([] if page_zero else ["--no-page-zero"]))
     emulator = [shutil.which("qemu-aarch64-static")] if options.target == "arm64" and os.uname().machine != "aarch64" else []
     problems = 0
-    runs = [wanted for wanted in program.text["runs"] if "files" not in wanted]  # the Linux run-time support has no files
     for wanted in runs:
         problem = complaint(program, wanted, *outcome(program, [*emulator, image], wanted))
         if problem:
@@ -268,7 +270,7 @@ def put_files(program, wanted, folder):
 
 def run_as_app(options, program, wanted, folder):
     """(status, output, standard error) of the program as `./tessera run` runs it, with the folder as its root."""
-    image = options.work / f"{program.stem}.{options.target}.app"
+    image = options.work / f"{program.stem}.{options.target}.{wanted.get('level', '')}app"
     if not image.exists():
         unfinished = image.with_suffix(f".{os.getpid()}")
         program.translate(options, unfinished, level=wanted.get("level"))
@@ -300,7 +302,7 @@ def results_complaint(wanted, ours, natives):
             return f"there is no {name}"
         if (ours / name).read_bytes() != (natives / name).read_bytes():
             return f"{name} is not what the native build makes"
-    for name, digest in wanted.get("digests", {}).items():
+    for name, digest in wanted.get("digests", {}).items():  # SHA-256 of what V8 made
         if not (ours / name).exists() or hashlib.sha256((ours / name).read_bytes()).hexdigest() != digest:
             return f"{name} is not there, or has another content"
     return None
