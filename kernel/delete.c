@@ -136,7 +136,7 @@ static bool slot_empty(struct core *core, struct slot *slot)
 }
 
 /* Empties the running thread's ring. At least one step, so that it comes to an end however many interrupts there are.
- */
+ * The idle thread gives way to whom a step lets run. */
 static SELDOM bool drain(struct core *core)
 {
     for (;;) {
@@ -154,7 +154,7 @@ static SELDOM bool drain(struct core *core)
             ring_cross(ring_prev(zombie), zombie);
             slot_remove(zombie);
         }
-        if (preemption_wanted(core))
+        if (preemption_wanted(core) || (core->reschedule && core->current == core->idle))
             return false;
     }
 }
@@ -166,7 +166,7 @@ static bool has_dying(const struct core *core)
 
 SELDOM void dying_finish(struct core *core)
 {
-    while (kernel.dying.next && !preemption_wanted(core))
+    while (kernel.dying.next && !core->reschedule && !preemption_wanted(core))
         (void)drain(core);
 }
 

@@ -556,6 +556,38 @@ static void test_idle_ends_thread(void)
     check_reclaimed(memory);
 }
 
+/* Nor does it keep a thread waiting that it has let go. */
+static void test_idle_gives_way(void)
+{
+    cptr memory = new_untyped(LEFT_MEMORY), thread = new_thread(90, false, 0), waiter = new_thread(100, false, 0);
+    cptr cnode = full_cnode(memory), endpoint = new_slots(1), timer = new_object(OBJECT_TIMER, 0);
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0);
+    struct message m;
+    word badge;
+    OK(cnode_copy(ROOT_CNODE, endpoint, cnode, 1ul << (LEFT_BITS - 1), RIGHT_ALL));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    run(waiter);
+    call(endpoint);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    OK(cnode_delete(ROOT_CNODE, endpoint));
+    leave_behind(thread, cnode, false);
+    OK(tcb_suspend(thread));
+    OK(timer_bind(timer, notification, ROOT_SCHED_CONTEXT));
+    OK(timer_set(timer, model_now + 1000000));
+    CHECK(syscall_wait(notification, &m, &badge) == MODEL_SWITCHED);
+    model_timer(0);
+    CHECK(model_current() == model_tcb(waiter) && model_left_to_delete(model_tcb(thread)) > 1);
+    EQUAL(model_current()->context.number_status, ERROR_ABORTED);
+    CHECK(tcb_suspend(waiter) == MODEL_SWITCHED);
+    model_timer(0);
+    EQUAL(model_dying(), 0);
+    to_root();
+    check_reclaimed(memory);
+    OK(cnode_delete(ROOT_CNODE, timer));
+    OK(cnode_delete(ROOT_CNODE, thread));
+    OK(cnode_delete(ROOT_CNODE, waiter));
+}
+
 /* A server that deletes itself leaves no caller waiting, whatever comes in between. */
 static void test_server_deletes_itself(void)
 {
@@ -737,6 +769,7 @@ static const struct attack attacks[] = {
     {"slice_ends_in_call", test_slice_ends_in_call},
     {"deletions_left_behind", test_deletions_left_behind},
     {"idle_ends_thread", test_idle_ends_thread},
+    {"idle_gives_way", test_idle_gives_way},
     {"server_deletes_itself", test_server_deletes_itself},
     {"timers_unpaid", test_timers_unpaid},
     {"timers_bound_anew", test_timers_bound_anew},
