@@ -1,13 +1,17 @@
-/* The broker as a program: serves MQTT 3.1.1 on a channel.
+/* The broker as a program: serves MQTT 3.1.1 on a channel, on a TCP port, or on both.
  *
- *     broker [--channel NAME] [--exit-when-idle MS]
+ *     broker [--channel NAME] [--tcp PORT] [--exit-when-idle MS]
  *
+ * Without both it is the channel "mqtt".
  * With --exit-when-idle it ends, with its counters and exit status 0, when the last client has been gone for so
  * long; otherwise it serves until it is killed.
  */
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <tessera.h>
 
@@ -31,22 +35,46 @@ static void print_stats(const struct broker_stats *stats)
            (unsigned long long)stats->publishes_out, (unsigned long long)stats->dropped);
 }
 
-static int serve(const char *channel, uint64_t exit_idle_ns)
+/* A listening descriptor, or -1; *error says why. */
+static int channel_listen(const char *channel, int *error)
+{
+    uint32_t listener;
+    *error = tessera_channel_listen(channel, (uint32_t)strlen(channel), &listener);
+    return *error ? -1 : (int)listener;
+}
+
+/* For IPv6 and IPv4. */
+static int tcp_listen(uint16_t port, int *error)
+{
+    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0), one = 1;
+    bool is_open = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                   bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(fd, 128) == 0;
+    *error = is_open ? 0 : errno;
+    return is_open ? fd : -1;
+}
+
+static int serve(const char *channel, uint16_t port, uint64_t exit_idle_ns)
 {
     static struct broker broker;
-    uint32_t listener;
+    int listeners[2], error;
+    size_t count = 0;
     if (!broker_init(&broker, &broker_default_limits)) {
         printf("broker: no memory\n");
         return 1;
     }
     broker.log = log_closed;
-    int error = tessera_channel_listen(channel, (uint32_t)strlen(channel), &listener);
-    if (error != 0) {
+    if (channel && (listeners[count++] = channel_listen(channel, &error)) < 0) {
         printf("broker: serve channel '%s': errno %d\n", channel, error);
         return 1;
     }
-    int fd = (int)listener;
-    error = loop_run(&broker, &fd, 1, exit_idle_ns);
+    if (port && (listeners[count++] = tcp_listen(port, &error)) < 0) {
+        printf("broker: listen on TCP port %u: %s\n", port, strerror(error));
+        return 1;
+    }
+    if (port)
+        printf("broker: listening on TCP port %u\n", port);
+    error = loop_run(&broker, listeners, count, exit_idle_ns);
     if (error != 0)
         printf("broker: poll: errno %d\n", error);
     print_stats(&broker.stats);
@@ -56,17 +84,21 @@ static int serve(const char *channel, uint64_t exit_idle_ns)
 
 int main(int argc, char **argv)
 {
-    const char *channel = "mqtt";
+    const char *channel = NULL;
+    uint16_t port = 0;
     uint64_t exit_idle_ns = POLLER_FOREVER;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--channel") == 0 && i + 1 < argc) {
             channel = argv[++i];
+        } else if (strcmp(argv[i], "--tcp") == 0 && i + 1 < argc) {
+            port = (uint16_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--exit-when-idle") == 0 && i + 1 < argc) {
             exit_idle_ns = strtoull(argv[++i], NULL, 10) * 1000000;
         } else {
-            printf("usage: broker [--channel NAME] [--exit-when-idle MS]\n");
+            printf("usage: broker [--channel NAME] [--tcp PORT] [--exit-when-idle MS]\n");
             return 2;
         }
     }
-    return serve(channel, exit_idle_ns);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    return serve(channel || port ? channel : "mqtt", port, exit_idle_ns);
 }

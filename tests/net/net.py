@@ -208,7 +208,38 @@ def faulty_server(options):
         machine.stop()
 
 
-TESTS = {"echo": echo, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
+def mqtt(options):
+    """mosquitto's clients use the demo's broker on target, at all levels of service; the broker ends when they are gone."""
+    port, = free_ports(1)
+    machine = Machine(options, "net-mqtt", [(port, 1883)])
+    subscriber = None
+    try:
+        machine.wait_for("broker: listening on TCP port 1883")
+        where = ["-h", "127.0.0.1", "-p", str(port)]
+        subscriber = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *where, "-t", "test/#", "-q", "2", "-v", "-C", "6", "-d"],
+                                      stdout=subprocess.PIPE, text=True)
+        heard = []
+        for line in subscriber.stdout:
+            heard.append(line.rstrip())
+            if line.startswith("Subscribed"):
+                break
+        for level in range(3):
+            for text in ("short", "x" * 10000):
+                subprocess.run(["mosquitto_pub", *where, "-t", f"test/{level}", "-q", str(level), "-m", text], check=True,
+                               timeout=PATIENCE)
+        rest, _ = subscriber.communicate(timeout=PATIENCE)
+        got = [line for line in rest.splitlines() if line.startswith("test/")]
+        if got != [f"test/{level} {text}" for level in range(3) for text in ("short", "x" * 10000)]:
+            raise Failure(f"the subscriber got {[line[:40] for line in got]}")
+        machine.finish()
+        machine.wait_for("broker: 7 connections")
+    finally:
+        machine.stop()
+        if subscriber and subscriber.poll() is None:
+            subscriber.kill()
+
+
+TESTS = {"echo": echo, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
 
 
 def main():
