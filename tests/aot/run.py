@@ -279,7 +279,7 @@ def check_hostile(options):
                 problems.append(f"hostile {name}: status {done.returncode}: {done.stderr}")
             if name != "carried" and (done.returncode != 0 or not image.exists()):
                 problems.append(f"hostile {name}: status {done.returncode}: {done.stderr}")
-            if seconds > 10:
+            if seconds > 5:
                 problems.append(f"hostile {name}: {seconds} s of CPU time")
     return problems
 
