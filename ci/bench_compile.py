@@ -130,13 +130,32 @@ def translate(aot, libraries, module, level, output, more=()):
 
 
 def wasm2c(module, folder):
-    """gcc -O2 on what wasm2c makes; None when it cannot be made or takes too long."""
+    """gcc -O2 on what wasm2c makes; None when it takes too long."""
     source, output = folder / f"{module.stem}.c", folder / f"{module.stem}.gcc.o"
-    if not shutil.which("wasm2c") or subprocess.run(["wasm2c", "-n", "bench", module, "-o", source], stderr=subprocess.DEVNULL,
-                                                    check=False).returncode:
-        return None
+    call(["wasm2c", "-n", "bench", module, "-o", source])
     return measure(["gcc", "-O2", "-w", "-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=1", "-I", bench_wasm.WASM2C_RUNTIME, "-c", source,
                     "-o", output], WASM2C_SECONDS)
+
+
+def measure_module(aot, libraries, module, folder):
+    """Each figure is said as soon as it is known; what fails is said, too, and has none."""
+    steps = {f"O{level}": lambda level=level: translate(aot, libraries, module, level, folder / f"{module.stem}.O{level}")
+             for level in (0, 2)}
+    steps["wasm2c"] = lambda: wasm2c(module, folder)
+    results = {}
+    for name, step in steps.items():
+        what = f"  {module.name} with {'wasm2c and gcc -O2' if name == 'wasm2c' else f'tessera-aot -{name}'}"
+        print(f"{what} ...", flush=True)
+        try:
+            results[name] = step()
+        except CompileBenchError as error:
+            results[name] = None
+            print(f"{what}: {error}", flush=True)
+            continue
+        got = results[name]
+        print(f"{what}: " + (f"{got['user']:.1f} s of user time, {got['wall']:.1f} s in all, {got['bytes'] / 1e6:.0f} MB" if got
+                             else f"no end after {WASM2C_SECONDS} s"), flush=True)
+    return results
 
 
 # ---- the table ----
@@ -151,7 +170,7 @@ def row(module, results):
             continue
         per_size = f" ({result['user'] / size:.2f}/MB)" if key == "O0" else ""
         cells += [f"{result['user']:.1f}{per_size}", f"{result['wall']:.1f}", f"{result['bytes'] / 1e6:.0f}"]
-    cells.append(f"{results['O2']['user'] / results['wasm2c']['user']:.2f}" if results["wasm2c"] else "-")
+    cells.append(f"{results['O2']['user'] / results['wasm2c']['user']:.2f}" if results["O2"] and results["wasm2c"] else "-")
     return cells
 
 
@@ -172,19 +191,18 @@ def run(modules=(), json_path=None):
     modules = [pathlib.Path(module) for module in modules] or [
         module for name, text in json.loads((SOURCES / "programs.json").read_text()).items()
         if (module := compile_module(name, text, folder))]
-    record, rows = {}, []
+    record = {}
     for module in modules:
-        print(f"  translating {module.name} ...", flush=True)
-        results = {f"O{level}": translate(aot, libraries, module, level, folder / f"{module.stem}.O{level}") for level in (0, 2)}
-        results["wasm2c"] = wasm2c(module, folder)
-        record[module.name] = results
-        rows.append(row(module, results))
-    print_table(rows)
+        record[module.name] = measure_module(aot, libraries, module, folder)
+        if json_path:  # after each, so that an interrupted run leaves what it found
+            with open(json_path, "w", encoding="utf-8") as file:
+                json.dump({"cpu": bench_wasm.cpu_name(), "cpus": os.cpu_count(), "results": record}, file, indent=4)
+                file.write("\n")
+    print_table([row(module, record[module.name]) for module in modules])
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as file:
-            json.dump({"cpu": bench_wasm.cpu_name(), "cpus": os.cpu_count(), "results": record}, file, indent=4)
-            file.write("\n")
         print(f"written to {json_path}")
+    if not all(results["O0"] and results["O2"] for results in record.values()):
+        raise CompileBenchError("not every module could be translated")
 
 
 # ---- for the tests ----
@@ -193,9 +211,8 @@ def check(options):
     """A small module at both levels: the figures are there, and -O0 is the cheaper one."""
     module = pathlib.Path(options.module)
     with tempfile.TemporaryDirectory() as folder:
-        results = {f"O{level}": translate(options.aot, options.lib_dir, module, level, pathlib.Path(folder) / "image") for level in (0, 2)}
+        results = measure_module(options.aot, options.lib_dir, module, pathlib.Path(folder))
         late = measure(["sleep", "60"], 0.2)
-    results["wasm2c"] = None
     print_table([row(module, results)])
     is_right = 0 < results["O0"]["user"] < results["O2"]["user"] and all(result["bytes"] > 1e6 for result in (results["O0"], results["O2"]))
     return 0 if is_right and late is None else 1
