@@ -100,6 +100,13 @@ static void refill_use_part(struct sched_context *sc, uint64_t amount)
     refill_push(sc, part);
 }
 
+/* In what time is that little earned? Exact within a tick or what `used` is short of dividing the budget, and no less.
+ */
+static uint64_t refill_earning_ticks(const struct sched_context *sc, uint64_t used)
+{
+    return used * (sc->period / sc->budget) + sc->period % sc->budget / (sc->budget / used) + 1;
+}
+
 /* What was used beyond the budget is taken from the refills to come. Not so the little that the interrupt at the end of
  * a budget is late, which would leave crumbs: all refills come later by the time in which as much is earned. (Four
  * budgets are gone at once only when the machine stood still: then the rest is delay, too.) */
@@ -119,8 +126,8 @@ static void refill_use_sporadic(struct sched_context *sc, uint64_t used, uint64_
         refill_use_part(sc, part);
         used -= part;
     }
-    if (used < kernel.min_budget)
-        used *= (sc->period + sc->budget - 1) / sc->budget;
+    if (used > 0 && used < kernel.min_budget)
+        used = refill_earning_ticks(sc, used);
     for (unsigned i = 0; i < sc->refill_count; i++)
         refill_at(sc, i)->time += used;
 }

@@ -747,6 +747,114 @@ static void test_debt_wraps(void)
     OK(cnode_delete(ROOT_CNODE, context));
 }
 
+/* A timer's expiry that the running thread pays for in advance shortens its budget: the interrupt at its end comes
+ * earlier, though nothing else changes. */
+static void test_prepaid_end(void)
+{
+    cptr timer, empty = new_object(OBJECT_SCHED_CONTEXT, 0), thread = new_arming_thread(&timer, 0);
+    cptr notification = new_object(OBJECT_NOTIFICATION, 0);
+    OK(timer_set(timer, model_now + 1000000000));
+    run(thread);
+    uint64_t end = model_deadline;
+    model_now += kernel.min_budget; /* not charged yet: so much is there to pay with */
+    OK(timer_bind(timer, notification, empty));
+    CHECK(model_current() == model_tcb(thread));
+    EQUAL(model_deadline, end - kernel.min_budget / 8);
+    CHECK(tcb_suspend(thread) == MODEL_SWITCHED);
+    end_arming_thread(thread);
+}
+
+/* --- budgets are conserved, as check_time.c sees it --- */
+
+#define LATENESS 1 /* of the model's timer: no more than rounding */
+
+static void time_pass(uint64_t ticks)
+{
+    uint64_t end = model_now + ticks;
+    for (unsigned left = 10000; model_now < end; left--) {
+        CHECK(left > 0); /* else the timer comes again and again */
+        model_timer(end - model_now);
+    }
+}
+
+static unsigned next_random(unsigned *state, unsigned limit)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % limit;
+}
+
+/* A thread that waits when it likes, and uses what it has in more and smaller pieces than it has refills. */
+static void use_in_pieces(unsigned refills)
+{
+    cptr timer = new_object(OBJECT_TIMER, 0), notification = new_object(OBJECT_NOTIFICATION, 0);
+    cptr thread = new_thread(100, true, 0), context = new_object(OBJECT_SCHED_CONTEXT, 0);
+    word minimum = kernel.min_budget, badge;
+    struct message m;
+    unsigned random = refills + 1;
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, context, BUDGET_MINIMA * minimum, PERIOD_MINIMA * minimum, refills,
+                               0));
+    OK(timer_bind(timer, notification, ROOT_SCHED_CONTEXT));
+    OK(tcb_set_sched_params(thread, ROOT_TCB, 255, 100, context));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    model_lateness = LATENESS;
+    run(thread);
+    for (unsigned i = 0; i < 400; i++) {
+        bool is_greedy = i % 100 >= 80; /* takes all there is */
+        time_pass((is_greedy ? BUDGET_MINIMA : 1 + next_random(&random, BUDGET_MINIMA / 2)) * minimum);
+        while (model_current() != model_tcb(thread))
+            model_timer(PERIOD_MINIMA * minimum);
+        if (is_greedy)
+            continue;
+        OK(timer_set(timer, model_now + (1 + next_random(&random, PERIOD_MINIMA / 3)) * minimum));
+        CHECK(syscall_wait(notification, &m, &badge) == MODEL_SWITCHED);
+        while (model_current() != model_tcb(thread))
+            model_timer(PERIOD_MINIMA * minimum);
+    }
+    model_lateness = 0;
+    CHECK(tcb_suspend(thread) == MODEL_SWITCHED);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    OK(cnode_delete(ROOT_CNODE, thread));
+    OK(cnode_delete(ROOT_CNODE, timer));
+}
+
+/* However refills are joined, none comes too early. */
+static void test_pieces_joined(void)
+{
+    for (unsigned refills = 0; refills <= SCHED_EXTRA_REFILLS_MAX; refills += refills < 4 ? 1 : 19)
+        use_in_pieces(refills);
+}
+
+/* A passive server that never answers has its client's budget, what a borrower may draw beyond it, and no more; so too
+ * when the client comes to its call with little of it left. */
+static void test_overdraft_bounded(void)
+{
+    cptr endpoint = new_object(OBJECT_ENDPOINT, 0), reply = new_object(OBJECT_REPLY, 0);
+    for (unsigned refills = 0; refills <= SCHED_EXTRA_REFILLS_MAX; refills += SCHED_EXTRA_REFILLS_MAX) {
+        cptr server = new_server(100, endpoint, reply), client = new_thread(90, true, 0);
+        cptr context = new_object(OBJECT_SCHED_CONTEXT, 0);
+        word minimum = kernel.min_budget;
+        OK(sched_control_configure(ROOT_SCHED_CONTROL, context, BUDGET_MINIMA * minimum, PERIOD_MINIMA * minimum,
+                                   refills, 0));
+        OK(tcb_set_sched_params(client, ROOT_TCB, 255, 90, context));
+        model_lateness = LATENESS;
+        run(client);
+        time_pass((BUDGET_MINIMA - 3) * minimum);
+        call(endpoint);
+        CHECK(model_current() == model_tcb(server));
+        uint64_t used_from = model_now;
+        while (model_current() == model_tcb(server) && model_now - used_from < BUDGET_MINIMA * minimum)
+            model_timer(minimum);
+        EQUAL(model_now - used_from, (3 + OVERDRAFT_MINIMA) * minimum);
+        time_pass(20 * PERIOD_MINIMA * minimum);
+        model_lateness = 0;
+        OK(cnode_delete(ROOT_CNODE, client));
+        to_root();
+        OK(cnode_delete(ROOT_CNODE, server));
+    }
+    OK(cnode_delete(ROOT_CNODE, endpoint));
+    OK(cnode_delete(ROOT_CNODE, reply));
+}
+
 struct attack {
     const char *name;
     void (*run)(void);
@@ -777,6 +885,9 @@ static const struct attack attacks[] = {
     {"timers_of_idle_context", test_timers_of_idle_context},
     {"timers_give_way", test_timers_give_way},
     {"debt_wraps", test_debt_wraps},
+    {"prepaid_end", test_prepaid_end},
+    {"pieces_joined", test_pieces_joined},
+    {"overdraft_bounded", test_overdraft_bounded},
 };
 
 /* With a name as second argument, that one only. */
