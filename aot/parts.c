@@ -111,6 +111,8 @@ void parts_divide(struct part_list *list, const struct program *program, unsigne
     for (uint32_t i = 0; i < program->instance_count; i++)
         if (!program->instances[i]->is_dropped)
             divide_instance(list, program->instances[i], level, part_bytes);
+    for (unsigned i = 0; i < list->count; i++)
+        list->parts[i].lower.copies_recursion = level >= 2 && !list->parts[i].lower.is_plain;
     part_add(list, (struct part){.name = copy_text("program$")});
 }
 

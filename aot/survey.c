@@ -193,6 +193,22 @@ static void note_operator(struct survey *survey, uint16_t code)
     survey->has_tail_calls |= code == OP_RETURN_CALL || code == OP_RETURN_CALL_INDIRECT || code == OP_RETURN_CALL_REF;
 }
 
+/* A function that calls itself may hold copies of itself, several levels deep, while they are not larger than this. */
+#define RECURSION_BYTES  512u
+#define RECURSION_LEVELS 6u
+
+static uint8_t recursion_levels(uint32_t body_bytes, uint32_t own_calls)
+{
+    uint64_t copies = 1, bytes = 0;
+    for (uint8_t level = 0; level < RECURSION_LEVELS; level++) {
+        copies *= own_calls;
+        bytes += copies * body_bytes;
+        if (own_calls == 0 || bytes > RECURSION_BYTES)
+            return level;
+    }
+    return RECURSION_LEVELS;
+}
+
 static bool survey_function(struct survey *survey, const struct module *module, uint32_t function, uint32_t *loop_count)
 {
     struct operator_reader reader;
@@ -200,14 +216,17 @@ static bool survey_function(struct survey *survey, const struct module *module, 
     struct module_error error;
     const struct function_body *body = &module->functions[function].body;
     struct body_walk walk = {.is_loop = allocate((size_t)body->maximum_depth + 1, 1)};
+    uint32_t own_calls = 0;
     bool is_read = true;
     operator_reader_open_body(&reader, module, function);
     while (!operator_reader_at_end(&reader) && (is_read = operator_read(&reader, &op, &error))) {
         note_operator(survey, op.code);
         walk_step(&walk, &op);
+        own_calls += op.code == OP_CALL && op.index == function;
     }
     operator_reader_close(&reader);
     survey->is_complex[function] = is_complex(body, &walk);
+    survey->recursion[function] = recursion_levels(body->size, own_calls);
     survey->code_bytes += body->size;
     *loop_count = walk.loop_count;
     free(walk.is_loop);
@@ -232,6 +251,7 @@ static bool survey_bodies(struct survey *survey, const struct module *module)
     bool is_done = true;
     uint32_t *loop_counts = allocate(module->function_count, sizeof *loop_counts);
     survey->is_complex = allocate(module->function_count, sizeof *survey->is_complex);
+    survey->recursion = allocate(module->function_count, sizeof *survey->recursion);
     for (uint32_t i = module->imported_function_count; i < module->function_count && is_done; i++)
         is_done = survey_function(survey, module, i, &loop_counts[i]);
     mark_dense_loops(survey, module, loop_counts);
@@ -255,4 +275,5 @@ void survey_free(struct survey *survey)
     free(survey->exports);
     free(survey->symbols);
     free(survey->is_complex);
+    free(survey->recursion);
 }

@@ -10,8 +10,9 @@
 struct survey {
     uint32_t *import_positions[EXTERNAL_KINDS]; /* of each imported entity: its place among module.imports */
     uint32_t *exports;                          /* places in module.exports, in the order of names */
-    char **symbols;   /* of each function: its name, unique among the module's, fit to be part of a symbol */
-    bool *is_complex; /* of each function: optimising it could take more than its size makes one expect */
+    char **symbols;     /* of each function: its name, unique among the module's, fit to be part of a symbol */
+    bool *is_complex;   /* of each function: optimising it could take more than its size makes one expect */
+    uint8_t *recursion; /* of each function: how many levels of the calls of itself may be inlined */
     uint64_t code_bytes;
     /* What operators there are. */
     bool grows_tables;   /* a table.grow */

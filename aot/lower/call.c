@@ -10,6 +10,7 @@ struct callee {
     LLVMTypeRef llvm_type;
     LLVMValueRef function;
     bool is_native;
+    bool is_self; /* the function that calls, or a copy of it */
 };
 
 /* Native functions that know about threads, or do not come back. */
@@ -51,8 +52,12 @@ static LLVMValueRef build_call(struct lowering *lower, const struct callee *call
     LLVMValueRef *arguments = lower->values + lower->value_count;
     if (callee->is_native)
         return lower_call_native(lower, callee->llvm_type, callee->function, arguments, count);
-    return unwind ? lower_invoke_wasm(lower, callee->llvm_type, callee->function, arguments, count, unwind)
-                  : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, count);
+    LLVMValueRef result = unwind
+                              ? lower_invoke_wasm(lower, callee->llvm_type, callee->function, arguments, count, unwind)
+                              : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, count);
+    if (callee->is_self && lower->is_recursion_ended)
+        lower_set_call_attribute(lower, result, "noinline");
+    return result;
 }
 
 static void push_results(struct lowering *lower, const struct function_type *type, LLVMValueRef result)
@@ -90,13 +95,16 @@ static struct callee direct_callee(struct lowering *lower, uint32_t index)
 {
     const struct lowered_function *function = lower_called_function(lower, index);
     return (struct callee){module_function_type(lower->module, index), function->type, function->value,
-                           function->is_native};
+                           function->is_native, false};
 }
 
 void lower_call_direct(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
     struct callee callee = direct_callee(lower, op->index);
+    callee.is_self = op->index == lower->function;
+    if (callee.is_self)
+        callee.function = lower->self;
     call(lower, &callee);
 }
 
@@ -130,7 +138,7 @@ static struct callee indirect_callee(struct lowering *lower, const struct operat
     LLVMValueRef is_other = LLVMBuildICmp(lower->builder, LLVMIntNE, function_type_number(lower, function), number, "");
     lower_trap_if(lower, is_other, TRAP_INDIRECT_CALL_TYPE_MISMATCH);
     const struct function_type *type = &lower->module->types[op->index];
-    return (struct callee){type, lower_function_type(lower, type), function, false};
+    return (struct callee){type, lower_function_type(lower, type), function, false, false};
 }
 
 void lower_call_indirect(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
@@ -153,7 +161,7 @@ static struct callee reference_callee(struct lowering *lower, const struct opera
     LLVMValueRef function = lower_pop(lower);
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_NULL_REFERENCE);
     const struct function_type *type = &lower->module->types[op->index];
-    return (struct callee){type, lower_function_type(lower, type), function, false};
+    return (struct callee){type, lower_function_type(lower, type), function, false, false};
 }
 
 void lower_call_reference(struct lowering *lower, const struct operation *op, const struct lowering_row *row)

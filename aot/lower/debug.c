@@ -20,7 +20,7 @@ struct origin {
 
 /* Of an inlined scope: the place of its call in the function that was lowered last when it was asked for. */
 struct call_site {
-    uint32_t function;
+    LLVMMetadataRef subprogram;
     LLVMMetadataRef location;
 };
 
@@ -34,7 +34,6 @@ struct lowered_debug {
     uint32_t origin_count;
 
     /* The function being lowered; no subprogram: nothing is to be said about it. */
-    uint32_t function;
     LLVMMetadataRef subprogram, plain; /* and the location of what no line is known of */
     uint32_t subprogram_file;
     uint32_t next; /* the place after the current one */
@@ -140,9 +139,9 @@ static LLVMMetadataRef call_site_of(struct lowering *lower, uint32_t scope)
     struct lowered_debug *debug = lower->debug;
     struct call_site *site = &debug->call_sites[scope];
     const struct dwarf_scope *inlined = &debug->dwarf->scopes[scope];
-    if (!site->location || site->function != debug->function) {
+    if (!site->location || site->subprogram != debug->subprogram) {
         site->location = location_of(lower, inlined->parent, inlined->call_file, inlined->call_line);
-        site->function = debug->function;
+        site->subprogram = debug->subprogram;
     }
     return site->location;
 }
@@ -205,8 +204,7 @@ void lower_debug_function(struct lowering *lower, uint32_t function)
     char *symbol = symbol_function(lower->program, lower->instance, function);
     const char *plain = strchr(symbol, '.') + 1;
     const char *name = described && described->name && !described->has_linkage ? described->name : plain;
-    debug->function = function;
-    begin_function(lower, lower->functions[function].value, name, strlen(name), described);
+    begin_function(lower, lower->llvm_function, name, strlen(name), described);
     free(symbol);
 }
 
@@ -214,7 +212,6 @@ void lower_debug_generated(struct lowering *lower, LLVMValueRef function, const 
 {
     if (!lower->debug)
         return;
-    lower->debug->function = MODULE_NO_FUNCTION;
     begin_function(lower, function, name, strlen(name), NULL);
 }
 

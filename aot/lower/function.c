@@ -105,13 +105,12 @@ bool lower_check(const struct module *module, struct module_error *error)
     return true;
 }
 
-bool lower_function_body(struct lowering *lower, uint32_t function)
+static bool lower_body(struct lowering *lower, uint32_t function)
 {
     const struct function_type *type = module_function_type(lower->module, function);
     const struct function_body *body = &lower->module->functions[function].body;
     lower->function = function;
     lower->body_bytes += body->size;
-    lower->llvm_function = lower->functions[function].value;
     lower->values =
         allocate((size_t)body->maximum_stack + type->parameter_count + type->result_count + 1, sizeof *lower->values);
     lower->blocks = allocate((size_t)body->maximum_depth + 1, sizeof *lower->blocks);
@@ -136,4 +135,34 @@ bool lower_function_body(struct lowering *lower, uint32_t function)
     free(lower->locals);
     free(lower->local_types);
     return lower->error->result == MODULE_OK;
+}
+
+/* Called by the copy before, or by the function proper, and gone when it has been inlined there. */
+static LLVMValueRef add_copy(struct lowering *lower, uint32_t function)
+{
+    LLVMValueRef copy = LLVMAddFunction(lower->llvm, "wasm.again", lower->functions[function].type);
+    LLVMSetLinkage(copy, LLVMInternalLinkage);
+    lower_function_attributes(lower, copy);
+    lower_may_unwind(lower, copy);
+    lower_set_convention(lower, copy);
+    lower_function_flag(lower, copy, "alwaysinline");
+    return copy;
+}
+
+/* LLVM inlines no function in itself. So that some levels of a small one's recursion are one call, its calls of itself
+ * call a copy, whose calls of itself call another, and those of the last call the function proper. */
+bool lower_function_body(struct lowering *lower, uint32_t function)
+{
+    LLVMValueRef proper = lower->functions[function].value;
+    bool has_copies = lower->part->copies_recursion && lower->borrowed_depth == 0;
+    unsigned levels = has_copies ? lower->instance->survey.recursion[function] : 0;
+    lower->self = proper;
+    for (unsigned level = 0; level <= levels; level++) {
+        lower->llvm_function = lower->self;
+        lower->self = level < levels ? add_copy(lower, function) : proper;
+        lower->is_recursion_ended = levels > 0 && level == levels;
+        if (!lower_body(lower, function))
+            return false;
+    }
+    return true;
 }

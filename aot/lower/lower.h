@@ -115,7 +115,9 @@ struct lowering {
     uint32_t function;
     unsigned borrowed_depth; /* 0: a function of the part; else how many calls away from one */
     LLVMValueRef llvm_function;
-    LLVMValueRef *locals; /* allocas */
+    LLVMValueRef self;       /* what its calls of itself call */
+    bool is_recursion_ended; /* that is the function proper, and it is not to be inlined in its copies */
+    LLVMValueRef *locals;    /* allocas */
     LLVMTypeRef *local_types;
     LLVMValueRef *values;
     uint32_t value_count;
@@ -152,6 +154,7 @@ struct lower_part {
     bool is_plain;      /* of the range only the functions that are too complex to be optimised; else the others */
     bool has_variables; /* globals, tables, tags, segments, the code that instantiates */
     bool has_functions_beside; /* some function's body is elsewhere */
+    bool copies_recursion;     /* small functions that call themselves get copies of themselves, to be inlined */
     uint32_t inline_bytes;     /* smaller functions from elsewhere are there to be inlined; 0: none are */
 };
 
