@@ -56,6 +56,10 @@ static void target_initialise(enum target target)
  * bits that alignment leaves zero, so that it is no longer the free zero extension; nor can an address become a
  * displacement. Loops over arrays at constant addresses lose half their speed by it.
  *
+ * A block that several others jump to, such as an interpreter's dispatch or the head of a state machine's loop, is
+ * copied into them when it has up to 12 instructions (6 before registers are assigned; LLVM's limits are 2), and blocks
+ * are placed by the edges that are likely to be taken rather than by loops alone. Code gets some 6 % larger for it.
+ *
  * Expressions about loops may grow to 4096 terms, each of which is gone through again and again: a few hundred loops
  * one after the other that use what the ones before have computed would take minutes. */
 static void configure_llvm(void)
@@ -67,6 +71,9 @@ static void configure_llvm(void)
                                             "-indvars-widen-indvars=false",
                                             "-enable-tail-merge=false",
                                             "-enable-shrink-wrap=false",
+                                            "-tail-dup-size=6",
+                                            "-tail-dup-placement-threshold=12",
+                                            "-enable-ext-tsp-block-placement",
                                             "-scalar-evolution-huge-expr-threshold=64"};
     LLVMParseCommandLineOptions((int)(sizeof arguments / sizeof arguments[0]), arguments, NULL);
 }
