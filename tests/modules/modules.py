@@ -80,7 +80,7 @@ class Program:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not output.exists():
                 unfinished = output.with_suffix(f".new{output.suffix}")
-                need([*words, "-o", unfinished], cwd=cwd)
+                need([*words, "-o", unfinished], cwd=cwd, seconds=TRANSLATION_SECONDS)
                 unfinished.rename(output)
 
     def translate(self, options, image, *more, level=None):
@@ -285,7 +285,7 @@ def run_as_app(options, program, wanted, folder):
 def as_app(arch, image, module, build, host, folder, *arguments):
     """In a process of its own: its streams are the program's."""
     wanted = argparse.Namespace(demo=module, arguments=list(arguments), mem=MEMORY, cpu=None, env=[], dir=[f"{folder}::/"], disk=None,
-                                stdin=None)
+                                stdin=None, net=False, publish=[])
     app = run_app.App(wanted)
     app.module = image
     with tempfile.TemporaryDirectory(prefix="modules-") as scratch:
