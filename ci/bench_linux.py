@@ -278,7 +278,10 @@ def measure_files(root, arch, image_bytes):
         image = os.path.join(scratch, "ext4.img")
         with open(image, "wb") as file:
             file.truncate(image_bytes)
-        made = subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", image], stderr=subprocess.PIPE, text=True)
+        try:
+            made = subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", image], stderr=subprocess.PIPE, text=True)
+        except FileNotFoundError:
+            raise LinuxError("mke2fs is missing; './tessera setup' installs it") from None
         if made.returncode:
             raise LinuxError(f"mke2fs: {made.stderr.strip()}")
         disk = ["--qemu=-drive", f"--qemu=if=none,id=data,format=raw,file={qemu.qemu_path(image)}",
