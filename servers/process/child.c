@@ -76,7 +76,7 @@ static bool is_time_to_spawn(struct process *process)
 
 uint32_t child_spawn(struct process *process, const struct request *request, word *results, unsigned *count)
 {
-    char name[PROCESS_NAME_MAX + 1], problem[300] = "", why[350];
+    char name[PROCESS_NAME_MAX + 1], problem[300], why[350];
     struct process_options options = {.parent = process};
     uint32_t limit = authority_children(&process->authority);
     if (!name_get(request, name))
@@ -93,6 +93,7 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
     if (!texts_get(request, &options))
         return E_2BIG;
     options.stdio = (uint32_t)request->words[9];
+    problem[0] = 0;
     options.problem = problem;
     options.problem_size = sizeof(problem);
 
