@@ -264,7 +264,7 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 RESTARTS = {"never": 0, "on failure": 1, "always": 2}
 DEFAULT_RESTARTS, DEFAULT_PAUSE_MS = 10, 100
 SERVER_RESTARTS = (RESTARTS["on failure"], 100, 0)  # of a program with "server": true; the root task's own have 16
-ROOT_SERVERS = ("uart", "console", "tracer", "pci", "blk-virtio", "rng-virtio")  # servers/root/start.c, but for "process"
+ROOT_SERVERS = ("uart", "console", "tracer", "pci", "blk-virtio", "net-virtio", "rng-virtio")  # servers/root/start.c, but for "process"
 
 
 def restart_of(place):

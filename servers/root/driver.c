@@ -58,6 +58,7 @@ struct device {
 };
 
 static struct {
+    bool are_started;
     cptr pci_endpoint, pci_cap, pci_reply, console_endpoint;
     cptr ecam;
     uint32_t ecam_bits;
@@ -117,10 +118,19 @@ void pci_start(struct root *root)
     server_run(root, SERVER_PCI);
 }
 
+/* Before there are drivers, a PCI server that fails is asked once more. Later ERROR_ABORTED: it starts again with all
+ * of them, in the main loop. */
 static enum error pci_call(struct root *root, struct message *m, enum pci_operation operation, unsigned length)
 {
-    m->info = message_info(operation, 0, length);
-    enum error status = supervise_call(root, SERVER_PCI, drivers.pci_cap, m);
+    const struct message request = {message_info(operation, 0, length),
+                                    {m->words[0], m->words[1], m->words[2], m->words[3]}};
+    enum error status;
+    do {
+        *m = request;
+        status = supervise_call(root, SERVER_PCI, drivers.pci_cap, m);
+        if (status == ERROR_ABORTED && !drivers.are_started)
+            supervise_wait(root, SERVER_PCI);
+    } while (status == ERROR_ABORTED && !drivers.are_started);
     return status != ERROR_NONE ? status : (enum error)message_info_label(m->info);
 }
 
@@ -277,6 +287,14 @@ static bool are_disks_there(void)
     return device_of(SERVER_DISK_DATA)->is_there && device_of(SERVER_DISK_LOG)->is_there;
 }
 
+static bool are_all_made(const struct root *root)
+{
+    for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
+        if (device_of(which)->is_wanted && !root->tasks[which].cnode)
+            return false;
+    return true;
+}
+
 void drivers_start(struct root *root, cptr console_endpoint)
 {
     if (!(root->system->flags & (SYSTEM_DISK | SYSTEM_RANDOM | SYSTEM_NET)))
@@ -305,8 +323,11 @@ void drivers_start(struct root *root, cptr console_endpoint)
         device_of(SERVER_NET_CARD)->is_wanted = true;
     }
     device_of(SERVER_RNG)->is_wanted = device_of(SERVER_RNG)->is_there;
+    drivers.are_started = true;
     for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
         driver_start(root, which);
+    while (!are_all_made(root)) /* now: all memory that is left goes to the process server */
+        supervise_wait(root, SERVER_PCI);
 }
 
 /* What the process server hands on to the client. */

@@ -254,6 +254,8 @@ cptr supervise_cap(struct root *root, cptr endpoint)
 
 enum error supervise_call(struct root *root, enum server which, cptr cap, struct message *m)
 {
+    if (supervised[which].has_failed || supervised[which].due_ticks)
+        return ERROR_ABORTED;
     callee_cap = cap;
     root->callee = which;
     enum error status = syscall_call(cap, m);
