@@ -31,6 +31,10 @@ static inline void faulty_step(void)
 #define message_put(...)         FAULTY(message_put(__VA_ARGS__))
 #define uart_put(...)            FAULTY(uart_put(__VA_ARGS__))
 #undef atomic_load_explicit
+#ifdef __clang__ /* the analysers: what stdatomic.h has there */
+#define atomic_load_explicit(at, order) FAULTY(__c11_atomic_load(at, order))
+#else
 #define atomic_load_explicit(at, order) FAULTY(__atomic_load_n(at, order))
+#endif
 
 #endif
