@@ -58,7 +58,8 @@ enum {
 #define CLIENT_GRANTS  64
 #define DATAGRAM_PEERS 32 /* whom a socket may answer */
 #define SOCKETS        2048
-#define SESSIONS       128 /* with clients: a process's */
+#define CLIENT_SOCKETS 1100 /* of one client, those that wait to be accepted too: others shall have some */
+#define SESSIONS       128  /* with clients: a process's */
 
 struct grant {
     enum process_net kind;
@@ -69,7 +70,7 @@ struct grant {
 struct client {
     uint64_t badge; /* 0: free */
     struct grant *grants[CLIENT_GRANTS];
-    uint32_t grant_count;
+    uint32_t grant_count, socket_count;
     struct {
         ip_addr_t address;
         char *name; /* NULL: free */

@@ -43,7 +43,7 @@ uint32_t errno_of(int8_t lwip_error)
 
 struct socket *socket_make(struct client *client, enum net_kind kind)
 {
-    for (uint32_t i = 0; i < SOCKETS; i++) {
+    for (uint32_t i = 0; client->socket_count < CLIENT_SOCKETS && i < SOCKETS; i++) {
         uint32_t slot = (next_slot + i) % SOCKETS;
         if (sockets[slot])
             continue;
@@ -54,6 +54,7 @@ struct socket *socket_make(struct client *client, enum net_kind kind)
             next_serial = net_page->start_ticks & ((1ul << 46) - 1);
         *socket = (struct socket){.number = ++next_serial << SLOT_BITS | slot, .client = client, .kind = (uint8_t)kind};
         next_slot = slot + 1;
+        client->socket_count++;
         return sockets[slot] = socket;
     }
     return NULL;
@@ -98,6 +99,7 @@ void socket_free(struct socket *socket)
             break;
         }
     sockets[socket->number & ((1u << SLOT_BITS) - 1)] = NULL;
+    socket->client->socket_count--;
     if (socket->peers)
         heap_return(socket->peers, DATAGRAM_PEERS * sizeof(*socket->peers));
     heap_return(socket, sizeof(*socket));
