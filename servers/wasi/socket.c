@@ -322,12 +322,16 @@ uint32_t WASIX(sock_accept_v2)(uint32_t fd, uint32_t flags, uint32_t to, uint32_
     struct descriptor *descriptor;
     struct net_address address = {0};
     uint32_t accepted = 0, error = socket_get(fd, &descriptor);
-    if (error)
+    if (error && !(descriptor && descriptor->kind == FD_LISTENER))
         return error;
     if (flags & ~(uint32_t)FDFLAG_NONBLOCK)
         return EINVAL;
     if (!in_memory(to, 4) || !in_memory(peer, sizeof(struct wasix_address_port)))
         return EFAULT;
+    if (descriptor->kind == FD_LISTENER) { /* of a channel, whose peers have no addresses */
+        address_put(&address, NET_FAMILY_NONE, peer);
+        return WASI(sock_accept)(fd, flags, to);
+    }
     error = socket_accept(fd, flags, &accepted);
     if (error)
         return error;

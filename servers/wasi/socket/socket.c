@@ -137,7 +137,10 @@ int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes
     int error = wasix_sock_accept_v2(fd, 0, &accepted, &peer);
     if (error || flags_add(accepted, flags))
         return result(error ? error : errno);
-    address_put(&peer, address, bytes);
+    if (address && bytes && peer.family == WASIX_UNSPECIFIED)
+        *bytes = 0; /* a channel's peer has none */
+    else
+        address_put(&peer, address, bytes);
     return accepted;
 }
 
