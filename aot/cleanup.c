@@ -51,11 +51,14 @@ static void handle(int number)
     raise(number);
 }
 
+static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+
+#define SIGNAL_COUNT (sizeof signals / sizeof signals[0])
+
 static void handle_signals(void)
 {
-    static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
     struct sigaction action = {.sa_handler = handle};
-    for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         struct sigaction before;
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
             sigaction(signals[i], &action, NULL);
@@ -69,11 +72,19 @@ bool cleanup_make_folder(char *name)
         return false;
     }
     handle_signals();
-    if (!mkdtemp(name))
-        return false;
-    strcpy(folders[folder_count], name);
-    folder_count++;
-    return true;
+    /* No signal between the folder's making and the note of it: the folder would stay. */
+    sigset_t ours, before;
+    sigemptyset(&ours);
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++)
+        sigaddset(&ours, signals[i]);
+    sigprocmask(SIG_BLOCK, &ours, &before);
+    bool is_made = mkdtemp(name) != NULL;
+    int problem = errno;
+    if (is_made)
+        strcpy(folders[folder_count++], name);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = problem;
+    return is_made;
 }
 
 void cleanup_remove_folder(const char *name)
