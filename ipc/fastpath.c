@@ -4,6 +4,7 @@
  * taken.
  */
 #include <ipc/fastpath.h>
+#include <kernel/lookup.h>
 
 #define INLINE      static inline __attribute__((always_inline))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -22,12 +23,11 @@
     (((1u << OBJECT_TYPE_COUNT) - 1) >> (type)&1 &                                                                     \
      ~(1u << OBJECT_NULL | 1u << OBJECT_ENDPOINT | 1u << OBJECT_NOTIFICATION | 1u << OBJECT_REPLY) >> (type))
 
-/* The slot at that address of a CSpace of the common shape: one CNode without guard. */
-INLINE struct slot *slot_at(const struct tcb *tcb, cptr address)
-{
-    ABANDON_IF(address >= tcb->cspace_count);
-    return &tcb->cspace_slots[address];
-}
+/* Look-up in entry.S. */
+_Static_assert(offsetof(struct tcb, cspace_slots) == TCB_CSPACE_SLOTS, "the arch contract");
+_Static_assert(offsetof(struct tcb, cspace_count) == TCB_CSPACE_COUNT, "the arch contract");
+_Static_assert(offsetof(struct tcb, slots[TCB_SLOT_CSPACE]) == TCB_CSPACE_ROOT, "the arch contract");
+_Static_assert(CAP_TYPE_CNODE == OBJECT_CNODE && LOOK_UP_CNODES == LOOKUP_CNODES, "the arch contract");
 
 INLINE bool cap_has(struct cap cap, word right)
 {
@@ -60,11 +60,14 @@ INLINE bool is_next(fastpath_core core, const struct tcb *tcb, bool is_first)
     return is_first ? tcb->priority >= highest : tcb->priority > highest;
 }
 
-/* The same for `to`, which gets the context of `from`. Among other equals than those of `from` the time slice may have
- * another end. */
+/* The same for `to`, which gets the context of `from`: in front of its equals if those are the equals of `from`, among
+ * others the time slice may have another end. */
 INLINE bool is_next_lent(fastpath_core core, const struct tcb *from, const struct tcb *to)
 {
-    return is_next(core, to, to->priority == from->priority);
+    if (core->ready_summary == 0)
+        return true;
+    unsigned highest = ready_highest(core);
+    return to->priority > highest || (to->priority == highest && from->priority == highest);
 }
 
 /* The context goes from one to the other together with the CPU: nothing is charged, no deadline changes. */
@@ -145,10 +148,10 @@ INLINE void call_commit(struct endpoint *endpoint, struct tcb *caller, struct tc
 
 _Noreturn void fastpath_call(void)
 {
-    word destination = arch_fastpath_destination();
-    fastpath_core core = arch_fastpath_core();
-    struct tcb *caller = core->current;
-    struct slot *slot = slot_at(caller, (cptr)destination);
+    struct fastpath_entry entry = arch_fastpath_entry();
+    fastpath_core core = entry.core;
+    struct tcb *caller = entry.tcb;
+    struct slot *slot = entry.slot;
     struct cap cap = slot->cap;
     if (UNLIKELY(cap_type(cap) != OBJECT_ENDPOINT)) {
         ABANDON_IF(!IS_INVOKED(cap_type(cap)));
@@ -214,11 +217,11 @@ INLINE _Noreturn void fault_answer(fastpath_core core, struct endpoint *endpoint
 
 _Noreturn void fastpath_reply_receive(void)
 {
-    word destination = arch_fastpath_destination();
-    fastpath_core core = arch_fastpath_core();
-    struct tcb *server = core->current;
-    struct cap reply_cap = slot_at(server, (cptr)(destination >> 32))->cap;
-    struct cap cap = slot_at(server, (cptr)destination)->cap;
+    struct fastpath_entry entry = arch_fastpath_reply_entry();
+    fastpath_core core = entry.core;
+    struct tcb *server = entry.tcb;
+    struct cap reply_cap = entry.reply_slot->cap;
+    struct cap cap = entry.slot->cap;
     ABANDON_IF(cap_type(reply_cap) != OBJECT_REPLY || cap_type(cap) != OBJECT_ENDPOINT || !cap_has(cap, RIGHT_RECV));
     struct reply *reply = cap_object_of(reply_cap, OBJECT_REPLY);
     struct endpoint *endpoint = cap_object_of(cap, OBJECT_ENDPOINT);
@@ -246,10 +249,10 @@ _Noreturn void fastpath_reply_receive(void)
 
 /* --- without a message: the words of the running thread's registers are of no interest --- */
 
-/* The capability at that address, if it is to a notification. */
-INLINE struct cap notification_cap(const struct tcb *tcb, word destination, word right)
+/* The capability in that slot, if it is to a notification. */
+INLINE struct cap notification_cap(const struct slot *slot, word right)
 {
-    struct cap cap = slot_at(tcb, (cptr)destination)->cap;
+    struct cap cap = slot->cap;
     ABANDON_IF(cap_type(cap) != OBJECT_NOTIFICATION || !cap_has(cap, right));
     return cap;
 }
@@ -297,9 +300,9 @@ INLINE void ready_return(struct core *core, struct tcb *tcb)
 
 _Noreturn void fastpath_send(void)
 {
-    word destination = arch_fastpath_destination();
-    struct tcb *tcb = arch_fastpath_core()->current;
-    struct cap cap = notification_cap(tcb, destination, RIGHT_SEND);
+    struct fastpath_entry entry = arch_fastpath_entry();
+    struct tcb *tcb = entry.tcb;
+    struct cap cap = notification_cap(entry.slot, RIGHT_SEND);
     struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
     struct tcb *waiter = notification->queue.head;
     word badge = cap_badge(cap) ? cap_badge(cap) : 1;
@@ -322,9 +325,9 @@ _Noreturn void fastpath_send(void)
 
 INLINE _Noreturn void wait(bool is_blocking)
 {
-    word destination = arch_fastpath_destination();
-    struct tcb *tcb = arch_fastpath_core()->current;
-    struct cap cap = notification_cap(tcb, destination, RIGHT_RECV);
+    struct fastpath_entry entry = arch_fastpath_entry();
+    struct tcb *tcb = entry.tcb;
+    struct cap cap = notification_cap(entry.slot, RIGHT_RECV);
     struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
     word signals = notification->signals;
     if (signals || !is_blocking) {

@@ -347,18 +347,38 @@ static struct tcb *thread_choose(struct core *core, bool *is_interrupted)
     return current_can_run ? current : idle_choose(core);
 }
 
+/* The time goes over to `to`. The commonest case first: from one time slice that goes on later to another, and the
+ * timer need not be set. */
+static inline void time_switch(struct core *core, const struct tcb *to)
+{
+    struct sched_context *last = core->charged, *next = to->sched_context;
+    if (last && next && sched_context_is_round_robin(last) && sched_context_is_round_robin(next) && !core->is_charged) {
+        uint64_t now = arch_timer_now(), used = now - core->charge_start, slice = last->refills[0].amount;
+        if (used + kernel.min_budget <= slice) { /* so it is configured, too */
+            last->refills[0].amount = slice - used;
+            last->consumed += used;
+            core->charge_start = now;
+            core->charged = next;
+            if (core->ready[to->priority].head && now + next->refills[0].amount < core->deadline)
+                core->deadline_dirty = true;
+            return;
+        }
+    }
+    sched_switch_context(core, to->sched_context);
+}
+
 void schedule_now(struct core *core)
 {
     bool is_interrupted = false;
     while (core->reschedule && !is_interrupted) {
         struct tcb *next = thread_choose(core, &is_interrupted);
         core->reschedule = is_interrupted;
-        if (next->priority != core->current->priority)
+        if (next->priority != core->current->priority && core->ready[next->priority].head)
             core->deadline_dirty = true; /* a lent time slice may have an end among these equals */
         if (next != core->current)
             thread_switch(core, core->current, next);
         if (next->sched_context != core->charged)
-            sched_switch_context(core, next->sched_context);
+            time_switch(core, next);
     }
     core->is_charged = false;
     if (core->deadline_dirty)
@@ -371,12 +391,9 @@ void fastpath_switch_rest(struct core *core, struct tcb *from)
     space_load(core, to->space);
     if (from->flags | to->flags)
         switch_flagged(core, from, to);
-    if (to->sched_context != core->charged) {
-        sched_switch_context(core, to->sched_context);
-        core->is_charged = false;
-        sched_set_deadline(core);
-    }
-    schedule(core); /* the rescue context may have gone to somebody more urgent */
+    if (to->sched_context != core->charged)
+        time_switch(core, to);
+    schedule(core); /* the rescue context may have gone to somebody more urgent; the deadline */
 }
 
 bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first)

@@ -59,7 +59,9 @@ struct tcb {
     struct arch_context context;
 
     /* the IPC path's part */
-    uint8_t state; /* enum thread_state */
+    struct slot *cspace_slots; /* of a CSpace that is one CNode with a guard of zeros: address i is slot i, */
+    word cspace_count;         /* i < this; 0: the CSpace is of another shape, or none */
+    uint8_t state;             /* enum thread_state */
     uint8_t priority, maximum_priority;
     uint8_t flags;                       /* TCB_FLAG_* */
     bool is_queued;                      /* in a ready queue */
@@ -68,8 +70,6 @@ struct tcb {
     uint8_t fault;                       /* enum fault, while a fault message or its answer is on the way */
     struct tcb *queue_next, *queue_prev; /* ready, endpoint or notification queue (struct thread_queue) */
     struct sched_context *sched_context;
-    struct slot *cspace_slots; /* of a CSpace that is one CNode with a guard of zeros: address i is slot i, */
-    word cspace_count;         /* i < this; 0: the CSpace is of another shape, or none */
     struct arch_space *space;
     struct ipc_buffer *buffer; /* kernel address, or NULL */
     union {

@@ -311,11 +311,18 @@ crash_rest:
     stp x8, x9, [sp, #CONTEXT_X(8)]
     save 18, 29
     save_state x17, x19, x20
-    load_kernel x17, x18
+    load_kernel x9, x18
+    ldr x10, [x9]                       /* core->current */
+    ldp x19, x20, [x10, #TCB_CSPACE_SLOTS]
+    cmp x20, w8, uxtw
+    b.ls look_destination_up
+    ubfiz x20, x8, #5, #32
+    add x20, x19, x20
+destination_found:
     ands x16, x16, #0xffff              /* SVC's immediate */
     b.eq fastpath_call
     cmp x16, #2
-    b.lo fastpath_reply_receive         /* SYSCALL_REPLY_RECV = 1 */
+    b.lo reply_receive                  /* SYSCALL_REPLY_RECV = 1 */
     b.eq fastpath_send                  /* SYSCALL_SEND = 2 */
     b system_call_rest
 
@@ -359,12 +366,68 @@ fastpath_fpu_restore:
     ret
 
     crash_slot 13, CRASH_IRQ
+/* lookup_slot of kernel/lookup.c: x19: an address, which stands left-aligned, x10: the thread. Gives the slot in x20; x19 and
+ * x21 to x27 are lost. What it does not find is for the ordinary way to find out. */
+look_up:
+    add x20, x10, #TCB_CSPACE_ROOT
+    lsl x19, x19, #32
+    mov w21, #32                        /* bits that are left */
+    mov w22, #LOOK_UP_CNODES
+1:  ldp x23, x24, [x20]
+    and x25, x23, #31
+    cmp x25, #CAP_TYPE_CNODE
+    b.ne fastpath_abandon
+    lsr x25, x23, #53                   /* guard bits */
+    lsr x26, x19, #1
+    mvn w27, w25
+    lsr x26, x26, x27
+    cmp x26, x24
+    b.ne fastpath_abandon
+    lsl x19, x19, x25
+    sub w21, w21, w25
+    ubfx x25, x23, #48, #5              /* radix */
+    neg w27, w25
+    lsr x26, x19, x27
+    orr x23, x23, #0xffff000000000000   /* the object: ARCH_KERNEL_HIGH, without the type */
+    asr x23, x23, #5
+    lsl x19, x19, x25
+    add x23, x23, x26
+    lsl x20, x23, #5
+    subs w21, w21, w25
+    b.gt 2f
+    b.lt fastpath_abandon
+    ret
+
+    crash_slot 14, CRASH_FIQ
 /* See arch/thread.h; x0 is struct arch_fpu. All zero is the initial state. */
     .global arch_fpu_save
 arch_fpu_save:
     call_keeping fastpath_fpu_save
-    crash_slot 14, CRASH_FIQ
     .global arch_fpu_restore
 arch_fpu_restore:
     call_keeping fastpath_fpu_restore
     crash_slot 15, CRASH_ERROR
+2:  sub w22, w22, #1
+    cbnz w22, 1b
+    b fastpath_abandon
+/* The reply object's slot to x21. */
+reply_receive:
+    ldp x21, x22, [x10, #TCB_CSPACE_SLOTS]
+    lsr x19, x8, #32
+    cmp x22, x19
+    b.ls 1f
+    add x21, x21, x19, lsl #5
+    b fastpath_reply_receive
+1:  mov x28, x20
+    bl look_up
+    mov x21, x20
+    mov x20, x28
+    b fastpath_reply_receive
+
+look_destination_up:
+    and x17, x16, #0xffff
+    cmp x17, #8
+    b.eq fastpath_yield                 /* it has none */
+    mov w19, w8
+    bl look_up
+    b destination_found

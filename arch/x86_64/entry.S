@@ -53,11 +53,20 @@ syscall_entry:
     mov %rsi, CONTEXT_RSI(%rsp)
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %r15, CONTEXT_R15(%rsp)
+    mov %rsp, %r11
     mov %gs:CORE_GS_STACK, %rsp
+
+/* See arch/fastpath.h: the destination's slot to r15, in the common shape of a CSpace at once. */
+    mov %edi, %r15d
+    cmp TCB_CSPACE_COUNT(%r11), %r15
+    jae look_destination_up
+    shl $5, %r15
+    add TCB_CSPACE_SLOTS(%r11), %r15
+destination_found:
     test %rax, %rax                     /* SYSCALL_CALL */
     jz fastpath_call
     cmp $2, %rax
-    jb fastpath_reply_receive           /* SYSCALL_REPLY_RECV = 1 */
+    jb reply_receive                    /* SYSCALL_REPLY_RECV = 1 */
     je fastpath_send                    /* SYSCALL_SEND = 2 */
     cmp $7, %rax
     je fastpath_nbwait                  /* SYSCALL_NBWAIT = 7 */
@@ -78,6 +87,73 @@ fastpath_abandon:
     mov %gs:CORE_GS_STACK, %rsp
     call kernel_syscall
     jmp leave_kernel
+
+/* The reply object's slot to rax. */
+reply_receive:
+    mov %rdi, %rax
+    shr $32, %rax
+    cmp TCB_CSPACE_COUNT(%r11), %rax
+    jae 1f
+    shl $5, %rax
+    add TCB_CSPACE_SLOTS(%r11), %rax
+    jmp fastpath_reply_receive
+1:  push %r15
+    mov %rax, %r15
+    call look_up
+    mov %r15, %rax
+    pop %r15
+    jmp fastpath_reply_receive
+
+look_destination_up:
+    cmp $8, %rax
+    je fastpath_yield                   /* it has none */
+    call look_up
+    mov CONTEXT_RAX(%r11), %rax
+    jmp destination_found
+
+/* lookup_slot of kernel/lookup.c: r15: an address, which stands left-aligned, r11: the thread. Gives the slot in r15 and keeps
+ * r11 and rdi. What it does not find is for the ordinary way to find out. */
+look_up:
+    push %rdi
+    add $TCB_CSPACE_ROOT, %r11
+    shl $32, %r15
+    mov $32, %ebp                       /* bits that are left */
+    mov $LOOK_UP_CNODES, %edi
+1:  mov (%r11), %rax
+    mov %eax, %ecx
+    and $31, %ecx
+    cmp $CAP_TYPE_CNODE, %ecx
+    jne fastpath_abandon
+    mov %rax, %rcx
+    shr $53, %rcx                       /* guard bits */
+    jz 2f
+    sub %ecx, %ebp
+    xor %esi, %esi
+    shld %cl, %r15, %rsi
+    shl %cl, %r15
+    cmp 8(%r11), %rsi
+    jne fastpath_abandon
+2:  mov %rax, %rcx
+    shr $48, %rcx
+    and $31, %ecx                       /* radix */
+    xor %esi, %esi
+    shld %cl, %r15, %rsi
+    shl %cl, %r15
+    shl $16, %rax                       /* the object: its address is sign-extended, and without the type */
+    sar $21, %rax
+    add %rsi, %rax
+    shl $5, %rax
+    mov %rax, %r11
+    sub %ecx, %ebp
+    jz 3f
+    jl fastpath_abandon
+    dec %edi
+    jnz 1b
+    jmp fastpath_abandon
+3:  mov %r11, %r15
+    pop %rdi
+    mov %gs:CORE_GS_CONTEXT, %r11
+    ret
 
 /* rsi: the slot. */
     .global fastpath_invoke

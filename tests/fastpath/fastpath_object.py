@@ -17,7 +17,7 @@ ARM_READS = re.compile(r"^(st|cmp|cmn|tst|cb|tb|msr|b$|b\.)")
 
 
 # They keep the registers: fpu.c, entry.S.
-CALLED = {"arch_fpu_save", "arch_fpu_restore", "fastpath_fpu_save", "fastpath_fpu_restore"}
+CALLED = {"arch_fpu_save", "arch_fpu_restore", "fastpath_fpu_save", "fastpath_fpu_restore", "fastpath_lookup"}
 
 
 def run(*command):

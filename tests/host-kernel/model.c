@@ -377,6 +377,17 @@ struct slot *model_invoked;
 struct tcb *model_from;
 bool model_fastpath_is_off;
 
+struct slot *model_look_up(cptr address)
+{
+    const struct tcb *tcb = model_core()->current;
+    struct slot *slot;
+    if (address < tcb->cspace_count)
+        return &tcb->cspace_slots[address];
+    if (lookup_slot(tcb_cspace(tcb), address, &slot) != ERROR_NONE)
+        arch_fastpath_abandon();
+    return slot;
+}
+
 /* A SCHED_CONTROL_CONFIGURE is about to be made: the context's budget is about to be full. */
 static void note_configuration(const struct tcb *tcb)
 {

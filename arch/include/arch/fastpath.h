@@ -1,10 +1,11 @@
 /* The arch contract, 10: system calls that ipc/fastpath.c does by itself.
  *
  * Entry code saves of the caller what a system call keeps, its input registers and its pc, sp and flags, but leaves the
- * eight message words where they are, loads the kernel stack and jumps to one of the fastpath_* functions of
- * ipc/fastpath.h. That file is compiled not to touch the registers of message words (fixed registers, see
- * ipc/CMakeLists.txt), so a message passes from one thread to the other without being stored. Each function ends in one
- * of the ways out below, which do not return.
+ * eight message words where they are, loads the kernel stack, looks the destination up, in a CSpace of any shape (what
+ * names no slot is for kernel_syscall), and jumps to one of the fastpath_* functions of ipc/fastpath.h. That file is
+ * compiled not to touch the registers of message words (fixed registers, see ipc/CMakeLists.txt), so a message passes
+ * from one thread to the other without being stored. Each function ends in one of the ways out below, which do not
+ * return.
  */
 #ifndef ARCH_FASTPATH_H
 #define ARCH_FASTPATH_H
@@ -22,17 +23,21 @@ struct ipc_buffer;
 /* <machine/fastpath.h> defines
  *
  *   fastpath_core            pointer to struct core in the way that the machine reaches its own core best
+ *   struct fastpath_entry    {fastpath_core core; struct tcb *tcb; struct slot *slot, *reply_slot;}
+ *   TCB_CSPACE_SLOTS, TCB_CSPACE_COUNT, TCB_CSPACE_ROOT, CAP_TYPE_CNODE, LOOK_UP_CNODES    what entry code knows of the
+ *                            portable kernel's look-up: offsets in struct tcb, values
  *
  * and, static inline:
  *
  *   fastpath_core arch_fastpath_core(void)
  *   struct core *arch_fastpath_core_pointer(void)
- *   word arch_fastpath_destination(void)    the running thread's; it is still in its register: to be asked first of all
- *   void arch_fastpath_save_message(struct arch_context *)  stores the message words
- *   void arch_fastpath_copy_words(to, from, length)         words MESSAGE_REGISTERS .. length - 1 of two buffers, each
- *                                                           read once; up to three more may be copied
- *   bool arch_fastpath_can_load(const struct arch_space *space)    in one instruction or two, without a call
- *   void arch_fastpath_load(struct arch_space *space)        arch_space_switch for one of these
+ *   struct fastpath_entry arch_fastpath_entry(void)    the core, the running thread and the slot that its destination
+ * names: struct fastpath_entry arch_fastpath_reply_entry(void)    to be asked first of all, since all are still in
+ * registers; the second: the reply object's slot, too void arch_fastpath_save_message(struct arch_context *)  stores
+ * the message words void arch_fastpath_copy_words(to, from, length)         words MESSAGE_REGISTERS .. length - 1 of
+ * two buffers, each read once; up to three more may be copied bool arch_fastpath_can_load(const struct arch_space
+ * *space)    in one instruction or two, without a call void arch_fastpath_load(struct arch_space *space)
+ * arch_space_switch for one of these
  *
  *   void arch_fastpath_fpu_save(struct arch_fpu *), arch_fastpath_fpu_restore(const struct arch_fpu *)
  *

@@ -9,6 +9,13 @@
 #define CONTEXT_TPIDR 272
 #define CONTEXT_BYTES 288
 
+/* struct tcb and capabilities, as far as look-up in entry.S knows them; ipc/fastpath.c asserts it */
+#define TCB_CSPACE_SLOTS 288
+#define TCB_CSPACE_COUNT 296
+#define TCB_CSPACE_ROOT  512
+#define CAP_TYPE_CNODE   2
+#define LOOK_UP_CNODES   8
+
 /* struct core, through TPIDR_EL1 */
 #define CORE_STACK_TOP 112
 

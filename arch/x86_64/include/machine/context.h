@@ -29,6 +29,13 @@
 #define TRAP_INTERRUPT 1 /* by exception or interrupt, or new: leaves by IRET with every register */
 #define TRAP_IDLE      2 /* the idle thread: kernel mode, has no registers worth keeping */
 
+/* struct tcb and capabilities, as far as look-up in entry.S knows them; ipc/fastpath.c asserts it */
+#define TCB_CSPACE_SLOTS 176
+#define TCB_CSPACE_COUNT 184
+#define TCB_CSPACE_ROOT  384
+#define CAP_TYPE_CNODE   2
+#define LOOK_UP_CNODES   8
+
 /* struct core, through GS */
 #define CORE_GS_CONTEXT 0
 #define CORE_GS_SELF    112

@@ -7,6 +7,12 @@
 /* GS base is the core's address: no register is needed for it. */
 typedef struct core __seg_gs *fastpath_core;
 
+struct fastpath_entry {
+    fastpath_core core;
+    struct tcb *tcb;
+    struct slot *slot, *reply_slot;
+};
+
 /* So the core is at address 0, which gcc's analyzer takes for a null pointer in any address space. */
 #pragma GCC diagnostic ignored "-Wanalyzer-null-dereference"
 
@@ -22,11 +28,21 @@ FASTPATH_INLINE struct core *arch_fastpath_core_pointer(void)
     return core;
 }
 
-FASTPATH_INLINE word arch_fastpath_destination(void)
+FASTPATH_INLINE struct fastpath_entry arch_fastpath_entry(void)
 {
-    register word rdi __asm__("rdi");
-    __asm__ volatile("" : "=r"(rdi) : : "memory");
-    return rdi;
+    register struct tcb *r11 __asm__("r11");
+    register struct slot *r15 __asm__("r15");
+    __asm__ volatile("" : "=r"(r11), "=r"(r15) : : "memory");
+    return (struct fastpath_entry){arch_fastpath_core(), r11, r15, NULL};
+}
+
+FASTPATH_INLINE struct fastpath_entry arch_fastpath_reply_entry(void)
+{
+    register struct tcb *r11 __asm__("r11");
+    register struct slot *r15 __asm__("r15");
+    register struct slot *rax __asm__("rax");
+    __asm__ volatile("" : "=r"(r11), "=r"(r15), "=r"(rax) : : "memory");
+    return (struct fastpath_entry){arch_fastpath_core(), r11, r15, rax};
 }
 
 FASTPATH_INLINE void arch_fastpath_save_message(struct arch_context *c)

@@ -27,9 +27,38 @@ static inline struct core *arch_fastpath_core_pointer(void)
     return model_core();
 }
 
-static inline word arch_fastpath_destination(void)
+static inline _Noreturn void arch_fastpath_abandon(void)
 {
-    return (*(struct arch_context **)(void *)model_core())->destination_badge;
+    longjmp(model_way_out, MODEL_ABANDON);
+}
+
+#define TCB_CSPACE_SLOTS offsetof(struct tcb, cspace_slots)
+#define TCB_CSPACE_COUNT offsetof(struct tcb, cspace_count)
+#define TCB_CSPACE_ROOT  offsetof(struct tcb, slots[TCB_SLOT_CSPACE])
+#define CAP_TYPE_CNODE   OBJECT_CNODE
+#define LOOK_UP_CNODES   LOOKUP_CNODES
+
+struct fastpath_entry {
+    fastpath_core core;
+    struct tcb *tcb;
+    struct slot *slot, *reply_slot;
+};
+
+/* A slot that the running thread's CSpace has, or no return. */
+struct slot *model_look_up(cptr address);
+
+static inline struct fastpath_entry arch_fastpath_entry(void)
+{
+    struct core *core = model_core();
+    struct arch_context *context = *(struct arch_context **)(void *)core;
+    return (struct fastpath_entry){core, (struct tcb *)context, model_look_up((cptr)context->destination_badge), NULL};
+}
+
+static inline struct fastpath_entry arch_fastpath_reply_entry(void)
+{
+    struct fastpath_entry entry = arch_fastpath_entry();
+    entry.reply_slot = model_look_up((cptr)(((struct arch_context *)entry.tcb)->destination_badge >> 32));
+    return entry;
 }
 
 static inline void arch_fastpath_save_message(struct arch_context *c)
@@ -60,11 +89,6 @@ static inline void arch_fastpath_fpu_save(struct arch_fpu *fpu)
 static inline void arch_fastpath_fpu_restore(const struct arch_fpu *fpu)
 {
     arch_fpu_restore(fpu);
-}
-
-static inline _Noreturn void arch_fastpath_abandon(void)
-{
-    longjmp(model_way_out, MODEL_ABANDON);
 }
 
 static inline _Noreturn void arch_fastpath_invoke(struct slot *slot)
