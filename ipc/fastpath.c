@@ -79,27 +79,11 @@ INLINE void context_pass(struct tcb *from, struct tcb *to)
     sc->tcb = to;
 }
 
-/* `to` is the running thread from now on; false: fastpath_switch_rest has to load its space. */
-INLINE bool make_current(fastpath_core core, struct tcb *from, struct tcb *to)
-{
-    core->current = to;
-    arch_context_switch(NULL, &from->context, &to->context);
-    if (core->space == to->space)
-        return true;
-    if (UNLIKELY(!arch_fastpath_can_load(to->space)))
-        return false;
-    core->space = to->space;
-    arch_fastpath_load(to->space);
-    return true;
-}
-
-/* The threads' flags are served; false: fastpath_switch_rest has to. */
-INLINE bool switch_fp(fastpath_core core, struct tcb *from, struct tcb *to)
+/* FP state, between two threads of which one has it, or none a flag. */
+INLINE void switch_fp(fastpath_core core, struct tcb *from, struct tcb *to)
 {
     __asm__ volatile("" : : : "memory"); /* the flags are read again: threads without any pay one test */
     bool wanted = to->flags != 0;
-    if ((from->flags | to->flags) != TCB_FLAG_FP)
-        return false;
     if (from->flags)
         arch_fastpath_fpu_save(&from->fpu);
     if (wanted != core->fp_enabled) {
@@ -108,26 +92,32 @@ INLINE bool switch_fp(fastpath_core core, struct tcb *from, struct tcb *to)
     }
     if (wanted)
         arch_fastpath_fpu_restore(&to->fpu);
-    return true;
 }
 
-/* To user level as `to`, with the message. */
-INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to, word badge, bool is_same_context)
+/* To user level as `to`, with the message; fastpath_switch does what does not go without a call. */
+INLINE _Noreturn void leave_through(struct tcb *from, struct tcb *to, word badge)
 {
-    bool is_done = make_current(core, from, to) && is_same_context;
-    if (UNLIKELY(from->flags | to->flags))
-        is_done = is_done && switch_fp(core, from, to);
     word info = arch_context_info(&from->context) & INFO_KEPT;
-    if (UNLIKELY(!is_done))
-        arch_fastpath_leave_through(from, &to->context, badge, info);
-    arch_fastpath_leave(&to->context, badge, info);
+    arch_fastpath_leave_through(&to->context, badge, info);
 }
 
-/* To user level as `to`, whose registers are all in its context. */
-INLINE _Noreturn void leave_for(struct tcb *from, struct tcb *to)
+/* The same with the context that `from` ran on. */
+INLINE _Noreturn void leave(fastpath_core core, struct tcb *from, struct tcb *to, word badge)
 {
-    (void)make_current(arch_fastpath_core(), from, to);
-    arch_fastpath_resume(from);
+    if (core->space != to->space) {
+        if (UNLIKELY(!arch_fastpath_can_load(to->space)))
+            leave_through(from, to, badge);
+        core->space = to->space;
+        arch_fastpath_load(to->space);
+    }
+    if (UNLIKELY(from->flags | to->flags)) {
+        if ((from->flags | to->flags) != TCB_FLAG_FP)
+            leave_through(from, to, badge);
+        switch_fp(core, from, to);
+    }
+    core->current = to;
+    arch_context_switch(NULL, &from->context, &to->context);
+    arch_fastpath_leave(&to->context, badge, arch_context_info(&from->context) & INFO_KEPT);
 }
 
 /* The server has got a call: it leaves the endpoint's queue, and the reply object that it offered holds the caller. */
@@ -164,7 +154,7 @@ _Noreturn void fastpath_call(void)
         ABANDON_IF(!thread_has_simple_context(server) || !is_next(core, server, false));
         message_check(caller, server);
         call_commit(endpoint, caller, server);
-        leave(core, caller, server, cap_badge(slot->cap), false);
+        leave_through(caller, server, cap_badge(slot->cap));
     }
     ABANDON_IF(server->borrower || !is_next_lent(core, caller, server));
     message_check(caller, server);
@@ -172,7 +162,7 @@ _Noreturn void fastpath_call(void)
     caller->borrower = server;
     server->lender = caller;
     context_pass(caller, server);
-    leave(core, caller, server, cap_badge(slot->cap), true);
+    leave(core, caller, server, cap_badge(slot->cap));
 }
 
 /* The caller has its answer; the server waits at the endpoint again and offers the same reply object. */
@@ -212,7 +202,7 @@ INLINE _Noreturn void fault_answer(fastpath_core core, struct endpoint *endpoint
         caller->borrower = NULL;
         context_pass(server, caller);
     }
-    leave_for(server, caller);
+    arch_fastpath_resume(caller);
 }
 
 _Noreturn void fastpath_reply_receive(void)
@@ -236,7 +226,7 @@ _Noreturn void fastpath_reply_receive(void)
         ABANDON_IF(!thread_has_simple_context(caller) || !is_next(core, caller, false));
         message_check(server, caller);
         reply_commit(endpoint, server, caller);
-        leave(core, server, caller, 0, false);
+        leave_through(server, caller, 0);
     }
     ABANDON_IF(!is_next_lent(core, server, caller));
     message_check(server, caller);
@@ -244,18 +234,10 @@ _Noreturn void fastpath_reply_receive(void)
     server->lender = NULL;
     caller->borrower = NULL;
     context_pass(server, caller);
-    leave(core, server, caller, 0, true);
+    leave(core, server, caller, 0);
 }
 
-/* --- without a message: the words of the running thread's registers are of no interest --- */
-
-/* The capability in that slot, if it is to a notification. */
-INLINE struct cap notification_cap(const struct slot *slot, word right)
-{
-    struct cap cap = slot->cap;
-    ABANDON_IF(cap_type(cap) != OBJECT_NOTIFICATION || !cap_has(cap, right));
-    return cap;
-}
+/* --- between threads with contexts of their own --- */
 
 /* Completes the system call of a thread whose registers are saved. */
 INLINE void complete(struct tcb *tcb, word badge)
@@ -298,62 +280,107 @@ INLINE void ready_return(struct core *core, struct tcb *tcb)
     queue->head = tcb;
 }
 
+/* A message without an answer, for a receiver with a context of its own. */
+INLINE void send_commit(struct endpoint *endpoint, struct tcb *sender, struct tcb *receiver)
+{
+    ABANDON_IF(!endpoint->has_receivers || (sender->flags | receiver->flags) & TCB_FLAG_STRANDED);
+    message_check(sender, receiver);
+    if (receiver->reply)
+        receiver->reply->server = NULL; /* the reply object that it offered is free */
+    arch_fastpath_save_message(&receiver->context);
+    arch_context_set_info(&receiver->context, arch_context_info(&sender->context) & INFO_KEPT);
+}
+
+/* With and without blocking: what makes a difference is abandoned. */
 _Noreturn void fastpath_send(void)
 {
     struct fastpath_entry entry = arch_fastpath_entry();
     struct tcb *tcb = entry.tcb;
-    struct cap cap = notification_cap(entry.slot, RIGHT_SEND);
-    struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
-    struct tcb *waiter = notification->queue.head;
-    word badge = cap_badge(cap) ? cap_badge(cap) : 1;
-    if (!waiter) {
-        ABANDON_IF(notification->bound && notification->bound->state == THREAD_BLOCKED_RECV);
-        notification->signals |= badge;
-        arch_fastpath_return(&tcb->context, 0);
+    struct cap cap = entry.slot->cap;
+    bool is_signal = cap_type(cap) == OBJECT_NOTIFICATION;
+    ABANDON_IF((!is_signal && cap_type(cap) != OBJECT_ENDPOINT) || !cap_has(cap, RIGHT_SEND));
+    /* Both kinds of object begin with their queue, and both types have their bits in the address. */
+    struct thread_queue *queue = (struct thread_queue *)cap_object(cap);
+    struct tcb *waiter = queue->head;
+    word badge = cap_badge(cap);
+    if (is_signal) {
+        struct notification *notification = (struct notification *)queue;
+        badge = badge ? badge : 1;
+        if (!waiter) {
+            ABANDON_IF(notification->bound && notification->bound->state == THREAD_BLOCKED_RECV);
+            notification->signals |= badge;
+            arch_fastpath_return(&tcb->context, 0);
+        }
+        ABANDON_IF(waiter->queue_next); /* there may be an order to keep */
     }
-    ABANDON_IF(waiter->queue_next || waiter->priority <= tcb->priority);
+    ABANDON_IF(!waiter || waiter->priority <= tcb->priority);
     ABANDON_IF(!thread_has_simple_context(waiter) || !thread_has_simple_context(tcb));
 
     struct core *core = arch_fastpath_core_pointer();
-    notification->queue.head = NULL;
+    if (is_signal)
+        arch_context_set_info(&waiter->context, 0);
+    else
+        send_commit((struct endpoint *)queue, tcb, waiter);
+    queue->head = waiter->queue_next;
     waiter->state = THREAD_RUNNING;
-    complete(waiter, badge);
+    arch_context_set_badge(&waiter->context, badge);
+    arch_context_set_status(&waiter->context, ERROR_NONE);
     complete(tcb, 0);
     ready_return(core, tcb);
-    leave_for(tcb, waiter);
+    arch_fastpath_resume(waiter);
 }
 
-INLINE _Noreturn void wait(bool is_blocking)
+/* The thread waits at an endpoint where nobody waits to send. */
+INLINE void receive_commit(struct endpoint *endpoint, struct tcb *tcb, struct cap reply_cap)
 {
-    struct fastpath_entry entry = arch_fastpath_entry();
+    struct reply *reply = cap_object_of(reply_cap, OBJECT_REPLY);
+    ABANDON_IF(cap_type(reply_cap) != OBJECT_REPLY || reply->caller || reply->server);
+    ABANDON_IF((endpoint->queue.head && !endpoint->has_receivers) || (tcb->bound && tcb->bound->signals));
+    ABANDON_IF(tcb->flags & TCB_FLAG_STRANDED);
+    endpoint->has_receivers = true;
+    reply->server = tcb;
+    tcb->reply = reply;
+    tcb->state = THREAD_BLOCKED_RECV;
+}
+
+INLINE _Noreturn void wait(struct fastpath_entry entry, bool is_blocking)
+{
     struct tcb *tcb = entry.tcb;
-    struct cap cap = notification_cap(entry.slot, RIGHT_RECV);
-    struct notification *notification = cap_object_of(cap, OBJECT_NOTIFICATION);
-    word signals = notification->signals;
-    if (signals || !is_blocking) {
-        notification->signals = 0;
-        arch_fastpath_return(&tcb->context, signals);
+    struct cap cap = entry.slot->cap;
+    bool is_receive = is_blocking && entry.reply_slot && cap_type(cap) == OBJECT_ENDPOINT;
+    ABANDON_IF((!is_receive && cap_type(cap) != OBJECT_NOTIFICATION) || !cap_has(cap, RIGHT_RECV));
+    struct notification *notification = cap_object(cap);
+    if (!is_receive) {
+        word signals = notification->signals;
+        if (signals || !is_blocking) {
+            notification->signals = 0;
+            arch_fastpath_return(&tcb->context, signals);
+        }
+        ABANDON_IF(notification->queue.head != NULL); /* there is an order to keep */
     }
     struct core *core = arch_fastpath_core_pointer();
     ABANDON_IF(core->ready_summary == 0 || tcb->lender || tcb->sched_context->notification);
-    ABANDON_IF(notification->queue.head != NULL); /* there is an order to keep */
     unsigned priority = ready_highest(arch_fastpath_core());
     ABANDON_IF(!thread_has_simple_context(core->ready[priority].head));
 
-    tcb->state = THREAD_BLOCKED_WAIT;
+    if (is_receive)
+        receive_commit((struct endpoint *)notification, tcb, entry.reply_slot->cap);
+    else
+        tcb->state = THREAD_BLOCKED_WAIT;
     tcb->notification = notification;
     queue_append(&notification->queue, tcb);
-    leave_for(tcb, ready_take(core, priority));
+    arch_fastpath_resume(ready_take(core, priority));
 }
 
+/* Wait, and Recv with a reply object. */
 _Noreturn void fastpath_wait(void)
 {
-    wait(true);
+    wait(arch_fastpath_reply_entry(), true);
 }
 
 _Noreturn void fastpath_nbwait(void)
 {
-    wait(false);
+    wait(arch_fastpath_entry(), false);
 }
 
 _Noreturn void fastpath_yield(void)
@@ -371,5 +398,5 @@ _Noreturn void fastpath_yield(void)
     queue->head = next->queue_next;
     queue_append(queue, tcb);
     complete(tcb, 0);
-    leave_for(tcb, next);
+    arch_fastpath_resume(next);
 }

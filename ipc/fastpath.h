@@ -12,9 +12,9 @@
 
 _Noreturn void fastpath_call(void);
 _Noreturn void fastpath_reply_receive(void);
+_Noreturn void fastpath_send(void); /* and NBSend */
+_Noreturn void fastpath_wait(void); /* and Recv */
 /* On notifications. */
-_Noreturn void fastpath_send(void);
-_Noreturn void fastpath_wait(void);
 _Noreturn void fastpath_nbwait(void);
 _Noreturn void fastpath_yield(void);
 

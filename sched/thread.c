@@ -300,16 +300,6 @@ static void switch_flagged(struct core *core, struct tcb *from, struct tcb *to)
     }
 }
 
-static void thread_switch(struct core *core, struct tcb *from, struct tcb *to)
-{
-    if (to->space)
-        space_load(core, to->space);
-    arch_context_switch(core, &from->context, &to->context);
-    core->current = to;
-    if (from->flags | to->flags)
-        switch_flagged(core, from, to);
-}
-
 /* The idle thread works in interrupts: if there are deletions to finish (kernel/delete.c), the first comes at once. */
 static struct tcb *idle_choose(struct core *core)
 {
@@ -367,6 +357,22 @@ static inline void time_switch(struct core *core, const struct tcb *to)
     sched_switch_context(core, to->sched_context);
 }
 
+/* Once in the kernel, with all that it needs in it. */
+static __attribute__((noinline)) void switch_to(struct core *core, struct tcb *to)
+{
+    struct tcb *from = core->current;
+    if (to != from) {
+        if (to->space)
+            space_load(core, to->space);
+        arch_context_switch(core, &from->context, &to->context);
+        core->current = to;
+        if (from->flags | to->flags)
+            switch_flagged(core, from, to);
+    }
+    if (to->sched_context != core->charged)
+        time_switch(core, to);
+}
+
 void schedule_now(struct core *core)
 {
     bool is_interrupted = false;
@@ -375,24 +381,16 @@ void schedule_now(struct core *core)
         core->reschedule = is_interrupted;
         if (next->priority != core->current->priority && core->ready[next->priority].head)
             core->deadline_dirty = true; /* a lent time slice may have an end among these equals */
-        if (next != core->current)
-            thread_switch(core, core->current, next);
-        if (next->sched_context != core->charged)
-            time_switch(core, next);
+        switch_to(core, next);
     }
     core->is_charged = false;
     if (core->deadline_dirty)
         sched_set_deadline(core);
 }
 
-void fastpath_switch_rest(struct core *core, struct tcb *from)
+void fastpath_switch(struct core *core, struct tcb *to)
 {
-    struct tcb *to = core->current;
-    space_load(core, to->space);
-    if (from->flags | to->flags)
-        switch_flagged(core, from, to);
-    if (to->sched_context != core->charged)
-        time_switch(core, to);
+    switch_to(core, to);
     schedule(core); /* the rescue context may have gone to somebody more urgent; the deadline */
 }
 
@@ -406,9 +404,6 @@ bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_firs
 
 void thread_give_way(struct core *core, struct tcb *to)
 {
-    struct tcb *from = core->current;
-    core->current = to;
     core->reschedule = false;
-    arch_context_switch(core, &from->context, &to->context);
-    fastpath_switch_rest(core, from);
+    fastpath_switch(core, to);
 }

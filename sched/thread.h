@@ -142,8 +142,8 @@ static inline void schedule(struct core *core)
 bool thread_is_next(const struct core *core, const struct tcb *tcb, bool is_first);
 /* The running thread, which has stopped, gives way to the one that is next, without schedule(). */
 void thread_give_way(struct core *core, struct tcb *to);
-/* What the fast path may leave to be done in a switch from a thread to core->current: space, FP state, time. */
-void fastpath_switch_rest(struct core *core, struct tcb *from);
+/* The switch from the running thread to another; states and queues are done: space, FP state, time. */
+void fastpath_switch(struct core *core, struct tcb *to);
 /* Breakpoints or single-stepping of the thread changed. */
 void thread_update_debug(struct core *core, struct tcb *tcb);
 

@@ -159,9 +159,9 @@ enter_fault:
     b enter_interrupt
     .global fastpath_resume
 fastpath_resume:
-    mov x1, x19
+    mov x1, x10
     load_kernel x0, x9
-    bl fastpath_switch_rest
+    bl fastpath_switch
 
     .global leave
 leave:
@@ -174,17 +174,6 @@ leave:
     return
 
     crash_slot 2, CRASH_FIQ
-system_call_rest:
-    cmp x16, #7
-    b.eq fastpath_nbwait                /* SYSCALL_NBWAIT = 7 */
-    b.hi 1f
-    cmp x16, #6
-    b.eq fastpath_wait                  /* SYSCALL_WAIT = 6 */
-    b ordinary
-1:  cmp x16, #8
-    b.eq fastpath_yield                 /* SYSCALL_YIELD = 8 */
-    b ordinary
-
 /* The fast path changed nothing; x10, where the status goes, it may have used. */
     .global fastpath_abandon
 fastpath_abandon:
@@ -241,13 +230,14 @@ idle_loop:
     b idle_loop
 
     crash_slot 5, CRASH_IRQ
-/* x19: the thread that ran so far, x10: the other's context, x8: badge, x9: info; message words in their registers. */
+/* x10: the context of the thread that is next, x8: badge, x9: info; message words in their registers. */
     .global fastpath_leave_through
 fastpath_leave_through:
     stp x8, x9, [x10, #CONTEXT_X(8)]
     mov x8, x10
     mov x10, xzr                        /* ERROR_NONE */
     save_words x8
+    mov x10, x8
     b fastpath_resume
 
 /* x10: the context, x8: badge, info 0. The same thread goes on: sp, pc, flags and x30 are still there. */
@@ -410,19 +400,40 @@ arch_fpu_restore:
 2:  sub w22, w22, #1
     cbnz w22, 1b
     b fastpath_abandon
+    .section .text.hot.entry, "ax"
 /* The reply object's slot to x21. */
-reply_receive:
+.macro reply_slot
     ldp x21, x22, [x10, #TCB_CSPACE_SLOTS]
     lsr x19, x8, #32
     cmp x22, x19
     b.ls 1f
     add x21, x21, x19, lsl #5
+2:
+    .subsection 1
+1:  bl look_reply_up
+    b 2b
+    .previous
+.endm
+
+reply_receive:
+    reply_slot
     b fastpath_reply_receive
-1:  mov x28, x20
+receive:
+    reply_slot
+    b fastpath_wait
+wait:
+    mov x21, xzr                        /* without */
+    b fastpath_wait
+
+look_reply_up:
+    mov x9, x30
+    mov x28, x20
     bl look_up
     mov x21, x20
     mov x20, x28
-    b fastpath_reply_receive
+    mov x30, x9
+    mrs x9, tpidr_el1
+    ret
 
 look_destination_up:
     and x17, x16, #0xffff
@@ -431,3 +442,17 @@ look_destination_up:
     mov w19, w8
     bl look_up
     b destination_found
+
+system_call_rest:
+    cmp x16, #7
+    b.eq fastpath_nbwait                /* SYSCALL_NBWAIT = 7 */
+    b.hi 1f
+    cmp x16, #5
+    b.hi wait                           /* SYSCALL_WAIT = 6 */
+    b.eq ordinary
+    cmp x16, #4
+    b.lo fastpath_send                  /* SYSCALL_NBSEND = 3 */
+    b receive                           /* SYSCALL_RECV = 4 */
+1:  cmp x16, #8
+    b.eq fastpath_yield                 /* SYSCALL_YIELD = 8 */
+    b ordinary

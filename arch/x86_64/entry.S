@@ -71,9 +71,12 @@ destination_found:
     cmp $7, %rax
     je fastpath_nbwait                  /* SYSCALL_NBWAIT = 7 */
     ja 1f
-    cmp $6, %rax
-    je fastpath_wait                    /* SYSCALL_WAIT = 6 */
-    jmp fastpath_abandon
+    cmp $5, %rax
+    ja wait                             /* SYSCALL_WAIT = 6 */
+    je fastpath_abandon
+    cmp $4, %rax
+    jb fastpath_send                    /* SYSCALL_NBSEND = 3 */
+    jmp receive                         /* SYSCALL_RECV = 4 */
 1:  cmp $8, %rax
     je fastpath_yield                   /* SYSCALL_YIELD = 8 */
 
@@ -89,20 +92,37 @@ fastpath_abandon:
     jmp leave_kernel
 
 /* The reply object's slot to rax. */
-reply_receive:
+    .macro REPLY_SLOT
     mov %rdi, %rax
     shr $32, %rax
     cmp TCB_CSPACE_COUNT(%r11), %rax
     jae 1f
     shl $5, %rax
     add TCB_CSPACE_SLOTS(%r11), %rax
+2:
+    .subsection 1
+1:  call look_reply_up
+    jmp 2b
+    .previous
+    .endm
+
+reply_receive:
+    REPLY_SLOT
     jmp fastpath_reply_receive
-1:  push %r15
+receive:
+    REPLY_SLOT
+    jmp fastpath_wait
+wait:
+    xor %eax, %eax                      /* without */
+    jmp fastpath_wait
+
+look_reply_up:
+    push %r15
     mov %rax, %r15
     call look_up
     mov %r15, %rax
     pop %r15
-    jmp fastpath_reply_receive
+    ret
 
 look_destination_up:
     cmp $8, %rax
@@ -165,7 +185,7 @@ fastpath_invoke:
     call kernel_invoke
     jmp leave_kernel
 
-/* rax: the thread that ran so far, rcx: the other's context, rdi: badge, rsi: info; message words in their registers. */
+/* rcx: the context of the thread that is next, rdi: badge, rsi: info; message words in their registers. */
     .global fastpath_leave_through
 fastpath_leave_through:
     SAVE_WORDS %rcx
@@ -175,9 +195,9 @@ fastpath_leave_through:
     .global fastpath_resume
 fastpath_resume:
     mov %gs:CORE_GS_SELF, %rdi
-    mov %rax, %rsi
+    mov %rcx, %rsi
     mov %gs:CORE_GS_STACK, %rsp
-    call fastpath_switch_rest
+    call fastpath_switch
 
     .global leave_kernel
 leave_kernel:

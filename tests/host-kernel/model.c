@@ -374,7 +374,8 @@ struct ipc_buffer *model_buffer(const struct tcb *tcb)
 word model_words[MESSAGE_REGISTERS];
 jmp_buf model_way_out;
 struct slot *model_invoked;
-struct tcb *model_from;
+struct tcb *model_to;
+word model_number;
 bool model_fastpath_is_off;
 
 struct slot *model_look_up(cptr address)
@@ -404,9 +405,11 @@ void model_system_call(struct core *core, word number)
 {
     static void (*const ways[SYSCALL_COUNT])(void) = {
         [SYSCALL_CALL] = fastpath_call,     [SYSCALL_REPLY_RECV] = fastpath_reply_receive,
-        [SYSCALL_SEND] = fastpath_send,     [SYSCALL_WAIT] = fastpath_wait,
+        [SYSCALL_SEND] = fastpath_send,     [SYSCALL_NBSEND] = fastpath_send,
+        [SYSCALL_RECV] = fastpath_wait,     [SYSCALL_WAIT] = fastpath_wait,
         [SYSCALL_NBWAIT] = fastpath_nbwait, [SYSCALL_YIELD] = fastpath_yield,
     };
+    model_number = number;
     note_configuration(core->current);
     memcpy(model_words, core->current->context.mr, sizeof(model_words));
     switch (setjmp(model_way_out)) {
@@ -425,7 +428,7 @@ void model_system_call(struct core *core, word number)
     case MODEL_LEAVE:
         break;
     default:
-        fastpath_switch_rest(core, model_from);
+        fastpath_switch(core, model_to);
         break;
     }
 }

@@ -50,10 +50,10 @@ struct ipc_buffer;
  *       in a system call; core->current and its space, TLS base and FP state are there.
  *   void arch_fastpath_return(const struct arch_context *own, word badge)
  *       to user level as the same thread, with info 0; the message words are still its own
- *   void arch_fastpath_resume(struct tcb *from)
- *       to core->current with all that its context has, after fastpath_switch_rest(core, from)
- *   void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge, word info)
- *       arch_fastpath_leave, after fastpath_switch_rest(core, from)
+ *   void arch_fastpath_resume(struct tcb *to)
+ *       to user level with all that the context has of whoever is core->current after fastpath_switch(core, to)
+ *   void arch_fastpath_leave_through(struct arch_context *to, word badge, word info)
+ *       arch_fastpath_leave, after fastpath_switch(core, to)
  */
 
 #endif

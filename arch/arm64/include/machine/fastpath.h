@@ -126,21 +126,19 @@ FASTPATH_INLINE _Noreturn void arch_fastpath_return(const struct arch_context *o
     __builtin_unreachable();
 }
 
-FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *from)
+FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *to)
 {
-    register struct tcb *x19 __asm__("x19") = from;
-    __asm__ volatile("b fastpath_resume" : : "r"(x19) : "memory");
+    register struct tcb *x10 __asm__("x10") = to;
+    __asm__ volatile("b fastpath_resume" : : "r"(x10) : "memory");
     __builtin_unreachable();
 }
 
-FASTPATH_INLINE _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
-                                                           word info)
+FASTPATH_INLINE _Noreturn void arch_fastpath_leave_through(struct arch_context *to, word badge, word info)
 {
     register word x8 __asm__("x8") = badge;
     register word x9 __asm__("x9") = info;
     register struct arch_context *x10 __asm__("x10") = to;
-    register struct tcb *x19 __asm__("x19") = from;
-    __asm__ volatile("b fastpath_leave_through" : : "r"(x8), "r"(x9), "r"(x10), "r"(x19) : "memory");
+    __asm__ volatile("b fastpath_leave_through" : : "r"(x8), "r"(x9), "r"(x10) : "memory");
     __builtin_unreachable();
 }
 

@@ -113,16 +113,15 @@ FASTPATH_INLINE _Noreturn void arch_fastpath_return(const struct arch_context *o
     arch_fastpath_leave(own, badge, 0);
 }
 
-FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *from)
+FASTPATH_INLINE _Noreturn void arch_fastpath_resume(struct tcb *to)
 {
-    __asm__ volatile("jmp fastpath_resume" : : "a"(from) : "memory");
+    __asm__ volatile("jmp fastpath_resume" : : "c"(to) : "memory");
     __builtin_unreachable();
 }
 
-FASTPATH_INLINE _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
-                                                           word info)
+FASTPATH_INLINE _Noreturn void arch_fastpath_leave_through(struct arch_context *to, word badge, word info)
 {
-    __asm__ volatile("jmp fastpath_leave_through" : : "a"(from), "c"(to), "D"(badge), "S"(info) : "memory");
+    __asm__ volatile("jmp fastpath_leave_through" : : "c"(to), "D"(badge), "S"(info) : "memory");
     __builtin_unreachable();
 }
 

@@ -13,7 +13,8 @@ enum model_way_out { MODEL_ABANDON = 1, MODEL_INVOKE, MODEL_LEAVE, MODEL_LEAVE_T
 extern word model_words[MESSAGE_REGISTERS];
 extern jmp_buf model_way_out;
 extern struct slot *model_invoked;
-extern struct tcb *model_from;
+extern struct tcb *model_to;
+extern word model_number; /* of the system call */
 
 struct core *model_core(void);
 
@@ -57,7 +58,9 @@ static inline struct fastpath_entry arch_fastpath_entry(void)
 static inline struct fastpath_entry arch_fastpath_reply_entry(void)
 {
     struct fastpath_entry entry = arch_fastpath_entry();
-    entry.reply_slot = model_look_up((cptr)(((struct arch_context *)entry.tcb)->destination_badge >> 32));
+    const struct arch_context *context = (const struct arch_context *)entry.tcb;
+    if (model_number != SYSCALL_WAIT)
+        entry.reply_slot = model_look_up((cptr)(context->destination_badge >> 32));
     return entry;
 }
 
@@ -116,17 +119,16 @@ static inline _Noreturn void arch_fastpath_return(struct arch_context *own, word
     arch_fastpath_leave(own, badge, 0);
 }
 
-static inline _Noreturn void arch_fastpath_resume(struct tcb *from)
+static inline _Noreturn void arch_fastpath_resume(struct tcb *to)
 {
-    model_from = from;
+    model_to = to;
     longjmp(model_way_out, MODEL_LEAVE_THROUGH);
 }
 
-static inline _Noreturn void arch_fastpath_leave_through(struct tcb *from, struct arch_context *to, word badge,
-                                                         word info)
+static inline _Noreturn void arch_fastpath_leave_through(struct arch_context *to, word badge, word info)
 {
     model_deliver(to, badge, info);
-    model_from = from;
+    model_to = (struct tcb *)to;
     longjmp(model_way_out, MODEL_LEAVE_THROUGH);
 }
 
