@@ -299,8 +299,7 @@ _Noreturn void fastpath_send(void)
     struct cap cap = entry.slot->cap;
     bool is_signal = cap_type(cap) == OBJECT_NOTIFICATION;
     ABANDON_IF((!is_signal && cap_type(cap) != OBJECT_ENDPOINT) || !cap_has(cap, RIGHT_SEND));
-    /* Both kinds of object begin with their queue, and both types have their bits in the address. */
-    struct thread_queue *queue = (struct thread_queue *)cap_object(cap);
+    struct thread_queue *queue = cap_object_of(cap, cap_type(cap)); /* both kinds of object begin with it */
     struct tcb *waiter = queue->head;
     word badge = cap_badge(cap);
     if (is_signal) {
@@ -349,7 +348,8 @@ INLINE _Noreturn void wait(struct fastpath_entry entry, bool is_blocking)
     struct cap cap = entry.slot->cap;
     bool is_receive = is_blocking && entry.reply_slot && cap_type(cap) == OBJECT_ENDPOINT;
     ABANDON_IF((!is_receive && cap_type(cap) != OBJECT_NOTIFICATION) || !cap_has(cap, RIGHT_RECV));
-    struct notification *notification = cap_object(cap);
+    /* Or the endpoint: both begin with the queue. */
+    struct notification *notification = cap_object_of(cap, is_blocking ? cap_type(cap) : OBJECT_NOTIFICATION);
     if (!is_receive) {
         word signals = notification->signals;
         if (signals || !is_blocking) {

@@ -174,7 +174,19 @@ static void page_toucher(word unused)
     }
 }
 
-static void fault_row(void)
+/* Answers and waits for the next message: in one system call, or in two, which the fast path does not serve. */
+static void answer(struct message *m, bool in_one)
+{
+    word badge;
+    if (in_one) {
+        (void)syscall_reply_recv(endpoint, reply, m, &badge);
+        return;
+    }
+    (void)syscall_send(reply, m);
+    (void)syscall_recv(endpoint, reply, m, &badge);
+}
+
+static void fault_row(const char *name, bool in_one)
 {
     harness_mark(24);
     endpoint = object_new(OBJECT_ENDPOINT, 0);
@@ -205,9 +217,9 @@ static void fault_row(void)
                 (void)frame_unmap(frames + i, &done);
             m.info = 0;
         }
-        (void)syscall_reply_recv(endpoint, reply, &m, &badge);
+        answer(&m, in_one);
     }
-    report("fault_reply", best, OPERATIONS);
+    report(name, best, OPERATIONS);
     harness_release();
 }
 
@@ -225,7 +237,8 @@ int main(void)
     ipc_fp_row();
     notify_switch_row();
     yield_row();
-    fault_row();
+    fault_row("fault_reply", true);
+    fault_row("fault_reply_send", false);
     slow_rows();
     say("bench end\n");
     return 0;

@@ -1,5 +1,5 @@
-/* Rows of what the fast path does not do: other shapes of CSpace, capabilities on the way, messages without an answer.
- */
+/* Rows beside the commonest call: other shapes of CSpace, capabilities on the way, answers with a system call of their
+ * own, messages without an answer. */
 #include "slow.h"
 #include "measure.h"
 
@@ -38,6 +38,18 @@ static void capability_server(word buffer_address)
         buffer->receive_index = message_info_capabilities(m.info) == 0 ? 1 : buffer->receive_index + 1;
         m.info = 0;
         (void)syscall_reply_recv(endpoint, reply, &m, &badge);
+    }
+}
+
+/* Answers by Send to the reply object. */
+static void sending_server(word unused)
+{
+    struct message m;
+    word badge;
+    (void)unused;
+    for (;;) {
+        (void)syscall_recv(endpoint, reply, &m, &badge);
+        (void)syscall_send(reply, &m);
     }
 }
 
@@ -151,6 +163,16 @@ static void capability_row(void)
     harness_release();
 }
 
+/* Call of a server of higher priority with its own time, which answers and receives with two system calls. */
+static void answer_row(void)
+{
+    objects_make();
+    thread_start(process_new(sending_server, 0, PRIORITY + 1, 0));
+    struct message m = {message_info(0, 0, 8), {1, 2, 3, 4, 5, 6, 7, 8}};
+    MEASURE("ipc_call_send_8", { (void)syscall_call(endpoint, &m); });
+    harness_release();
+}
+
 /* Send to a process of higher priority, which receives again: no reply object is at work, both have their own time. */
 static void send_row(void)
 {
@@ -178,6 +200,7 @@ void slow_rows(void)
     guarded_row("ipc_call_reply_64_slow", 64);
     levels_row();
     capability_row();
+    answer_row();
     send_row();
     queued_row();
 }

@@ -254,13 +254,13 @@ cptr device_frame_new(word address)
     return frame;
 }
 
-void map_page(cptr vspace, cptr frame, word address, word rights, word attributes)
+word map_page(cptr vspace, cptr frame, word address, word rights, word attributes)
 {
     for (;;) {
         struct message m = {0, {vspace, address, rights, attributes, 0, 0}};
         enum error error = invoke(frame, FRAME_MAP, 6, &m);
         if (error == ERROR_NONE)
-            return;
+            return m.words[0];
         if (error != ERROR_FAILED_LOOKUP)
             give_up("mapping a frame failed", error);
         word level = m.words[0];
@@ -277,7 +277,11 @@ void *memory_new(word bits, cptr *frame)
     next_address = (next_address + size - 1) & ~(size - 1);
     void *address = (void *)next_address;
     next_address += size;
-    map_page(ROOT_VSPACE, slot, (word)address, RIGHT_READ | RIGHT_WRITE, 0);
+    /* An interrupt ends a call before all of it is mapped. */
+    word done = map_page(ROOT_VSPACE, slot, (word)address, RIGHT_READ | RIGHT_WRITE, 0);
+    for (word at = done; at < size; at += done)
+        need(frame_map(slot, ROOT_VSPACE, (word)address + at, RIGHT_READ | RIGHT_WRITE, 0, at, size - at, &done, NULL),
+             "mapping the rest of a frame failed");
     if (frame != NULL)
         *frame = slot;
     return address;

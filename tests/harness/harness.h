@@ -49,8 +49,8 @@ cptr harness_use(cptr untyped);
 /* A frame of device memory that contains the physical address. */
 cptr device_frame_new(word address);
 
-/* Maps a frame, making the page tables that are missing. */
-void map_page(cptr vspace, cptr frame, word address, word rights, word attributes);
+/* Maps a frame, making the page tables that are missing; gives the bytes mapped: all, unless an interrupt came. */
+word map_page(cptr vspace, cptr frame, word address, word rights, word attributes);
 /* A fresh zeroed frame of 2^bits mapped in the root task's space; *frame where not NULL. */
 void *memory_new(word bits, cptr *frame);
 
