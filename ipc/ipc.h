@@ -33,6 +33,8 @@ struct reply {
     struct reply *next, *prev; /* defined while in use; the first one's prev is not */
 };
 _Static_assert(sizeof(struct reply) <= 1u << OBJECT_BITS_REPLY, "a reply object takes 64 bytes");
+_Static_assert(CACHE_LINE_BYTES % sizeof(struct endpoint) == 0 && sizeof(struct reply) <= CACHE_LINE_BYTES,
+               "each lies in one cache line");
 
 enum timer_slot { TIMER_SLOT_NOTIFICATION = 0, TIMER_SLOT_SCHED_CONTEXT, TIMER_SLOT_COUNT };
 struct timer {

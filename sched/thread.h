@@ -93,6 +93,12 @@ struct tcb {
 };
 _Static_assert(sizeof(struct tcb) <= 1u << OBJECT_BITS_TCB, "a TCB takes 2 KiB");
 _Static_assert(offsetof(struct tcb, context) == 0, "the arch contract");
+/* What the IPC path touches behind the context lies in three cache lines (docs/performance.md). */
+#define CACHE_LINE_BYTES 64
+_Static_assert((offsetof(struct tcb, bound) + sizeof(void *) - 1) / CACHE_LINE_BYTES -
+                       offsetof(struct tcb, cspace_slots) / CACHE_LINE_BYTES <
+                   3,
+               "the IPC path's part of a TCB");
 
 static inline bool thread_is_blocked(const struct tcb *tcb)
 {
