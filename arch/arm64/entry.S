@@ -302,8 +302,8 @@ crash_rest:
     save 18, 29
     save_state x17, x19, x20
     load_kernel x9, x18
-    ldr x10, [x9]                       /* core->current */
-    ldp x19, x20, [x10, #TCB_CSPACE_SLOTS]
+    ldr x28, [x9]                       /* core->current */
+    ldp x19, x20, [x28, #TCB_CSPACE_SLOTS]
     cmp x20, w8, uxtw
     b.ls look_destination_up
     ubfiz x20, x8, #5, #32
@@ -356,23 +356,23 @@ fastpath_fpu_restore:
     ret
 
     crash_slot 13, CRASH_IRQ
-/* lookup_slot of kernel/lookup.c: x19: an address, which stands left-aligned, x10: the thread. Gives the slot in x20; x19 and
- * x21 to x27 are lost. What it does not find is for the ordinary way to find out. */
+/* lookup_slot of kernel/lookup.c: x19: an address, x28: the thread. Gives the slot in x20; x19 and x21 to x27 are lost.
+ * What it does not find is for the ordinary way to find out. */
 look_up:
-    add x20, x10, #TCB_CSPACE_ROOT
+    add x20, x28, #TCB_CSPACE_ROOT
     lsl x19, x19, #32
     mov w21, #32                        /* bits that are left */
     mov w22, #LOOK_UP_CNODES
 1:  ldp x23, x24, [x20]
     and x25, x23, #31
     cmp x25, #CAP_TYPE_CNODE
-    b.ne fastpath_abandon
+    b.ne ordinary
     lsr x25, x23, #53                   /* guard bits */
     lsr x26, x19, #1
     mvn w27, w25
     lsr x26, x26, x27
     cmp x26, x24
-    b.ne fastpath_abandon
+    b.ne ordinary
     lsl x19, x19, x25
     sub w21, w21, w25
     ubfx x25, x23, #48, #5              /* radix */
@@ -385,7 +385,7 @@ look_up:
     lsl x20, x23, #5
     subs w21, w21, w25
     b.gt 2f
-    b.lt fastpath_abandon
+    b.lt ordinary
     ret
 
     crash_slot 14, CRASH_FIQ
@@ -399,11 +399,11 @@ arch_fpu_restore:
     crash_slot 15, CRASH_ERROR
 2:  sub w22, w22, #1
     cbnz w22, 1b
-    b fastpath_abandon
+    b ordinary
     .section .text.hot.entry, "ax"
 /* The reply object's slot to x21. */
 .macro reply_slot
-    ldp x21, x22, [x10, #TCB_CSPACE_SLOTS]
+    ldp x21, x22, [x28, #TCB_CSPACE_SLOTS]
     lsr x19, x8, #32
     cmp x22, x19
     b.ls 1f
@@ -427,10 +427,10 @@ wait:
 
 look_reply_up:
     mov x9, x30
-    mov x28, x20
+    mov x29, x20
     bl look_up
     mov x21, x20
-    mov x20, x28
+    mov x20, x29
     mov x30, x9
     mrs x9, tpidr_el1
     ret
@@ -440,7 +440,9 @@ look_destination_up:
     cmp x17, #8
     b.eq fastpath_yield                 /* it has none */
     mov w19, w8
+    mov x29, x30                        /* fastpath_return expects the user's */
     bl look_up
+    mov x30, x29
     b destination_found
 
 system_call_rest:

@@ -27,20 +27,20 @@ FASTPATH_INLINE struct core *arch_fastpath_core_pointer(void)
 FASTPATH_INLINE struct fastpath_entry arch_fastpath_entry(void)
 {
     register struct core *x9 __asm__("x9");
-    register struct tcb *x10 __asm__("x10");
+    register struct tcb *x28 __asm__("x28");
     register struct slot *x20 __asm__("x20");
-    __asm__ volatile("" : "=r"(x9), "=r"(x10), "=r"(x20) : : "memory");
-    return (struct fastpath_entry){x9, x10, x20, NULL};
+    __asm__ volatile("" : "=r"(x9), "=r"(x28), "=r"(x20) : : "memory");
+    return (struct fastpath_entry){x9, x28, x20, NULL};
 }
 
 FASTPATH_INLINE struct fastpath_entry arch_fastpath_reply_entry(void)
 {
     register struct core *x9 __asm__("x9");
-    register struct tcb *x10 __asm__("x10");
+    register struct tcb *x28 __asm__("x28");
     register struct slot *x20 __asm__("x20");
     register struct slot *x21 __asm__("x21");
-    __asm__ volatile("" : "=r"(x9), "=r"(x10), "=r"(x20), "=r"(x21) : : "memory");
-    return (struct fastpath_entry){x9, x10, x20, x21};
+    __asm__ volatile("" : "=r"(x9), "=r"(x28), "=r"(x20), "=r"(x21) : : "memory");
+    return (struct fastpath_entry){x9, x28, x20, x21};
 }
 
 FASTPATH_INLINE void arch_fastpath_save_message(struct arch_context *c)
