@@ -217,10 +217,16 @@ static bool is_own(const ip_addr_t *address)
     return false;
 }
 
+/* An IPv6 listener that is no IPv4 listener as well leaves IPv4's ports to others. */
+static bool is_same_version(const ip_addr_t *one, const ip_addr_t *other)
+{
+    return IP_IS_ANY_TYPE_VAL(*one) || IP_IS_ANY_TYPE_VAL(*other) || IP_GET_TYPE(one) == IP_GET_TYPE(other);
+}
+
 static bool is_taken(const ip_addr_t *address, uint16_t port)
 {
     for (const struct tcp_pcb_listen *other = tcp_listen_pcbs.listen_pcbs; other; other = other->next)
-        if (other->local_port == port &&
+        if (other->local_port == port && is_same_version(address, &other->local_ip) &&
             (ip_addr_isany(address) || ip_addr_isany(&other->local_ip) || ip_addr_cmp(address, &other->local_ip)))
             return true;
     return false;
@@ -229,16 +235,17 @@ static bool is_taken(const ip_addr_t *address, uint16_t port)
 uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags)
 {
     bool is_dual = IP_IS_V6(address) && ip_addr_isany(address) && !(flags & NET_BIND_ONLY_6);
+    const ip_addr_t *own = is_dual ? IP_ANY_TYPE : address;
     if (!is_own(address))
         return NET_EADDRNOTAVAIL;
-    if (port && is_taken(address, port))
+    if (port && is_taken(own, port))
         return NET_EADDRINUSE;
-    socket->tcp = tcp_new_ip_type(is_dual ? IPADDR_TYPE_ANY : IP_GET_TYPE(address));
+    socket->tcp = tcp_new_ip_type(IP_GET_TYPE(own));
     if (!socket->tcp)
         return NET_ENOBUFS;
     ip_set_option(socket->tcp, SOF_REUSEADDR); /* what is left of earlier connections does no harm */
     callbacks_set(socket);
-    return errno_of(tcp_bind(socket->tcp, is_dual ? IP_ANY_TYPE : address, port));
+    return errno_of(tcp_bind(socket->tcp, own, port));
 }
 
 uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port)
