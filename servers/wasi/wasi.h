@@ -62,7 +62,7 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS        128             /* that every program has room for */
+#define DESCRIPTORS        64              /* that every program has room for */
 #define DESCRIPTORS_MAX    16384           /* with memory that it pays for when it has so many */
 #define DESCRIPTORS_STREAM DESCRIPTORS_MAX /* numbers of streams are below */
 #define SESSIONS           128
