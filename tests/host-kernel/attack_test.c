@@ -817,6 +817,24 @@ static void use_in_pieces(unsigned refills)
     OK(cnode_delete(ROOT_CNODE, timer));
 }
 
+/* A range whose deletion is interrupted ends with what is done. */
+static void test_delete_range_interrupted(void)
+{
+    cptr slots = new_objects(OBJECT_ENDPOINT, 0, 5);
+    word done;
+    for (unsigned patience = 0; patience < 3; patience++) {
+        model_interrupt_waits = true;
+        model_patience = patience;
+        OK(cnode_delete_range(ROOT_CNODE, slots, 5, &done));
+        model_interrupt_waits = false;
+        EQUAL(done, patience + 1); /* what was empty before counts */
+        for (word i = 0; i < 5; i++)
+            EQUAL(slot_is_empty(model_slot(slots + (cptr)i)), i < done);
+    }
+    OK(cnode_delete_range(ROOT_CNODE, slots, 5, &done));
+    EQUAL(done, 5);
+}
+
 /* However refills are joined, none comes too early. */
 static void test_pieces_joined(void)
 {
@@ -887,6 +905,7 @@ static const struct attack attacks[] = {
     {"debt_wraps", test_debt_wraps},
     {"prepaid_end", test_prepaid_end},
     {"pieces_joined", test_pieces_joined},
+    {"delete_range_interrupted", test_delete_range_interrupted},
     {"overdraft_bounded", test_overdraft_bounded},
 };
 

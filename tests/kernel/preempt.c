@@ -69,6 +69,37 @@ CASE_TIMED(preempt_cnode,
     EQUAL(d.free_bytes, 1ul << 21);
 }
 
+#define MANY 60
+
+/* Deletes a range with as many calls as it takes: each says how far it came, interrupted or not. */
+static word delete_in_calls(cptr first, word count)
+{
+    word calls = 0;
+    for (word from = 0, done; from < count; from += done, calls++) {
+        OK(cnode_delete_range(ROOT_CNODE, first + from, count - from, &done));
+        NOTE(from);
+        NOTE(done);
+        CHECK(done >= 1 && done <= count - from);
+        for (word i = 0; i < count; i++) /* the next one may be in the middle */
+            CHECK(i == from + done || slot_is_used(first + (cptr)i) == (i > from + done));
+    }
+    return calls;
+}
+
+CASE_TIMED(preempt_delete_range,
+           "A range of slots is deleted while a timer ticks: each call says how many are empty, from the first on")
+{
+    cptr threads = objects_new(OBJECT_TCB, 0, MANY), mixed = slots_new(MANY);
+    OK(untyped_retype_all(object_new(OBJECT_UNTYPED, 20), OBJECT_CNODE, 13, ROOT_CNODE, mixed, 1));
+    OK(untyped_retype_all(object_new(OBJECT_UNTYPED, 20), OBJECT_ENDPOINT, 0, mixed, 1, 8000));
+    for (word i = 1; i < MANY; i++)
+        OK(cnode_copy(ROOT_CNODE, mixed + i, ROOT_CNODE, threads, RIGHT_ALL));
+    waker_start();
+    CHECK(delete_in_calls(mixed, MANY) >= 1); /* interrupted before the first is gone: the call goes on by itself */
+    CHECK(delete_in_calls(threads, MANY) > 1);
+    check_latency();
+}
+
 CASE_TIMED(preempt_nested,
            "A hundred CNodes, each the only holder of the next, go with the first; a timer gets through")
 {
