@@ -42,11 +42,14 @@ _Static_assert(offsetof(struct timer, node) == 0, "timers_expire relies on it");
 
 void timers_expire(struct core *core, uint64_t now)
 {
-    for (unsigned left = EXPIRIES_PER_CALL; left > 0 && core->timers && core->timers->key <= now; left--) {
-        if (left < EXPIRIES_PER_CALL && preemption_wanted(core)) /* the contexts' refills can make one long */
+    unsigned done = 0;
+    while (done < EXPIRIES_PER_CALL && core->timers && core->timers->key <= now) {
+        if (done++ > 0 && preemption_wanted(core)) /* the contexts' refills can make one long */
             break;
         timer_expire(core, (struct timer *)core->timers, now);
     }
+    if (done > 0)
+        core->charge_start = arch_timer_now(); /* the timers' owners have paid for this time, not who runs */
 }
 
 bool timer_destroy(struct core *core, struct cap cap)

@@ -93,7 +93,7 @@ static void refill_use_part(struct sched_context *sc, uint64_t amount)
     struct refill *head = refill_at(sc, 0), part = {head->time + sc->period, amount};
     head->time += amount;
     head->amount -= amount;
-    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget) { /* a crumb comes with the next */
+    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget / 2) { /* a crumb comes with the next */
         uint64_t crumb = refill_pop(sc).amount;
         *(sc->refill_count > 0 ? &refill_at(sc, 0)->amount : &part.amount) += crumb;
     }
@@ -147,14 +147,15 @@ static bool refill_is_usable(struct sched_context *sc, uint64_t now)
 static bool refill_use(struct sched_context *sc, uint64_t used, uint64_t now)
 {
     struct refill *head = &sc->refills[0]; /* round robin has no other */
-    if (sc->budget == 0)
-        return true;
+    kassert(sc->budget != 0);              /* else it cannot run */
     if (!sched_context_is_round_robin(sc)) {
         refill_use_sporadic(sc, used, now);
         return !refill_is_usable(sc, now);
     }
     if (used + kernel.min_budget > head->amount) {
-        *head = (struct refill){now, sc->budget};
+        uint64_t most = sc->budget - kernel.min_budget, debt = sc->overdrawn < most ? sc->overdrawn : most;
+        sc->overdrawn -= debt;
+        *head = (struct refill){now, sc->budget - debt};
         sc->has_ended = sc->tcb && sc->tcb->lender;
         return true;
     }
@@ -377,8 +378,10 @@ void sched_context_charge_extra(struct sched_context *sc, uint64_t ticks, uint64
 {
     struct core *core = sc->core;
     sc->consumed += ticks;
-    if (sc->budget == 0 || sched_context_is_round_robin(sc))
+    if (sched_context_is_round_robin(sc)) {
+        sc->overdrawn += ticks; /* so much shorter is its next time slice */
         return;
+    }
     if (core->charged != sc && refill_at(sc, 0)->time <= now)
         refill_start(sc, now); /* nobody used it for a while: what is used now does not come back before its time */
     refill_use_sporadic(sc, ticks, now);
@@ -414,7 +417,7 @@ void sched_set_deadline(struct core *core)
     uint64_t deadline = ARCH_TIMER_NEVER;
     struct sched_context *sc = core->charged;
     core->deadline_dirty = false;
-    if (sc && sc->budget != 0 && !sched_context_is_round_robin(sc))
+    if (sc && !sched_context_is_round_robin(sc))
         deadline = time_add(core->charge_start, refill_rest(sc, core->charge_start));
     else if (sc && core->ready[core->current->priority].head) /* a time slice ends only for the sake of somebody else */
         deadline = time_add(core->charge_start, sc->refills[0].amount);

@@ -32,7 +32,7 @@ struct sched_context {
     struct core *core;
     uint64_t budget, period; /* 0: not configured, cannot run */
     uint64_t consumed;       /* since last asked */
-    uint64_t overdrawn;      /* taken from refills before their time, since the last that was due */
+    uint64_t overdrawn;      /* taken from refills before their time, since the last that was due, or time slices */
     word badge;
     uint8_t refill_head, refill_count, refill_max;
     bool has_ended; /* round robin: its time slice ended while it was lent, so the lender goes behind its equals */

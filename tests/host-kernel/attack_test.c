@@ -817,6 +817,45 @@ static void use_in_pieces(unsigned refills)
     OK(cnode_delete(ROOT_CNODE, timer));
 }
 
+static uint64_t slice_measure(cptr thread)
+{
+    uint64_t start = model_now;
+    CHECK(model_current() == model_tcb(thread));
+    while (model_current() == model_tcb(thread))
+        model_timer(PERIOD_MINIMA * kernel.min_budget);
+    return model_now - start;
+}
+
+/* Timers of a thread with time slices expire in its equal's: its next slices are shorter by what that costs, as far as
+ * they can be, until it is paid. */
+static void test_slices_pay_for_timers(void)
+{
+    cptr threads[2], contexts[2];
+    word minimum = kernel.min_budget;
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    for (unsigned i = 0; i < 2; i++) {
+        threads[i] = new_thread(40, true, 0);
+        contexts[i] = new_object(OBJECT_SCHED_CONTEXT, 0);
+        OK(sched_control_configure(ROOT_SCHED_CONTROL, contexts[i], 10 * minimum, 10 * minimum, 0, 0));
+        OK(tcb_set_sched_params(threads[i], ROOT_TCB, 255, 40, contexts[i]));
+        OK(tcb_resume(threads[i]));
+    }
+    charge_expiries(contexts[0], 8 * 12); /* eight of them cost a minimum */
+    model_lateness = LATENESS;
+    CHECK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 30) == MODEL_SWITCHED);
+    static const unsigned slices[] = {10, 1, 7, 10};
+    for (unsigned i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+        EQUAL(slice_measure(threads[0]), slices[i] * minimum);
+        EQUAL(slice_measure(threads[1]), 10 * minimum);
+    }
+    model_lateness = 0;
+    OK(tcb_suspend(threads[1]));
+    CHECK(tcb_suspend(threads[0]) == MODEL_SWITCHED);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    for (unsigned i = 0; i < 2; i++)
+        OK(cnode_delete(ROOT_CNODE, threads[i]));
+}
+
 /* A range whose deletion is interrupted ends with what is done. */
 static void test_delete_range_interrupted(void)
 {
@@ -905,6 +944,7 @@ static const struct attack attacks[] = {
     {"debt_wraps", test_debt_wraps},
     {"prepaid_end", test_prepaid_end},
     {"pieces_joined", test_pieces_joined},
+    {"slices_pay_for_timers", test_slices_pay_for_timers},
     {"delete_range_interrupted", test_delete_range_interrupted},
     {"overdraft_bounded", test_overdraft_bounded},
 };

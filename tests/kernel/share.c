@@ -81,6 +81,7 @@ static void expect_party_share(const struct party *party, word least, word most)
     CHECK(share >= least);
     CHECK(helper == 0 || help > 0);
     CHECK(rest + help + share + 100 >= 10000); /* nobody loses: what is not used by one is the other's */
+    OK(tcb_suspend(other->tcb));
 }
 
 static void expect_share(struct thread *greedy, word least, word most)
@@ -270,6 +271,50 @@ CASE_TIMED(share_timers_unpaid,
     for (cptr i = 0; i < UNPAID_TIMERS; i++)
         OK(timer_bind(timers + i, notification, context));
     word beside_spinner = turns_beside(spins_apart), beside_timers = turns_beside(arms_unpaid);
+    say("(%u and %u turns) ", beside_spinner, beside_timers);
+    CHECK(beside_timers >= beside_spinner - beside_spinner / 100);
+    OK(cnode_delete_all(ROOT_CNODE, timers, UNPAID_TIMERS));
+}
+
+#define SLICE_NS (BUDGET_NS / 2)
+
+/* How far a spinner comes in a fifth of a second beside a thread of its own priority; both have whole time slices. */
+static word turns_beside_equal(struct thread *equal)
+{
+    struct thread *other = thread_new(spins, 0, PRIORITY_LOW, 0);
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, equal->sched_context, SLICE_NS, SLICE_NS, 0, 0));
+    OK(sched_control_configure(ROOT_SCHED_CONTROL, other->sched_context, SLICE_NS, SLICE_NS, 0, 0));
+    thread_start(equal);
+    thread_start(other);
+    sleep_ns(2 * PERIOD_NS);
+    word before = turns;
+    sleep_ns(SECOND_NS / 5);
+    word done = turns - before;
+    OK(tcb_suspend(equal->tcb));
+    OK(tcb_suspend(other->tcb));
+    return done;
+}
+
+/* All of them expire in its equal's time slice. */
+static void arms_for_equal(word unused)
+{
+    (void)unused;
+    for (;;)
+        for (cptr i = 0; i < UNPAID_TIMERS; i++)
+            (void)timer_set(timers + i, ticks_now() + ns_to_ticks(SLICE_NS));
+}
+
+CASE_TIMED(
+    share_timers_equal,
+    "Of two threads of equal priority with time slices, one arms timers by the thousand: the other keeps its half")
+{
+    setup();
+    timers = objects_new(OBJECT_TIMER, 0, UNPAID_TIMERS);
+    word beside_spinner = turns_beside_equal(thread_new(spins_apart, 0, PRIORITY_LOW, 0));
+    struct thread *armer = thread_new(arms_for_equal, 0, PRIORITY_LOW, 0);
+    for (cptr i = 0; i < UNPAID_TIMERS; i++)
+        OK(timer_bind(timers + i, notification, armer->sched_context));
+    word beside_timers = turns_beside_equal(armer);
     say("(%u and %u turns) ", beside_spinner, beside_timers);
     CHECK(beside_timers >= beside_spinner - beside_spinner / 100);
     OK(cnode_delete_all(ROOT_CNODE, timers, UNPAID_TIMERS));
@@ -539,4 +584,34 @@ CASE_TIMED(share_overdrawn, "A client whose passive server works on for ever get
     setup();
     server_start(works);
     expect_share(thread_new(asks, SECOND_NS * 10, PRIORITY_LOW, 0), LEAST, MOST);
+}
+
+/* --- a server with a context of its own --- */
+
+/* Uses its budget in pieces, as long as a ninth of the server's work each. */
+static void asks_and_works(word work_ns)
+{
+    for (;;) {
+        struct message m = {message_info(0, 0, 1), {work_ns}};
+        spin_ns(work_ns / 9);
+        (void)syscall_call(endpoint, &m);
+    }
+}
+
+CASE_TIMED(share_active_server,
+           "A thread whose active server works through nine tenths of its period gets at least 9.5 of its 10 %")
+{
+    static const word work_ns[] = {9000, 30000};
+    setup();
+    struct thread *server = thread_new(works, 0, PRIORITY_LOW + 1, 0);
+    thread_start(server);
+    for (unsigned i = 0; i < COUNT(work_ns); i++) {
+        NOTE(i);
+        struct thread *greedy = thread_new(asks_and_works, work_ns[i], PRIORITY_LOW, 0);
+        struct party party = {{greedy->sched_context}, 1, server};
+        party_configure(&party);
+        thread_start(greedy);
+        expect_party_share(&party, 950, MOST);
+        OK(tcb_suspend(greedy->tcb));
+    }
 }
