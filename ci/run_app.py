@@ -124,12 +124,15 @@ def gather_input(source, out):
 
 
 class App:
-    """What is asked for, as a system description in a scratch folder."""
+    """What is asked for, as a system description in a scratch folder; of a program that the project brings (ports.Port), with
+    what belongs to it."""
 
-    def __init__(self, options):
-        check_module(options.demo)
-        self.module = os.path.abspath(options.demo)
-        self.arguments = [os.path.basename(options.demo), *options.arguments]
+    def __init__(self, options, module=None, port=None):
+        self.module = os.path.abspath(module or options.demo)
+        check_module(self.module)
+        self.port = port
+        given = options.arguments or (port.arguments if port else [])
+        self.arguments = [os.path.basename(options.demo), *given]
         self.memory = parse_size(options.mem or "256M")
         self.cpu = options.cpu
         self.environment = dict(parse_variable(text) for text in options.env)
@@ -154,6 +157,8 @@ class App:
         modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
         if self.disk:
             modes[self.disk[1]] = "rw"
+        own = self.own_mounts(modes)
+        modes |= {guest: "rw" if "memory" in mount else "r" for guest, mount in own.items()}
         permissions = {"clock": True, "random": True, "fs": modes}
         if self.network is not None:
             permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network],
@@ -164,7 +169,7 @@ class App:
         if self.cpu:
             program["cpu"] = self.cpu
         program["pipes"] = [name for name in ("stdin", "stdout", "stderr") if not is_terminal(getattr(sys, name))]
-        mounts = {}
+        mounts = dict(own)
         for number, (host, guest, is_read_only) in enumerate(self.folders):
             mounts[guest] = {"folder": os.path.abspath(host)}
             if not is_read_only:
@@ -178,6 +183,14 @@ class App:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(system, file)
         return path
+
+    def own_mounts(self, given):
+        """Those of the program itself, where the command line gives nothing else."""
+        if not self.port:
+            return {}
+        mounts = {guest: {"folder": host} for guest, host in self.port.folders.items()}
+        mounts |= {guest: {"memory": size} for guest, size in self.port.memory.items()}
+        return {guest: mount for guest, mount in mounts.items() if guest not in given}
 
     def take_input(self, path):
         """Input that has an end is packed, as --stdin is."""

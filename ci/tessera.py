@@ -17,6 +17,7 @@ import debian
 import disk
 import folder
 import parts
+import ports
 import qemu
 import system_image
 
@@ -182,7 +183,8 @@ def require_system(demo):
     if demo.endswith(".json"):
         require_description(demo)
     elif demo not in demos():
-        raise UsageFailure(f"there is no demo '{demo}'; the demos are: {', '.join(demos())} (or give a description, SYSTEM.json)")
+        raise UsageFailure(f"there is no demo '{demo}'; the demos are: {', '.join(demos())} "
+                           f"(or give a description, SYSTEM.json, or one of the programs: {', '.join(ports.names())})")
 
 
 def prepare_system(demo, arch, wants_iso):
@@ -234,15 +236,17 @@ def check_boot(options):
         raise UsageFailure("arm64 has no BIOS: leave --firmware out or say uefi")
 
 
-def run_app(options):
-    """`run app.wasm`: nothing of ours on the program's streams but what goes wrong."""
+def run_app(options, port=None):
+    """`run app.wasm`, or a program that the project brings: nothing of ours on its streams but what goes wrong."""
     import run_app as runner  # not wanted by the other commands
     for option, given in (("--boot", options.boot), ("--firmware", options.firmware), ("--gdb", options.gdb),
                           ("--clock", options.clock)):
         if given:
             raise UsageFailure(f"{option} is for demos and system descriptions, not for a module")
     try:
-        app = runner.App(options)
+        if port:
+            require_parts(options.arch, port.target)
+        app = runner.App(options, port.module(build_folder("host")) if port else None, port)
         require_parts(options.arch)
         with tempfile.TemporaryDirectory(prefix="tessera-run-") as scratch:
             archive = os.path.join(scratch, "app.cpio")
@@ -272,9 +276,9 @@ def build_quietly(preset, targets):
         raise Failure(f"building {preset} failed; the first error stands above")
 
 
-def require_parts(arch):
+def require_parts(arch, *modules):
     """What running a module takes."""
-    for preset, targets in (("host", ["tessera-aot"]), (arch, ["system-parts"])):
+    for preset, targets in (("host", ["tessera-aot", *modules]), (arch, ["system-parts"])):
         if not os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
             with contextlib.redirect_stdout(sys.stderr):
                 install_missing()
@@ -297,6 +301,8 @@ def network_words(options):
 
 
 def command_run(options):
+    if options.demo in ports.names():
+        return run_app(options, ports.find(options.demo))
     if options.demo.endswith(".wasm") or (os.path.isfile(options.demo) and not options.demo.endswith(".json")):
         return run_app(options)
     for name in ("dir", "env", "mem", "cpu", "stdin", "arguments"):
@@ -488,6 +494,8 @@ examples:
     ./tessera run my/system.json               a system description of your own
     ./tessera run hello --boot direct --gdb    wait for a debugger
     ./tessera run app.wasm --disk data.img     its files in /data are on a disk that stays
+    ./tessera run mosquitto --publish 1883:1883 --disk data.img
+                                               a program of others, which the project brings; docs/mosquitto.md
     ./tessera run app.wasm --dir data::/data -- --verbose file
                                                any program for wasm32-wasi, as if it ran here: its standard streams
                                                and its exit status are the command's
@@ -558,7 +566,8 @@ def command_line():
 
     command = add_command(commands, "run", command_run, "build and boot a demo in QEMU", RUN_EXAMPLES)
     command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="DEMO",
-                         help=f"one of: {', '.join(demos())}; or SYSTEM.json, or a module app.wasm (default {DEFAULT_DEMO})")
+                         help=f"one of: {', '.join(demos())} (default {DEFAULT_DEMO}); or SYSTEM.json; or a module app.wasm; or one of the "
+                              f"programs that the project brings: {', '.join(ports.names())}, which is run like a module")
     add_arch(command, "x86_64")
     command.add_argument("--boot", choices=("iso", "direct"), help="default iso")
     command.add_argument("--firmware", choices=("bios", "uefi"),

@@ -2,18 +2,23 @@
 
 set(TESSERA_CLANG clang-19 CACHE STRING "Compiler for wasm32-wasi")
 
-# tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...] [SOCKETS])
+# tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...]
+#     [SYSTEM_INCLUDES folder ...] [SOCKETS])
 #
+# SYSTEM_INCLUDES: searched before the C library's own.
 # SOCKETS: with the BSD socket library (docs/network.md).
 # Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2; sources are C, or C++ without a
 # library when they end in .cc. Host configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
 # -nostdinc with both include folders named.
 function(tessera_wasm name)
-    cmake_parse_arguments(arg "SOCKETS" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES" ${ARGN})
+    cmake_parse_arguments(arg "SOCKETS" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_wasm(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
     set(flags --target=wasm32-wasi -O2 -Wall -Wextra -Werror -nostdinc)
+    foreach(folder IN LISTS arg_SYSTEM_INCLUDES)
+        list(APPEND flags -isystem "${folder}")
+    endforeach()
     if(arg_SOCKETS)
         set(sockets "${CMAKE_SOURCE_DIR}/servers/wasi/socket")
         list(APPEND flags -isystem "${sockets}/include")

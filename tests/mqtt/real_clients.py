@@ -14,12 +14,14 @@ TIMEOUT_S = 20
 
 
 class Broker:
+    version = "mqttv311"
+
     def __init__(self, program):
         self.process = subprocess.Popen([program, "1500"], stdout=subprocess.PIPE, text=True)
         self.port = self.process.stdout.readline().split()[1]
 
     def arguments(self, program, *arguments):
-        return [program, "-h", "127.0.0.1", "-p", self.port, "-V", "mqttv311", *arguments]
+        return [program, "-h", "127.0.0.1", "-p", self.port, "-V", self.version, *arguments]
 
     def publish(self, *arguments, stdin=None):
         subprocess.run(self.arguments("mosquitto_pub", *arguments), input=stdin, check=True, timeout=TIMEOUT_S)
@@ -57,11 +59,11 @@ def levels(broker):
         expect(f"subscriber of QoS {sub}", messages(subscriber), wanted)
 
 
-def many(broker):
+def many(broker, count=2000):
     for qos in "012":
-        subscriber = broker.subscribe("-q", qos, "-t", "many", "-C", "2000")
-        broker.publish("-q", qos, "-t", "many", "-l", stdin=b"".join(b"line %d\n" % i for i in range(2000)))
-        expect(f"2000 messages of QoS {qos} in order", messages(subscriber), [f"many|{qos}|0|line {i}" for i in range(2000)])
+        subscriber = broker.subscribe("-q", qos, "-t", "many", "-C", str(count))
+        broker.publish("-q", qos, "-t", "many", "-l", stdin=b"".join(b"line %d\n" % i for i in range(count)))
+        expect(f"{count} messages of QoS {qos} in order", messages(subscriber), [f"many|{qos}|0|line {i}" for i in range(count)])
 
 
 def retained(broker):
