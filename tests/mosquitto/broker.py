@@ -9,6 +9,7 @@ The machine is killed in the middle, as a power cut would, and started again wit
 import argparse
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,10 +39,20 @@ def free_ports(count):
     return found
 
 
-def serve(arch, build, host, image, published, folder):
+def settings(folder, peer):
+    """Our configuration, and a bridge to a broker on this host."""
+    made = os.path.join(folder, "etc")
+    shutil.copytree(HERE / "etc", made)
+    with open(os.path.join(made, "mosquitto.conf"), "a", encoding="utf-8") as file:
+        file.write(f"connection peer\naddress 10.0.2.2:{peer.port}\ntopic bridged/# both 1\nbridge_protocol_version mqttv311\n"
+                   "try_private false\nnotifications false\nrestart_timeout 1\n")
+    return made
+
+
+def serve(arch, build, host, image, published, folder, etc):
     """The machine, in a process of its own: its streams are the program's, and QEMU ends with it."""
-    options = argparse.Namespace(demo="mosquitto", arguments=[], mem=None, cpu=None, env=[], dir=[f"{HERE / 'etc'}::/etc/mosquitto:ro"],
-                                 disk=image, stdin=None, net=True, publish=published.split(","))
+    options = argparse.Namespace(demo="mosquitto", arguments=[], mem=None, cpu=None, env=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
+                                 stdin=None, net=True, publish=published.split(","))
     port = ports.find("mosquitto")
     app = run_app.App(options, port.module(host), port)
     app.module = os.path.join(build, "images", "mosquitto")  # translated already
@@ -55,13 +66,13 @@ def serve(arch, build, host, image, published, folder):
 class Machine(real_clients.Broker):
     """A broker of real_clients' that runs on target."""
 
-    def __init__(self, options, image, folder):
+    def __init__(self, options, image, folder, etc):
         self.ports = free_ports(2)
         self.port = str(self.ports[0])
         self.log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
         published = ",".join(f"{host}:{guest}" for host, guest in zip(self.ports, (1883, 1884)))
         command = [sys.executable, __file__, "--serve", options.arch, os.path.abspath(options.build_dir),
-                   os.path.abspath(options.host_dir), image, published, folder]
+                   os.path.abspath(options.host_dir), image, published, folder, etc]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_for("running")
 
@@ -107,6 +118,13 @@ def users(broker):
     expect("what the access list allows", sorted(line for line in seen if "|" in line), ["house/door|open", "users/otto|mine"])
 
 
+def bridge(broker, peer):
+    for near, far in ((broker, peer), (peer, broker)):
+        subscriber = far.subscribe("-q", "1", "-t", "bridged/#", "-C", "1")
+        near.publish("-q", "1", "-t", "bridged/topic", "-m", "across")
+        expect(f"over the bridge from {near.port} to {far.port}", messages(subscriber), ["bridged/topic|1|0|across"])
+
+
 def before_the_cut(broker):
     for qos in "12":
         who = ("-i", f"away{qos}", "-c", "-q", qos, "-t", "queue")
@@ -133,7 +151,9 @@ def check(options):
         scratch = [os.path.join(folder, name) for name in ("one", "two")]
         for path in scratch:
             os.mkdir(path)
-        broker = Machine(options, image, scratch[0])
+        peer = real_clients.Broker(os.path.join(options.host_dir, "tests", "mqtt", "mqtt-tcp_broker"), 1000 * MACHINE_SECONDS)
+        etc = settings(folder, peer)
+        broker = Machine(options, image, scratch[0], etc)
         try:
             for broker.version in ("mqttv311", "mqttv5"):
                 for scenario in (real_clients.levels, real_clients.retained, real_clients.large):
@@ -141,15 +161,17 @@ def check(options):
             real_clients.many(broker, 200)
             version_5(broker)
             users(broker)
+            bridge(broker, peer)
             before_the_cut(broker)
             broker.kill()
-            broker = Machine(options, image, scratch[1])
+            broker = Machine(options, image, scratch[1], etc)
             after_the_cut(broker)
         except BaseException:
             print(broker.said()[-3000:])
             raise
         finally:
             broker.kill()
+            peer.process.kill()
 
 
 def main():

@@ -16,8 +16,8 @@ TIMEOUT_S = 20
 class Broker:
     version = "mqttv311"
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "1500"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, idle_ms=1500):
+        self.process = subprocess.Popen([program, str(idle_ms)], stdout=subprocess.PIPE, text=True)
         self.port = self.process.stdout.readline().split()[1]
 
     def arguments(self, program, *arguments):
