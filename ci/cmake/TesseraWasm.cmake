@@ -3,15 +3,17 @@
 set(TESSERA_CLANG clang-19 CACHE STRING "Compiler for wasm32-wasi")
 
 # tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...]
-#     [SYSTEM_INCLUDES folder ...] [SOCKETS])
+#     [SYSTEM_INCLUDES folder ...] [SOCKETS] [ON_DEMAND] [DEPENDS file ...])
 #
+# DEPENDS: what must be there before the sources are compiled.
+# ON_DEMAND: built only when it is named (target wasm-NAME).
 # SYSTEM_INCLUDES: searched before the C library's own.
 # SOCKETS: with the BSD socket library (docs/network.md).
 # Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2; sources are C, or C++ without a
 # library when they end in .cc. Host configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
 # -nostdinc with both include folders named.
 function(tessera_wasm name)
-    cmake_parse_arguments(arg "SOCKETS" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES" ${ARGN})
+    cmake_parse_arguments(arg "SOCKETS;ON_DEMAND" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES;DEPENDS" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_wasm(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -45,7 +47,7 @@ function(tessera_wasm name)
         add_custom_command(OUTPUT "${object}"
             COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/wasm/objects/${name}"
             COMMAND ${TESSERA_CLANG} ${flags} ${language} ${arg_OPTIONS} -MD -MF "${object}.d" -c "${source}" -o "${object}"
-            DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
+            DEPENDS "${source}" ${arg_DEPENDS} DEPFILE "${object}.d" VERBATIM
             COMMENT "Building wasm object ${name}/${stem}.o")
         list(APPEND objects "${object}")
     endforeach()
@@ -55,6 +57,10 @@ function(tessera_wasm name)
         COMMAND ${TESSERA_CLANG} --target=wasm32-wasi -Wl,-O2 ${objects} ${arg_LINK_OPTIONS} -o "${module}"
         DEPENDS ${objects} VERBATIM
         COMMENT "Linking module ${name}.wasm")
+    if(arg_ON_DEMAND)
+        add_custom_target(wasm-${name} DEPENDS "${module}")
+        return()
+    endif()
     add_custom_target(wasm-${name} ALL DEPENDS "${module}")
     add_dependencies(products wasm-${name})
 endfunction()
@@ -84,13 +90,13 @@ function(tessera_wat name)
     add_dependencies(products wasm-${name})
 endfunction()
 
-# tessera_translate(NAME [WASM file.wasm] [MANIFEST file.json] [OPTIONS flag ...])
+# tessera_translate(NAME [WASM file.wasm] [MANIFEST file.json] [OPTIONS flag ...] [ON_DEMAND])
 #
 # Translates a module (by default the host configuration's wasm/NAME.wasm) into the program image
 # ${CMAKE_BINARY_DIR}/images/NAME, linked with lib/libwasi.a and lib/libwasm_runtime.a (targets wasi and
 # wasm_runtime). Target configurations only. System descriptions do not need it: tessera_system translates.
 function(tessera_translate name)
-    cmake_parse_arguments(arg "" "WASM;MANIFEST" "OPTIONS" ${ARGN})
+    cmake_parse_arguments(arg "ON_DEMAND" "WASM;MANIFEST" "OPTIONS" ${ARGN})
     if(NOT arg_WASM)
         set(arg_WASM "${TESSERA_HOST_DIR}/wasm/${name}.wasm")
     endif()
@@ -110,5 +116,9 @@ function(tessera_translate name)
             ${manifest} ${arg_OPTIONS} -o "${image}" "${arg_WASM}"
         DEPENDS "${translator}" "${arg_WASM}" ${arg_MANIFEST} wasi wasm_runtime
         VERBATIM COMMENT "Translating ${name} for ${TESSERA_ARCH}")
-    add_custom_target(image-${name} ALL DEPENDS "${image}")
+    set(all ALL)
+    if(arg_ON_DEMAND) # target image-NAME
+        set(all)
+    endif()
+    add_custom_target(image-${name} ${all} DEPENDS "${image}")
 endfunction()

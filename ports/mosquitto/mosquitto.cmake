@@ -8,9 +8,20 @@ foreach(name alias_mosq handle_ping handle_pubackcomp handle_pubrec handle_pubre
         send_publish send_subscribe send_unsubscribe strings_mosq time_mosq tls_mosq util_mosq util_topic utf8_mosq will_mosq)
     list(APPEND sources "${mosquitto}/lib/${name}.c")
 endforeach()
-tessera_wasm(mosquitto SOCKETS SOURCES ${sources} ${ports_sources}
-    SYSTEM_INCLUDES "${ports_include}"
-    INCLUDES "${mosquitto}" "${mosquitto}/src" "${mosquitto}/include" "${mosquitto}/lib" "${mosquitto}/deps"
-    OPTIONS -w ${ports_emulation} "-DVERSION=\"2.0.11\"" -DWITH_BROKER -DWITH_BRIDGE -DWITH_PERSISTENCE -DWITH_MEMORY_TRACKING
-        -DWITH_SYS_TREE -DWITH_CONTROL
-    LINK_OPTIONS ${ports_libraries})
+set(mosquitto_build SOCKETS SOURCES ${sources} ${ports_sources})
+set(mosquitto_includes "${mosquitto}" "${mosquitto}/src" "${mosquitto}/include" "${mosquitto}/lib" "${mosquitto}/deps")
+set(mosquitto_options -w ${ports_emulation} "-DVERSION=\"2.0.11\"" -DWITH_BROKER -DWITH_BRIDGE -DWITH_PERSISTENCE
+    -DWITH_MEMORY_TRACKING -DWITH_SYS_TREE -DWITH_CONTROL)
+tessera_wasm(mosquitto ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes}
+    OPTIONS ${mosquitto_options} LINK_OPTIONS ${ports_libraries})
+
+# With OpenSSL, which takes minutes: made when it is asked for. There is no console to ask for a key's password.
+set(openssl "${CMAKE_BINARY_DIR}/openssl")
+add_custom_command(OUTPUT "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a"
+    COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/openssl.py" "${openssl}"
+    DEPENDS "${CMAKE_SOURCE_DIR}/ci/openssl.py" VERBATIM COMMENT "Making OpenSSL for wasm32-wasi")
+add_custom_target(openssl DEPENDS "${openssl}/lib/libssl.a")
+tessera_wasm(mosquitto-tls ON_DEMAND ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes} "${openssl}/include"
+    OPTIONS ${mosquitto_options} -DWITH_TLS -DWITH_TLS_PSK -DWITH_EC -DUI_OpenSSL=UI_null DEPENDS "${openssl}/lib/libssl.a"
+    LINK_OPTIONS "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a" -Wl,-u,getentropy ${ports_libraries}
+        -lwasi-emulated-mman)

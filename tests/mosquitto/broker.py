@@ -2,9 +2,10 @@
 """Eclipse Mosquitto on target: mosquitto_pub and mosquitto_sub of this host talk to it as to any broker (tests/mqtt/real_clients.py),
 through ports of the loopback.
 
-    broker.py --arch x86_64 --build-dir build/x86_64 --host-dir build/host
+    broker.py --arch x86_64 --build-dir build/x86_64 --host-dir build/host [--tls]
 
-The machine is killed in the middle, as a power cut would, and started again with its disk.
+With --tls it is the one with OpenSSL, by hand, since that takes minutes to build (targets wasm-mosquitto-tls of the host configuration and
+image-mosquitto-tls of the target's). The machine is killed in the middle, as a power cut would, and started again with its disk.
 """
 import argparse
 import os
@@ -39,23 +40,39 @@ def free_ports(count):
     return found
 
 
-def settings(folder, peer):
+def certificates(folder):
+    """ca.crt, and server.crt with server.key, of this host's loopback."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pathlib.Path(folder, "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "30", "-subj", "/CN=ca")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "request", "-subj", "/CN=localhost")
+    openssl("x509", "-req", "-in", "request", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.crt", "-days", "30",
+            "-extfile", "names")
+
+
+def settings(folder, peer, is_tls):
     """Our configuration, and a bridge to a broker on this host."""
     made = os.path.join(folder, "etc")
     shutil.copytree(HERE / "etc", made)
     with open(os.path.join(made, "mosquitto.conf"), "a", encoding="utf-8") as file:
         file.write(f"connection peer\naddress 10.0.2.2:{peer.port}\ntopic bridged/# both 1\nbridge_protocol_version mqttv311\n"
                    "try_private false\nnotifications false\nrestart_timeout 1\n")
+        if is_tls:
+            file.write("listener 8883\nallow_anonymous true\n" +
+                       "".join(f"{key}file /etc/mosquitto/{name}\n" for key, name in (("ca", "ca.crt"), ("cert", "server.crt"), ("key", "server.key"))))
+            certificates(made)
+            shutil.copy(HERE / "passwords-hashed", os.path.join(made, "passwords"))
     return made
 
 
-def serve(arch, build, host, image, published, folder, etc):
+def serve(name, arch, build, host, image, published, folder, etc):
     """The machine, in a process of its own: its streams are the program's, and QEMU ends with it."""
-    options = argparse.Namespace(demo="mosquitto", arguments=[], mem=None, cpu=None, env=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
+    options = argparse.Namespace(demo=name, arguments=[], mem=None, cpu=None, env=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
                                  stdin=None, net=True, publish=published.split(","))
-    port = ports.find("mosquitto")
+    port = ports.find(name)
     app = run_app.App(options, port.module(host), port)
-    app.module = os.path.join(build, "images", "mosquitto")  # translated already
+    app.module = os.path.join(build, "images", name)  # translated already
     content, _ = system_image.pack(app.write(folder), arch, host, build)
     archive = os.path.join(folder, "app.cpio")
     pathlib.Path(archive).write_bytes(content)
@@ -67,11 +84,12 @@ class Machine(real_clients.Broker):
     """A broker of real_clients' that runs on target."""
 
     def __init__(self, options, image, folder, etc):
-        self.ports = free_ports(2)
+        guests = (1883, 1884, 8883) if options.tls else (1883, 1884)
+        self.ports = free_ports(len(guests))
         self.port = str(self.ports[0])
         self.log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
-        published = ",".join(f"{host}:{guest}" for host, guest in zip(self.ports, (1883, 1884)))
-        command = [sys.executable, __file__, "--serve", options.arch, os.path.abspath(options.build_dir),
+        published = ",".join(f"{host}:{guest}" for host, guest in zip(self.ports, guests))
+        command = [sys.executable, __file__, "--serve", "mosquitto-tls" if options.tls else "mosquitto", options.arch, os.path.abspath(options.build_dir),
                    os.path.abspath(options.host_dir), image, published, folder, etc]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_for("running")
@@ -94,6 +112,26 @@ class Machine(real_clients.Broker):
     def as_user(self, name, password, *arguments, client="mosquitto_pub"):
         words = [client, "-h", "127.0.0.1", "-p", str(self.ports[1]), "-V", self.version, "-u", name, "-P", password, *arguments]
         return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+
+
+class Encrypted(real_clients.Broker):
+    """The same broker, over TLS."""
+
+    def __init__(self, port, authority):
+        self.port, self.authority = str(port), authority
+
+    def arguments(self, program, *arguments):
+        return super().arguments(program, "--cafile", self.authority, *arguments)
+
+
+def encrypted(broker, etc):
+    """Over TLS everything is as without; who does not know our authority stays out."""
+    same = Encrypted(broker.ports[2], os.path.join(etc, "ca.crt"))
+    for scenario in (real_clients.levels, real_clients.retained, real_clients.large):
+        scenario(same)
+    stranger = Encrypted(broker.ports[2], os.path.join(etc, "server.crt"))
+    refused = subprocess.run(stranger.arguments("mosquitto_pub", "-t", "t", "-m", "m"), stderr=subprocess.PIPE, timeout=PATIENCE)
+    expect("another authority", refused.returncode != 0, True)
 
 
 def version_5(broker):
@@ -152,7 +190,7 @@ def check(options):
         for path in scratch:
             os.mkdir(path)
         peer = real_clients.Broker(os.path.join(options.host_dir, "tests", "mqtt", "mqtt-tcp_broker"), 1000 * MACHINE_SECONDS)
-        etc = settings(folder, peer)
+        etc = settings(folder, peer, options.tls)
         broker = Machine(options, image, scratch[0], etc)
         try:
             for broker.version in ("mqttv311", "mqttv5"):
@@ -162,6 +200,8 @@ def check(options):
             version_5(broker)
             users(broker)
             bridge(broker, peer)
+            if options.tls:
+                encrypted(broker, etc)
             before_the_cut(broker)
             broker.kill()
             broker = Machine(options, image, scratch[1], etc)
@@ -179,6 +219,7 @@ def main():
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--host-dir", required=True)
+    parser.add_argument("--tls", action="store_true")
     check(parser.parse_args())
 
 
