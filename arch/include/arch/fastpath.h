@@ -31,13 +31,18 @@ struct ipc_buffer;
  *
  *   fastpath_core arch_fastpath_core(void)
  *   struct core *arch_fastpath_core_pointer(void)
- *   struct fastpath_entry arch_fastpath_entry(void)    the core, the running thread and the slot that its destination
- * names: struct fastpath_entry arch_fastpath_reply_entry(void)    to be asked first of all, since all are still in
- * registers; the second: the reply object's slot, too void arch_fastpath_save_message(struct arch_context *)  stores
- * the message words void arch_fastpath_copy_words(to, from, length)         words MESSAGE_REGISTERS .. length - 1 of
- * two buffers, each read once; up to three more may be copied bool arch_fastpath_can_load(const struct arch_space
- * *space)    in one instruction or two, without a call void arch_fastpath_load(struct arch_space *space)
- * arch_space_switch for one of these
+ *   struct fastpath_entry arch_fastpath_entry(void)
+ *   struct fastpath_entry arch_fastpath_reply_entry(void)
+ *       to be asked first of all, since all are still in registers: the core, the running thread, the slot that its
+ *       destination names; the second: the reply object's slot, too
+ *   void arch_fastpath_save_message(struct arch_context *)
+ *       stores the message words
+ *   void arch_fastpath_copy_words(struct ipc_buffer *to, const struct ipc_buffer *from, word length)
+ *       words MESSAGE_REGISTERS .. length - 1, each read once; up to three more may be copied
+ *   bool arch_fastpath_can_load(const struct arch_space *space)
+ *       can it be loaded in one instruction or two, without a call?
+ *   void arch_fastpath_load(const struct arch_space *space)
+ *       arch_space_switch for one of these
  *
  *   void arch_fastpath_fpu_save(struct arch_fpu *), arch_fastpath_fpu_restore(const struct arch_fpu *)
  *
