@@ -427,11 +427,37 @@ def bench_files(options):
     return 0
 
 
+def bench_network(options):
+    """`bench net`: messages through Mosquitto."""
+    arches = [options.arch] if options.arch else list(ARCHES)
+    if options.target or options.vs or options.record:
+        raise UsageFailure("`bench net` takes --arch and --json only")
+    if options.json and len(arches) != 1:
+        raise UsageFailure("--json writes one architecture's results: say which with --arch")
+    if options.json:
+        require_folder_of(options.json)
+    install_missing()
+    import bench_net as net
+    build(arches, ["wasm-net-clients", "wasm-mosquitto", "tessera-aot"], ["system-parts"])
+    for arch in arches:
+        step(f"Measuring the network on {arch}: instructions, counted by QEMU")
+        archive = os.path.join(build_folder(arch), "own", "bench-net.cpio")
+        os.makedirs(os.path.dirname(archive), exist_ok=True)
+        make_archive(os.path.join(ROOT, "bench", "net", "system.json"), arch, archive)
+        try:
+            net.run(ROOT, arch, kernel_file(arch), archive, options.json)
+        except net.BenchError as error:
+            raise Failure(str(error)) from None
+    return 0
+
+
 def command_bench(options):
     if options.modules and options.what != "compile":
         raise UsageFailure("modules are for `bench compile`")
     if options.what == "fs":
         return bench_files(options)
+    if options.what == "net":
+        return bench_network(options)
     if options.what == "compile":
         if options.vs or options.record or options.target or options.arch:
             raise UsageFailure("`bench compile` takes modules and --json only")
@@ -610,11 +636,12 @@ def command_line():
                           "    ./tessera bench --vs linux       boot Debian's kernel under the same counter and measure the same operations\n"
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
                           "    ./tessera bench fs               files: in memory, in the store, in the archive, beside Linux' tmpfs and ext4\n"
+                          "    ./tessera bench net              MQTT messages through Mosquitto\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
                           "                                     beside native code and other engines\n"
                           "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code\n"
                           "    ./tessera bench compile          time and memory of translating, beside gcc -O2 on wasm2c's output")
-    command.add_argument("what", nargs="?", choices=("system", "fs", "wasm", "compile"), default="system", help="default: system")
+    command.add_argument("what", nargs="?", choices=("system", "fs", "net", "wasm", "compile"), default="system", help="default: system")
     command.add_argument("modules", nargs="*", metavar="FILE.wasm", help="compile: these instead of the usual ones")
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
