@@ -93,7 +93,7 @@ static void refill_use_part(struct sched_context *sc, uint64_t amount)
     struct refill *head = refill_at(sc, 0), part = {head->time + sc->period, amount};
     head->time += amount;
     head->amount -= amount;
-    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget / 2) { /* a crumb comes with the next */
+    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget) { /* a crumb comes with the next */
         uint64_t crumb = refill_pop(sc).amount;
         *(sc->refill_count > 0 ? &refill_at(sc, 0)->amount : &part.amount) += crumb;
     }
