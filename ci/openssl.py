@@ -36,14 +36,14 @@ def run(words, cwd, **more):
 
 def flags():
     resources = subprocess.run([CLANG, "-print-resource-dir"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    folders = [ROOT / "ports" / "include", ROOT / "servers" / "wasi" / "socket" / "include", f"{resources}/include",
+    folders = [ROOT / "demos" / "ports" / "include", ROOT / "servers" / "wasi" / "socket" / "include", f"{resources}/include",
                "/usr/include/wasm32-wasi"]
     return ["--target=wasm32-wasi", "-O2", "-w", "-nostdinc", *(word for folder in folders for word in ("-isystem", str(folder))), *DEFINES]
 
 
 def recipe():
     """Changes with all that the result depends on."""
-    headers = sorted(file for folder in ("ports/include", "servers/wasi/socket/include") for file in (ROOT / folder).rglob("*.h"))
+    headers = sorted(file for folder in ("demos/ports/include", "servers/wasi/socket/include") for file in (ROOT / folder).rglob("*.h"))
     texts = [" ".join(WITHOUT + DEFINES), *(file.read_text(encoding="utf-8") for file in headers)]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 

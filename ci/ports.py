@@ -1,6 +1,6 @@
-"""Programs of others that the project brings (ports/NAME): `./tessera run NAME`.
+"""Programs of others that the project brings (demos/ports/NAME): `./tessera run NAME`.
 
-ports/NAME/port.json says how the program runs when nothing else is asked for:
+demos/ports/NAME/port.json says how the program runs when nothing else is asked for:
 
     about       a line for the help
     folders     path for the program -> folder beside port.json, which it may read; --dir with that path replaces it
@@ -12,7 +12,7 @@ The module is the host configuration's target wasm-NAME.
 import json
 import pathlib
 
-PORTS = pathlib.Path(__file__).resolve().parent.parent / "ports"
+PORTS = pathlib.Path(__file__).resolve().parent.parent / "demos" / "ports"
 
 
 class Port:
