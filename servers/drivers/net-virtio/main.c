@@ -154,14 +154,15 @@ static void empty_take(struct driver *driver)
 
 static void frame_received(struct driver *driver, uint32_t n, uint32_t bytes)
 {
-    const volatile struct header *header =
-        (const volatile void *)((const uint8_t *)driver->region + driver->buffers[n].offset);
+    /* A byte: the net server may have put the buffer anywhere. */
+    uint8_t header_flags =
+        *((const volatile uint8_t *)driver->region + driver->buffers[n].offset + offsetof(struct header, flags));
     uint32_t flags = 0;
     driver->buffers[n].is_busy = false;
     driver->buffer_count--;
     if (bytes < PACKET_HEADER_BYTES || bytes > PACKET_BUFFER_BYTES)
         bytes = PACKET_HEADER_BYTES;
-    if ((driver->features & FEATURE_GUEST_CHECKSUM) && (header->flags & (HEADER_NEEDS_CHECKSUM | HEADER_IS_VALID)))
+    if ((driver->features & FEATURE_GUEST_CHECKSUM) && (header_flags & (HEADER_NEEDS_CHECKSUM | HEADER_IS_VALID)))
         flags |= PACKET_IS_VALID;
     received(driver, driver->buffers[n].tag, bytes - PACKET_HEADER_BYTES, flags);
 }
