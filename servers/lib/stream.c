@@ -96,7 +96,8 @@ static void copy_out(const struct stream *stream, void *buffer, uint32_t bytes)
     uint32_t at = stream->tail & (stream->ring_bytes - 1);
     uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
     __builtin_memcpy(buffer, stream->in + at, first);
-    __builtin_memcpy((uint8_t *)buffer + first, stream->in, bytes - first);
+    if (bytes > first)
+        __builtin_memcpy((uint8_t *)buffer + first, stream->in, bytes - first);
 }
 
 uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes)
@@ -156,7 +157,8 @@ uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes,
     uint32_t at = stream->head & (stream->ring_bytes - 1);
     uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
     __builtin_memcpy(stream->out + at, buffer, first);
-    __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
+    if (bytes > first)
+        __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
     stream->head += bytes;
     atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);

@@ -44,8 +44,6 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
             return EAGAIN;
         stream_wait(descriptor, false);
     }
-    if (stream_readable(stream) == 0 && !(stream->closed & STREAM_CLOSED_READ))
-        return socket_end_error(descriptor);
     for (uint32_t i = 0; i < count; i++) {
         struct vector vector = vector_at(iovs, i);
         if (!in_memory(vector.address, vector.length)) /* an earlier vector may have overwritten this one */
@@ -58,7 +56,8 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
     }
     if (signal)
         stream_signal(descriptor);
-    return ESUCCESS;
+    bool is_end = *done == 0 && !(stream->closed & STREAM_CLOSED_READ) && stream_readable(stream) == 0;
+    return is_end ? socket_end_error(descriptor) : ESUCCESS;
 }
 
 /* Why nothing can be written any more. */
