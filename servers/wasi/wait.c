@@ -15,12 +15,15 @@ static struct session {
     uint8_t streams;                       /* open here */
     uint16_t descriptors[SESSION_STREAMS]; /* of each stream, + 1 */
 } sessions[SESSIONS];
+static uint32_t sessions_end; /* none was opened from here on */
 
 static bool has_timer;
 
 void session_note(uint16_t number, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd)
 {
     struct session *session = &sessions[number];
+    if (number >= sessions_end)
+        sessions_end = number + 1u;
     session->control = control;
     session->side = (uint8_t)side;
     session->streams++;
@@ -61,7 +64,7 @@ static void note(word signals)
     if (signals & PROCESS_SIGNAL_EVENT)
         bits = (1ul << PROCESS_SIGNAL_SESSIONS) - 1;
     for (; bits; bits &= bits - 1)
-        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < SESSIONS; i += PROCESS_SIGNAL_SESSIONS)
+        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < sessions_end; i += PROCESS_SIGNAL_SESSIONS)
             session_drain(&sessions[i]);
 }
 
