@@ -48,8 +48,7 @@ bool stream_at_end(struct stream *stream)
         return true;
     /* Closed is read before the index: the peer's last bytes were published before it closed. */
     bool is_closed = atomic_load_explicit(&stream->peer->closed, memory_order_acquire) & STREAM_CLOSED_WRITE;
-    uint32_t readable = stream_readable(stream);
-    return (is_closed || stream->is_broken) && readable == 0;
+    return (is_closed || stream->is_broken) && stream_readable(stream) == 0;
 }
 
 static bool peer_index_is_sane(struct stream *stream, uint32_t *used)

@@ -83,8 +83,6 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
         uint32_t sent = 0;
         while (sent < vector.length) {
             bool signal = false;
-            if (stream_is_refused(stream))
-                return *done ? ESUCCESS : refusal_error(descriptor);
             uint32_t part = stream_write(stream, at(vector.address + sent), vector.length - sent, &signal);
             if (signal)
                 stream_signal(descriptor);
@@ -92,12 +90,14 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
             *done += part;
             if (part > 0)
                 continue;
+            if (stream_is_refused(stream))
+                return *done ? ESUCCESS : refusal_error(descriptor);
             if (descriptor->flags & FDFLAG_NONBLOCK)
                 return *done ? ESUCCESS : EAGAIN;
             stream_wait(descriptor, true);
         }
     }
-    return stream_is_refused(stream) && *done == 0 ? refusal_error(descriptor) : ESUCCESS;
+    return *done == 0 && stream_is_refused(stream) ? refusal_error(descriptor) : ESUCCESS;
 }
 
 /* ---- console and files --------------------------------------------------------------------------------------- */
