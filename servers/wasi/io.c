@@ -182,8 +182,10 @@ static uint32_t file_read(const struct descriptor *descriptor, uint64_t offset, 
     return done;
 }
 
-static uint32_t check(uint32_t fd, uint64_t right, uint32_t iovs, uint32_t count, uint32_t done,
-                      struct descriptor **descriptor, uint32_t *total)
+/* Inline, since every message passes here. */
+__attribute__((always_inline)) static inline uint32_t check(uint32_t fd, uint64_t right, uint32_t iovs, uint32_t count,
+                                                            uint32_t done, struct descriptor **descriptor,
+                                                            uint32_t *total)
 {
     *descriptor = descriptor_get(fd);
     if (!*descriptor)
