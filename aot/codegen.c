@@ -62,7 +62,7 @@ static void target_initialise(enum target target)
  *
  * Of two copies of a register that cannot both be spared, the one into a register with further copies is tried first
  * (the terminal rule, LLVM's for some CPUs only): that saves copies where registers are few, as in a loop around calls.
- * On x86-64 qsort gains by it what keeps it near native code; sha256's straight code loses 5 %.
+ * On x86-64 qsort gains by it what keeps it near native code; sha256's straight code loses 7 %.
  *
  * Expressions about loops may grow to 4096 terms, each of which is gone through again and again: a few hundred loops
  * one after the other that use what the ones before have computed would take minutes. */
