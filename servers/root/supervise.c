@@ -54,11 +54,12 @@ _Noreturn static void watcher_main(void)
             self->words[i] = m.words[i];
         self->is_taken_along = false;
         thread_unmake(which);
-        if (callee != SERVER_COUNT && callee != which && !supervised[callee].has_failed) {
+        if (callee != SERVER_COUNT && !supervised[callee].has_failed) {
             supervised[callee].is_taken_along = true;
             thread_unmake(callee);
-            (void)cnode_cancel_badged_sends(ROOT_CNODE, callee_cap); /* where the call was not received yet */
         }
+        if (callee != SERVER_COUNT) /* where the call was not received yet, by whichever of the two */
+            (void)cnode_cancel_badged_sends(ROOT_CNODE, callee_cap);
         notification_signal(failure_signal);
     }
 }
