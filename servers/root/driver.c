@@ -277,6 +277,7 @@ void driver_start(struct root *root, enum server which)
     server_grant(root, which, DRIVER_CAP_IRQ, device->irq, RIGHT_ALL, 0);
     if (device->client_signal)
         server_grant(root, which, DRIVER_CAP_CLIENT_SIGNAL, device->client_signal, RIGHT_SEND, 0);
+    (void)irq_handler_ack(device->irq); /* the one before may have ended with an interrupt in its hands */
     server_run(root, which);
 }
 
