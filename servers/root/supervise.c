@@ -17,6 +17,9 @@
 #define WATCHER_STACK_BYTES 4096
 #define PERIOD_NS           10000000ul
 
+/* The watcher is above the main thread, which sees nothing half done, however long a deletion takes. */
+enum { PRIORITY_WATCHER = 255, PRIORITY_MAIN = 254 };
+
 static struct supervised {
     volatile bool has_failed;     /* set by the watcher */
     volatile bool is_taken_along; /* nothing is wrong with it: see watcher_main */
@@ -37,8 +40,8 @@ static volatile cptr callee_cap; /* by which the main thread calls */
 
 static void thread_unmake(enum server which)
 {
-    (void)cnode_delete(ROOT_CNODE, watched->tasks[which].tcb);
     supervised[which].has_failed = true;
+    (void)cnode_delete(ROOT_CNODE, watched->tasks[which].tcb);
 }
 
 _Noreturn static void watcher_main(void)
@@ -102,7 +105,8 @@ void supervise_open(struct root *root)
         timer_bind(timer, failure_signal, ROOT_SCHED_CONTEXT) != ERROR_NONE ||
         tcb_configure(tcb, ROOT_CNODE, ROOT_VSPACE, 0, 0, 0) != ERROR_NONE ||
         sched_control_configure(ROOT_SCHED_CONTROL, context, PERIOD_NS, PERIOD_NS, 0, 0) != ERROR_NONE ||
-        tcb_set_sched_params(tcb, ROOT_TCB, 0, 255, context) != ERROR_NONE ||
+        tcb_set_sched_params(tcb, ROOT_TCB, 0, PRIORITY_WATCHER, context) != ERROR_NONE ||
+        tcb_set_sched_params(ROOT_TCB, ROOT_TCB, PRIORITY_WATCHER, PRIORITY_MAIN, ROOT_SCHED_CONTEXT) != ERROR_NONE ||
         tcb_write_registers(tcb, true, server_buffer(), &registers) != ERROR_NONE)
         root_fail(root, "root: the watcher does not start\n");
 }
