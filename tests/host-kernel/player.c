@@ -7,6 +7,7 @@
 #include "player.h"
 
 #include <mm/vspace.h>
+#include <sched/core_block.h>
 
 #define CODE       0x10000000ul /* + actor << 12: */
 #define CODE_NEXT  0x000        /* takes the next step */
@@ -16,11 +17,11 @@
 
 #define STEP_TICKS 300 /* that a system call takes */
 
-/* In the replayable world with time: about what a step takes on a machine; and how far apart things must be, so that
- * they come in the same order there. */
+/* In the replayable world with time: what a step takes at most on a machine, and at least; and how far apart things
+ * must be, so that they come in the same order there. */
 #define TIMED_STEP_TICKS 8000
+#define QUICK_STEP_TICKS 500
 #define APART_TICKS      150000
-#define TIMED_STEPS_MAX  40
 #define STOP_NUMBER      201 /* the system call, which does not exist, of threads when there are no more steps */
 
 static struct world world;
@@ -111,7 +112,7 @@ static void trap(struct tcb *tcb)
 {
     word number = tcb->context.number_status;
     if (world.has_time)
-        model_now += TIMED_STEP_TICKS;
+        model_now += player.play->is_quick ? QUICK_STEP_TICKS : TIMED_STEP_TICKS;
     else if (!world.is_replayable)
         model_now += STEP_TICKS;
     player.last = model_now;
@@ -268,6 +269,13 @@ static void actor_run(unsigned actor)
         call(actor, STOP_NUMBER, 0, &nothing);
 }
 
+/* Budgets and refills count from when their use began: on a quick machine earlier by the time of all steps before. */
+static uint64_t apart_ticks(void)
+{
+    uint64_t steps = player.call_count * TIMED_STEP_TICKS;
+    return steps > APART_TICKS ? steps : APART_TICKS;
+}
+
 /* How many of them come by then. */
 static unsigned heap_due(const struct heap_node *node, uint64_t time)
 {
@@ -280,14 +288,24 @@ static void timed_interrupt(uint64_t limit)
     const struct core *core = model_core();
     uint64_t when = model_deadline > model_now ? model_deadline : model_now;
     if (when <= model_now + limit && world.has_time) {
-        unsigned due = heap_due(core->releases, when + APART_TICKS) + heap_due(core->timers, when + APART_TICKS);
+        uint64_t apart = apart_ticks();
+        unsigned due = heap_due(core->releases, when + apart) + heap_due(core->timers, when + apart);
         const struct sched_context *sc = core->charged;
-        due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + APART_TICKS;
-        player.play->is_timed |= due > 1 || when < player.last + APART_TICKS;
+        due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + apart;
+        player.play->is_timed |= due > 1 || when < player.last + apart;
         player.last = when;
         player.play->interrupts++;
     }
     model_timer(limit);
+}
+
+/* Who arms a timer that nobody else pays for has its expiry taken from its budget at once. If that is more than it has
+ * used of it since it began to run, it waits for so long, and others go on: on a quick machine, not here. */
+static bool is_charged_ahead(void)
+{
+    const struct core *core = model_core();
+    const struct sched_context *sc = core->charged;
+    return sc && !sched_context_is_round_robin(sc) && sc->refills[sc->refill_head].time > core->charge_start;
 }
 
 /* The actor goes round until its time has come. */
@@ -307,7 +325,8 @@ static void time_spend(unsigned actor)
 static void current_run(void)
 {
     struct tcb *tcb = model_current();
-    player.play->is_timed = player.play->is_timed || (tcb->flags & TCB_FLAG_STRANDED);
+    player.play->is_timed |= kernel_cores[0].rescue.tcb != NULL; /* its refills interrupt others, too */
+    player.play->is_timed |= world.has_time && is_charged_ahead();
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
     bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME;
     if (tcb == model_core()->idle) {
@@ -371,7 +390,8 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
         CHECK(left > 0); /* else somebody goes round and round */
         current_run();
     }
-    play->is_timed |= play->has_time && player.call_count > TIMED_STEPS_MAX;
+    /* On a slower machine it may come before the end. */
+    play->is_timed |= world.has_time && model_deadline < model_now + apart_ticks();
     world_end();
 }
 

@@ -10,6 +10,7 @@
 struct play {
     bool has_time;       /* in the replayable world with budgets and timers */
     bool is_replayable;  /* in a world without time, interrupts and other things of one machine */
+    bool is_quick;       /* in the world with time: steps take as little as on a quick machine */
     unsigned interrupts; /* came out: of the timer, in the world with time */
     unsigned event_count;
     uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
