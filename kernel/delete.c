@@ -189,7 +189,7 @@ bool slot_delete_simple(struct core *core, struct slot *slot)
 
 SELDOM bool slot_revoke(struct core *core, struct slot *slot)
 {
-    while (!has_dying(core) || drain(core)) {
+    while (dying_head(core)->cap.word0 == 0 || drain(core)) { /* the thread may have destroyed itself on the way */
         /* The slot itself can go on the way: its capability may lie in a container that is a child. */
         if (slot_is_empty(slot) || !slot_has_child(slot))
             return true;

@@ -618,6 +618,25 @@ static void test_server_deletes_itself(void)
         let_idle_finish();
 }
 
+/* A thread that revokes the memory that it lies in itself dies first, and the rest of it comes to an end all the same,
+ * without an interrupt. */
+static void test_revoker_dies_first(void)
+{
+    cptr memory = new_untyped(LEFT_MEMORY), thread = new_slots(1), context = new_context();
+    (void)full_cnode(memory);
+    OK(untyped_retype_all(memory, OBJECT_TCB, 0, ROOT_CNODE, thread, 1));
+    OK(tcb_configure(thread, ROOT_CNODE, ROOT_VSPACE, 0, 0, 0));
+    OK(tcb_set_sched_params(thread, ROOT_TCB, 255, 90, context));
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 50));
+    run(thread);
+    CHECK(cnode_revoke(ROOT_CNODE, memory) == MODEL_SWITCHED);
+    CHECK(model_current() == model_tcb(ROOT_TCB));
+    EQUAL(model_dying(), 0);
+    OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
+    check_reclaimed(memory);
+    OK(cnode_delete(ROOT_CNODE, context));
+}
+
 /* --- timers that others pay for --- */
 
 #define BUDGET_MINIMA 100
@@ -936,6 +955,7 @@ static const struct attack attacks[] = {
     {"idle_ends_thread", test_idle_ends_thread},
     {"idle_gives_way", test_idle_gives_way},
     {"server_deletes_itself", test_server_deletes_itself},
+    {"revoker_dies_first", test_revoker_dies_first},
     {"timers_unpaid", test_timers_unpaid},
     {"timers_bound_anew", test_timers_bound_anew},
     {"timers_beyond_budget", test_timers_beyond_budget},
