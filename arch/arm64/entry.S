@@ -426,14 +426,13 @@ wait:
     b fastpath_wait
 
 look_reply_up:
-    mov x9, x30
+    mov x17, x30
     mov x29, x20
     bl look_up
     mov x21, x20
     mov x20, x29
-    mov x30, x9
-    mrs x9, tpidr_el1
-    ret
+    ldr x30, [x28, #CONTEXT_X(30)]      /* fastpath_return expects the user's */
+    ret x17
 
 look_destination_up:
     and x17, x16, #0xffff

@@ -49,14 +49,21 @@ static void set(unsigned f, enum role role, word value)
 }
 
 /* A thread that makes the system call with poison in all other registers. The words stay poison. */
-static struct thread *caller(unsigned f, enum syscall number, word destination, word info)
+static struct thread *caller_in(cptr cspace, unsigned f, enum syscall number, word destination, word info)
 {
     set(f, ROLE_STATUS, number);
     set(f, ROLE_BADGE, destination);
     set(f, ROLE_INFO, info);
     struct thread *t = thread_new(traps, f << 8 | number, PRIORITY_HIGH, faults);
+    if (cspace != ROOT_CNODE)
+        OK(tcb_set_space(t->tcb, cspace, ROOT_VSPACE, 0));
     thread_start(t);
     return t;
+}
+
+static struct thread *caller(unsigned f, enum syscall number, word destination, word info)
+{
+    return caller_in(ROOT_CNODE, f, number, destination, info);
 }
 
 static word out(unsigned f, enum role role)
@@ -137,6 +144,28 @@ CASE(hygiene_wait, "Waiting for a signal, pending or not, leaves every register 
             notification_signal(badged);
         EQUAL(traps_done, 1);
         check_result(0, ERROR_NONE, 0x1234, 0, -1);
+    }
+}
+
+CASE(hygiene_deep, "Waiting with a reply object, both found through two CNodes, keeps the registers as well")
+{
+    static const enum syscall numbers[] = {SYSCALL_RECV, SYSCALL_WAIT, SYSCALL_REPLY_RECV};
+    cptr inner = object_new(OBJECT_CNODE, 4), outer = object_new(OBJECT_CNODE, 4), root = slot_new();
+    OK(cnode_mint(outer, 3, ROOT_CNODE, inner, RIGHT_ALL, cnode_guard(0, 0)));
+    OK(cnode_mint(ROOT_CNODE, root, ROOT_CNODE, outer, RIGHT_ALL, cnode_guard(0, 24)));
+    for (unsigned k = 0; k < COUNT(numbers) * 2; k++) {
+        setup();
+        NOTE(k);
+        OK(cnode_move(inner, 6 + k % 2, ROOT_CNODE, reply));
+        OK(cnode_mint(inner, 8 + k, ROOT_CNODE, notification, RIGHT_ALL, 0x1234));
+        if (k % 2)
+            notification_signal(minted(notification, RIGHT_SEND, 0x1234));
+        (void)caller_in(root, 0, numbers[k / 2], (0x38 + k) | (word)(0x36 + k % 2) << 32, trap_poison(50));
+        if (k % 2 == 0)
+            notification_signal(minted(notification, RIGHT_SEND, 0x1234));
+        EQUAL(traps_done, 1);
+        check_result(0, ERROR_NONE, 0x1234, 0, -1);
+        OK(cnode_delete(inner, 6 + k % 2));
     }
 }
 
