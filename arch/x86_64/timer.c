@@ -36,12 +36,12 @@ static uint32_t count_until(uint64_t deadline)
     return (uint32_t)((unsigned __int128)ticks * counts_per_tick >> 32) + 1;
 }
 
-/* A count or deadline of 0 stops the timer. */
+/* A count or deadline of 0 stops the timer, also when that is long ago: so a deadline is odd. */
 void arch_timer_set(struct core *core, uint64_t deadline)
 {
     (void)core;
     if (cpu.has_tsc_deadline)
-        msr_write(MSR_TSC_DEADLINE, deadline == ARCH_TIMER_NEVER ? 0 : deadline);
+        msr_write(MSR_TSC_DEADLINE, deadline == ARCH_TIMER_NEVER ? 0 : deadline | 1);
     else
         apic_write(APIC_TIMER_START, deadline == ARCH_TIMER_NEVER ? 0 : count_until(deadline));
 }
