@@ -28,8 +28,7 @@ TOLERANCE = 0.03
 # Rows that are the worst of many samples move with any change of the code's layout (docs/latency.md has figures), so they are held
 # against the bound that they are samples of; but for those where nearly every sample meets the same long stretch.
 SAMPLED = ("latency_", "longest_")
-STEADY = ("latency_user", "latency_delete_cnode", "latency_delete_range", "latency_map_pages", "latency_map_giant",
-          "latency_caches")
+STEADY = ("latency_delete_cnode", "latency_delete_range", "latency_map_giant", "latency_caches")
 LATENCY_BOUND = 10000
 LATENCY_PAGE = os.path.join("docs", "latency.md")
 UNCHECKED = ("loop_check",)  # a condition of measuring, not a figure

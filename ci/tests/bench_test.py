@@ -44,9 +44,9 @@ class Compare(unittest.TestCase):
         self.assertEqual(len(bench.compare(rows, "arm64", [("latency_chain", 10001.0)])[0]), 1)
 
     def test_a_steady_latency_is_a_row_like_any_other(self):
-        rows = {"latency_user": {"arm64": 1000}}
-        self.assertEqual(bench.compare(rows, "arm64", [("latency_user", 1030.0)]), ([], []))
-        self.assertEqual(len(bench.compare(rows, "arm64", [("latency_user", 1031.0)])[0]), 1)
+        rows = {"latency_map_giant": {"arm64": 1000}}
+        self.assertEqual(bench.compare(rows, "arm64", [("latency_map_giant", 1030.0)]), ([], []))
+        self.assertEqual(len(bench.compare(rows, "arm64", [("latency_map_giant", 1031.0)])[0]), 1)
 
     def test_a_regression_names_row_was_is_and_percent(self):
         regressions, remarks = bench.compare(ROWS, "x86_64", [("call", 1031.0), ("yield", 200.5)])

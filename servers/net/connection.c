@@ -204,7 +204,7 @@ static void callbacks_clear(struct tcp_pcb *pcb)
 
 static bool is_own(const ip_addr_t *address)
 {
-    if (ip_addr_isany(address))
+    if (ip_addr_isany_val(*address))
         return true;
     for (const struct netif *netif = netif_list; netif; netif = netif->next) {
         if (IP_IS_V4(address) &&
@@ -227,14 +227,15 @@ static bool is_taken(const ip_addr_t *address, uint16_t port)
 {
     for (const struct tcp_pcb_listen *other = tcp_listen_pcbs.listen_pcbs; other; other = other->next)
         if (other->local_port == port && is_same_version(address, &other->local_ip) &&
-            (ip_addr_isany(address) || ip_addr_isany(&other->local_ip) || ip_addr_cmp(address, &other->local_ip)))
+            (ip_addr_isany_val(*address) || ip_addr_isany_val(other->local_ip) ||
+             ip_addr_cmp(address, &other->local_ip)))
             return true;
     return false;
 }
 
 uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags)
 {
-    bool is_dual = IP_IS_V6(address) && ip_addr_isany(address) && !(flags & NET_BIND_ONLY_6);
+    bool is_dual = IP_IS_V6_VAL(*address) && ip_addr_isany_val(*address) && !(flags & NET_BIND_ONLY_6);
     const ip_addr_t *own = is_dual ? IP_ANY_TYPE : address;
     if (!is_own(address))
         return NET_EADDRNOTAVAIL;

@@ -49,7 +49,7 @@ static void on_received(void *argument, struct udp_pcb *pcb, struct pbuf *pbuf, 
 
 uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags)
 {
-    bool is_dual = IP_IS_V6(address) && ip_addr_isany(address) && !(flags & NET_BIND_ONLY_6);
+    bool is_dual = IP_IS_V6_VAL(*address) && ip_addr_isany_val(*address) && !(flags & NET_BIND_ONLY_6);
     socket->udp = udp_new_ip_type(is_dual ? IPADDR_TYPE_ANY : IP_GET_TYPE(address));
     if (!socket->udp)
         return NET_ENOBUFS;

@@ -183,7 +183,9 @@ static void open_slot_free(struct open_file *slot)
         if (moved.file == 0)
             return;
         open_files[(at + i) % OPEN_SLOTS] = (struct open_file){0};
-        *open_slot(moved.file) = moved;
+        struct open_file *home = open_slot(moved.file);
+        if (home) /* always: one has just become free */
+            *home = moved;
     }
 }
 
