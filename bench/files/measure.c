@@ -25,6 +25,7 @@
 #define PIECE       65536u
 #define BLOCK       4096u
 #define SMALL_BYTES 1024u
+#define BATCHES     5 /* of what can be repeated; the least counts: a timer's or a server's own work may fall into one */
 
 static const char *prefix, *folder;
 static unsigned scale = 1; /* a short run does so many times less */
@@ -92,10 +93,15 @@ static void calibrate(void)
     }
 }
 
+static void print_row(const char *row, double value)
+{
+    printf("bench fs_%s_%s %.0f\n", prefix, row, value);
+    fflush(stdout);
+}
+
 static void report(const char *row, double since, unsigned times)
 {
-    printf("bench fs_%s_%s %.0f\n", prefix, row, (busy_ns() - since) / times);
-    fflush(stdout);
+    print_row(row, (busy_ns() - since) / times);
 }
 
 /* ---- large files ---- */
@@ -135,6 +141,19 @@ static void row(const char *name, int file, bool is_write, bool is_random, uint3
     report(name, since, times);
 }
 
+/* Reading what is in memory, as often as one likes. */
+static void warm_row(const char *name, int file, bool is_random, uint32_t bytes, unsigned times)
+{
+    double least = 0;
+    for (unsigned i = 0; i < BATCHES; i++) {
+        double since = busy_ns();
+        pass(file, false, is_random, bytes, WARM_BYTES, times);
+        double each = (busy_ns() - since) / times;
+        least = i == 0 || each < least ? each : least;
+    }
+    print_row(name, least);
+}
+
 static void large_file(void)
 {
     uint32_t bytes = LARGE_BYTES;
@@ -158,9 +177,9 @@ static void warm_file(const char *path)
     if (file < 0)
         fail(path);
     pass(file, false, false, PIECE, WARM_BYTES, WARM_BYTES / PIECE);
-    row("read_64k", file, false, false, PIECE, WARM_BYTES, 128);
-    row("read_4k_random", file, false, true, BLOCK, WARM_BYTES, 512);
-    row("read_1", file, false, false, 1, WARM_BYTES, 512);
+    warm_row("read_64k", file, false, PIECE, 128);
+    warm_row("read_4k_random", file, true, BLOCK, 512);
+    warm_row("read_1", file, false, 1, 512);
     close(file);
 }
 
