@@ -21,10 +21,10 @@ def cache_folder():
     return pathlib.Path(base) / "tessera"
 
 
-def run(words, cwd=None):
+def run(words, cwd=None, env=None):
     try:
         done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", cwd=cwd, stdin=subprocess.DEVNULL)
+                              errors="replace", cwd=cwd, env=env, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
         raise DebianError(f"{words[0]} is missing; './tessera setup' installs it") from None
     if done.returncode != 0:

@@ -12,7 +12,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 
 import debian
 import parts
@@ -25,13 +24,6 @@ WITHOUT = """
     scrypt seed siphash siv sm2 sm3 sm4 srp srtp ssl-trace ts whirlpool ssl3 tls1 tls1_1 weak-ssl-ciphers""".split()
 # With __ELF__ OpenSSL takes its seed from getentropy, which wasi-libc has; it is used for nothing else there.
 DEFINES = ["-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_PROCESS_CLOCKS", "-D_WASI_EMULATED_MMAN", "-D__ELF__"]
-
-
-def run(words, cwd, **more):
-    with open(os.path.join(cwd, "log"), "w+", encoding="utf-8", errors="replace") as log:
-        if subprocess.run([str(word) for word in words], cwd=cwd, stdout=log, stderr=subprocess.STDOUT, **more).returncode:
-            log.seek(0)
-            raise debian.DebianError(f"OpenSSL cannot be made:\n{log.read()[-2000:]}")
 
 
 def flags():
@@ -48,43 +40,21 @@ def recipe():
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
-def make(source, result):
-    with tempfile.TemporaryDirectory(dir=result.parent) as work:
-        environment = os.environ | {"CC": CLANG, "AR": "llvm-ar-19", "RANLIB": "llvm-ranlib-19", "CFLAGS": " ".join(flags())}
-        run(["perl", source / "Configure", "linux-generic32", *(f"no-{name}" for name in WITHOUT)], work, env=environment)
-        run(["make", "build_generated"], work)
-        run(["make", f"-j{os.cpu_count()}", "libcrypto.a", "libssl.a"], work)
-        done = pathlib.Path(work) / "done"
-        (done / "lib").mkdir(parents=True)
-        for name in ("libssl.a", "libcrypto.a"):
-            shutil.copy(os.path.join(work, name), done / "lib")
-        shutil.copytree(source / "include" / "openssl", done / "include" / "openssl")
-        shutil.copytree(os.path.join(work, "include", "openssl"), done / "include" / "openssl", dirs_exist_ok=True)
-        try:
-            os.rename(done, result)
-        except OSError:
-            if not result.is_dir():  # else another build was first
-                raise
-
-
 def folder():
     source = parts.fetch("openssl", parts.pins()["openssl"])
-    result = source.parent / f"{source.name}-wasm-{recipe()}"
-    if not result.is_dir():
-        make(source, result)
-    return result
 
-
-def main(words):
-    if len(words) != 1:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
-    shutil.copytree(folder(), words[0], dirs_exist_ok=True)
-    return 0
+    def make(work, done):
+        environment = os.environ | {"CC": CLANG, "AR": "llvm-ar-19", "RANLIB": "llvm-ranlib-19", "CFLAGS": " ".join(flags())}
+        debian.run(["perl", source / "Configure", "linux-generic32", *(f"no-{name}" for name in WITHOUT)], cwd=work, env=environment)
+        debian.run(["make", "build_generated"], cwd=work)
+        debian.run(["make", f"-j{os.cpu_count()}", "libcrypto.a", "libssl.a"], cwd=work)
+        (done / "lib").mkdir()
+        for name in ("libssl.a", "libcrypto.a"):
+            shutil.copy(work / name, done / "lib")
+        shutil.copytree(source / "include" / "openssl", done / "include" / "openssl")
+        shutil.copytree(work / "include" / "openssl", done / "include" / "openssl", dirs_exist_ok=True)
+    return parts.made(source, f"wasm-{recipe()}", make)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except debian.DebianError as error:
-        sys.exit(f"openssl.py: {error}")
+    sys.exit(parts.copy_command(__doc__, folder))

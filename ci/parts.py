@@ -11,6 +11,7 @@ missing, they are left out.
 """
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -94,6 +95,35 @@ def fetch(name, pin):
             raise debian.DebianError(f"{name} {pin['version']} cannot be had: {error}") from None
         shutil.move(work / "tree", folder)
     return folder
+
+
+def made(source, mark, make):
+    """The folder with what make(work, done) puts into `done`: made once, complete or not at all, and kept beside the source."""
+    result = source.parent / f"{source.name}-{mark}"
+    if result.is_dir():
+        return result
+    with tempfile.TemporaryDirectory(dir=result.parent) as work:
+        work = pathlib.Path(work)
+        (work / "done").mkdir()
+        make(work, work / "done")
+        try:
+            os.rename(work / "done", result)
+        except OSError:
+            if not result.is_dir():  # else another build was first
+                raise
+    return result
+
+
+def copy_command(description, folder):
+    """The command line `NAME.py FOLDER`: copies what is in folder()."""
+    if len(sys.argv) != 2:
+        print(description.strip(), file=sys.stderr)
+        return 2
+    try:
+        shutil.copytree(folder(), sys.argv[1], dirs_exist_ok=True)
+    except debian.DebianError as error:
+        return f"{pathlib.Path(sys.argv[0]).name}: {error}"
+    return 0
 
 
 def pin_package(name):
