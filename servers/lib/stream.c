@@ -19,6 +19,9 @@ void stream_open(struct stream *stream, struct session_control *control, uint32_
         .in = ring + (side == 0 ? ring_bytes : 0),
         .ring_bytes = ring_bytes,
         .index = index,
+        .head = atomic_load(&control->lines[index][side].head),
+        .tail = atomic_load(&control->lines[index][side].tail),
+        .closed = atomic_load(&control->lines[index][side].closed),
     };
 }
 

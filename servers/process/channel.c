@@ -29,6 +29,8 @@ struct session_stream {
 struct session {
     struct memory self; /* of this struct */
     uint32_t generation;
+    uint32_t payer, payer_generation; /* the process that pays for all of its streams */
+    bool is_pipe;                     /* it has one stream, and both sides may be one process's */
     struct session_side sides[2];
     struct memory control;
     uint32_t stream_count; /* in use */
@@ -71,13 +73,20 @@ static struct session_side *side_of(struct session *session, const struct proces
     return NULL;
 }
 
+/* Which of its sides the process knows by that number. */
+static uint32_t side_numbered(const struct session *session, const struct process *process, word number)
+{
+    const struct session_side *first = &session->sides[0];
+    return first->process == process->index && first->number == number ? 0 : 1;
+}
+
 /* One with room for a stream. */
 static struct session *session_between(const struct process *a, const struct process *b)
 {
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
         struct session *session = a->sessions[i] ? sessions[a->sessions[i]] : NULL;
-        if (session && session->sides[0].process && session->sides[1].process && side_of(session, b) &&
-            session->stream_count < SESSION_STREAMS)
+        if (session && !session->is_pipe && session->sides[0].process && session->sides[1].process &&
+            side_of(session, b) && session->stream_count < SESSION_STREAMS)
             return session;
     }
     return NULL;
@@ -161,6 +170,8 @@ static struct session *session_make(struct process *a, struct process *b)
     sessions[index] = session;
     session->self = self;
     session->generation = ++session_generation;
+    session->payer = a->index;
+    session->payer_generation = a->generation;
     if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control)) {
         session_drop(index);
         return NULL;
@@ -213,7 +224,7 @@ static void stream_leave(struct session *session, uint32_t index, uint32_t which
 static void stream_free(struct session *session, uint32_t index)
 {
     struct session_stream *stream = &session->streams[index];
-    struct process *payer = process_find(session->sides[0].process, session->sides[0].generation);
+    struct process *payer = process_find(session->payer, session->payer_generation);
     if (payer)
         payer->memory_extra -= STREAM_FRAME_BYTES;
     memory_return(&server.pool, &stream->rings);
@@ -230,14 +241,14 @@ static bool stream_allocate(struct session *session, uint32_t *index)
     if (*index == SESSION_STREAMS)
         return false;
     struct session_stream *stream = &session->streams[*index];
-    struct process *payer = process_find(session->sides[0].process, session->sides[0].generation);
+    struct process *payer = process_find(session->payer, session->payer_generation);
     if (process_memory_left(payer) < STREAM_FRAME_BYTES)
         return quota_reached(payer, QUOTA_MEMORY, false);
     if (!memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings))
         return false;
     struct session_control *control = (struct session_control *)(void *)session->control.view;
     memset(control->lines[*index], 0, sizeof(control->lines[*index]));
-    payer->memory_extra += STREAM_FRAME_BYTES; /* the side that made the session pays for all of its streams */
+    payer->memory_extra += STREAM_FRAME_BYTES;
     stream->is_used = true;
     session->stream_count++;
     return true;
@@ -291,16 +302,100 @@ uint32_t stream_close_side(struct process *process, word number, word index)
         return E_INVAL;
     uint32_t session_index = process->sessions[number];
     struct session *session = sessions[session_index];
-    uint32_t which = session->sides[0].process == process->index ? 0 : 1;
+    uint32_t which = side_numbered(session, process, number);
     struct session_stream *stream = &session->streams[index];
     if (!stream->is_used || !stream->is_open[which])
         return E_INVAL;
     stream_leave(session, (uint32_t)index, which);
     if (!stream->is_open[1 - which])
         stream_free(session, (uint32_t)index);
-    if (session->stream_count == 0 && (!session->sides[0].process || !session->sides[1].process))
+    if (session->stream_count == 0 && (session->is_pipe || !session->sides[0].process || !session->sides[1].process))
         session_free(session_index);
     return 0;
+}
+
+/* ---- pipes --------------------------------------------------------------------------------------------------- */
+
+uint32_t pipe_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b)
+{
+    uint32_t index;
+    struct session *session = session_make(a, b);
+    if (!session)
+        return E_NOMEM;
+    uint32_t session_index = a->sessions[session->sides[0].number];
+    session->is_pipe = true;
+    if (!stream_allocate(session, &index)) {
+        session_free(session_index);
+        return E_NOMEM;
+    }
+    if (!stream_map(session, index)) {
+        stream_leave(session, index, 0);
+        stream_leave(session, index, 1);
+        stream_free(session, index);
+        session_free(session_index);
+        return E_NOMEM;
+    }
+    stream_describe(session, index, 0, for_a);
+    stream_describe(session, index, 1, for_b);
+    return 0;
+}
+
+/* The process's open end of a pipe. */
+static struct session *pipe_find(const struct process *process, uint32_t number, uint32_t *which)
+{
+    if (number >= PROCESS_SESSIONS || !process->sessions[number])
+        return NULL;
+    struct session *session = sessions[process->sessions[number]];
+    *which = side_numbered(session, process, number);
+    return session->is_pipe && session->streams[0].is_open[*which] ? session : NULL;
+}
+
+uint32_t pipe_offer(struct process *process, uint32_t number, struct process *child, struct process_stream *room)
+{
+    uint32_t which;
+    cptr cap;
+    struct session *session = pipe_find(process, number, &which);
+    if (!session)
+        return E_INVAL;
+    *room = (struct process_stream){0};
+    if (!process_window_map(child, &session->control, SESSION_CONTROL_BYTES, &room->session_address) ||
+        !process_window_map(child, &session->streams[0].rings, STREAM_FRAME_BYTES, &room->ring_address) ||
+        !process_cap_take(child, &cap))
+        return E_NOMEM;
+    room->signal_cap = cap;
+    return 0;
+}
+
+/* Each side's capability to signal the other, whoever that is now. */
+static void side_rewire(struct session *session, uint32_t which)
+{
+    const struct session_side *side = &session->sides[which], *other = &session->sides[1 - which];
+    struct process *process = process_find(side->process, side->generation);
+    struct process *peer = process_find(other->process, other->generation);
+    if (!process)
+        return;
+    (void)cnode_delete(process->task.cnode, side->signal_cap);
+    (void)task_grant(&process->task, side->signal_cap, peer ? peer->task.notification : server.nobody, RIGHT_SEND,
+                     peer ? session_signal(peer, other->number) : 1);
+}
+
+void pipe_hand_over(struct process *process, uint32_t number, struct process *child, struct process_stream *stream)
+{
+    uint32_t which, index = process->sessions[number];
+    struct session *session = pipe_find(process, number, &which);
+    struct session_side *side = &session->sides[which];
+    stream_leave(session, 0, which);
+    side_leave(session, which);
+    *side = (struct session_side){.process = child->index,
+                                  .generation = child->generation,
+                                  .control_address = stream->session_address,
+                                  .signal_cap = (cptr)stream->signal_cap};
+    (void)number_take(child, index, &side->number); /* a new process has some left */
+    session->streams[0].is_open[which] = true;
+    session->streams[0].address[which] = stream->ring_address;
+    side_rewire(session, 0);
+    side_rewire(session, 1);
+    stream_describe(session, 0, which, stream);
 }
 
 /* Says in a side's line that it has closed, and marks the stream for the other side. */

@@ -46,17 +46,68 @@ static bool name_get(const struct request *request, char name[PROCESS_NAME_MAX +
     return text_length(name) == length;
 }
 
-/* Arguments, then directories; both end with NUL where there are any. */
-static bool texts_get(const struct request *request, struct process_options *options)
+#define SPAWN_TEXTS 10 /* words of the request */
+#define SPAWN_GIVEN 16
+
+/* From the caller's memory, once: it may change there while we look. */
+static bool memory_get(struct process *process, word address, uint32_t bytes, char *to)
 {
-    word bytes = request->words[10] & UINT32_MAX, preopen_bytes = request->words[10] >> 32;
-    if (bytes + preopen_bytes > PROCESS_STRING_BYTES || 11 + (bytes + preopen_bytes + 7) / 8 > request->length)
-        return false;
-    options->arguments = (const char *)&request->words[11];
-    options->argument_bytes = (uint32_t)bytes;
-    options->preopens = options->arguments + bytes;
-    options->preopen_bytes = (uint32_t)preopen_bytes;
-    return preopen_bytes == 0 || options->preopens[preopen_bytes - 1] == 0;
+    while (bytes > 0) {
+        uint64_t room;
+        const uint8_t *from = task_view(&process->task, address, &room);
+        if (!from)
+            return false;
+        uint32_t part = room < bytes ? (uint32_t)room : bytes;
+        memcpy(to, from, part);
+        address += part;
+        to += part;
+        bytes -= part;
+    }
+    return true;
+}
+
+/* Of the three texts that begin with these words: address and bytes of each. */
+static uint32_t texts_get(struct process *process, const word *where, struct process_options *options)
+{
+    static char space[PROCESS_STRING_BYTES + 3];
+    struct texts *const texts[] = {&options->arguments, &options->environment, &options->preopens};
+    char *to = space;
+    word left = PROCESS_STRING_BYTES;
+    for (unsigned i = 0; i < 3; i++) {
+        word bytes = where[2 * i + 1];
+        if (bytes > left)
+            return E_2BIG;
+        if (!memory_get(process, where[2 * i], (uint32_t)bytes, to))
+            return E_FAULT;
+        for (word k = 0; k < bytes; k++)
+            if (to[k] == '\n')
+                to[k] = 0;
+        left -= bytes;
+        if (bytes > 0 && to[bytes - 1])
+            to[bytes++] = 0;
+        *texts[i] = (struct texts){to, (uint32_t)bytes};
+        to += bytes;
+    }
+    return 0;
+}
+
+/* How its streams are to be; E_INVAL when one pipe's end is given twice. */
+static uint32_t streams_get(const struct request *request, struct process_options *options)
+{
+    const word *next = &request->words[SPAWN_GIVEN];
+    options->stdio = (uint32_t)request->words[9];
+    options->has_environment = options->stdio & PROCESS_SPAWN_ENVIRONMENT;
+    for (uint32_t i = 0; i < 3; i++) {
+        options->given[i] = UINT32_MAX;
+        if ((options->stdio >> 2 * i & 3) != PROCESS_STDIO_GIVEN)
+            continue;
+        options->given[i] = *next < UINT32_MAX ? (uint32_t)*next : UINT32_MAX - 1;
+        next++;
+        for (uint32_t k = 0; k < i; k++)
+            if (options->given[k] == options->given[i])
+                return E_INVAL;
+    }
+    return 0;
 }
 
 /* A child begins with its part of the time filled. So that one after the other is not time without end, a limited
@@ -90,15 +141,17 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
         return refuse(process, name, "not among the programs that it may spawn");
     if (process->children >= limit || !is_time_to_spawn(process))
         return quota_reached(process, QUOTA_CHILDREN, E_AGAIN);
-    if (!texts_get(request, &options))
-        return E_2BIG;
-    options.stdio = (uint32_t)request->words[9];
+    uint32_t error = streams_get(request, &options);
+    if (!error)
+        error = texts_get(process, &request->words[SPAWN_TEXTS], &options);
+    if (error)
+        return error;
     problem[0] = 0;
     options.problem = problem;
     options.problem_size = sizeof(problem);
 
     struct process *child;
-    uint32_t error = process_create(&options, &child);
+    error = process_create(&options, &child);
     if (error == E_NOTCAPABLE)
         text_format(why, sizeof(why), "it asks for more than its parent holds: %s", problem);
     if (error == E_NOTCAPABLE)
@@ -107,9 +160,8 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
         return error == E_NOMEM ? quota_reached(process, QUOTA_MEMORY, error) : error;
     *count = 1;
     results[0] = child->index;
-    const struct start_page *start = (const struct start_page *)(const void *)child->task.pages.view;
     for (uint32_t i = 0; i < 3; i++) {
-        if (start->descriptors[i].kind != START_DESCRIPTOR_STREAM)
+        if (!(child->has_piped >> i & 1))
             continue;
         memcpy(&results[*count], &child->piped[i], sizeof(child->piped[i]));
         *count += sizeof(child->piped[i]) / sizeof(word);

@@ -223,6 +223,10 @@ static uint32_t handle(struct process *process, const struct request *request, w
         return net_refused(process, request);
     case PROCESS_SPAWN:
         return child_spawn(process, request, results, count);
+    case PROCESS_PIPE:
+        *count = 2 * sizeof(struct process_stream) / sizeof(word);
+        return pipe_make(process, process, (struct process_stream *)(void *)results,
+                         (struct process_stream *)(void *)results + 1);
     case PROCESS_JOIN:
         *count = 3;
         error = child_join(process, request->words[0], request->words[1] == 0, results);

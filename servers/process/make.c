@@ -56,7 +56,7 @@ static uint32_t authority_set(struct process *process, const struct process_opti
     }
     /* A child gets what it requests, out of what its parent holds: all or nothing. */
     const char *unknown;
-    uint64_t paths = authority_paths(request, options->preopens, options->preopen_bytes, &unknown);
+    uint64_t paths = authority_paths(request, options->preopens.text, options->preopens.bytes, &unknown);
     process->authority.paths_left_out = ~paths;
     if (unknown)
         text_format(options->problem, options->problem_size, "fs '%s', which it does not request", unknown);
@@ -110,6 +110,15 @@ static void strings_add(struct start_writer *writer, struct start_strings *to, c
     }
 }
 
+static void texts_add(struct start_writer *writer, struct start_strings *to, const struct texts *texts)
+{
+    for (uint32_t at = 0; at < texts->bytes;) {
+        uint32_t length = (uint32_t)text_length(texts->text + at);
+        start_string(writer, to, texts->text + at, length);
+        at += length + 1;
+    }
+}
+
 /* Whose arguments: a parent's, else the description's, else the manifest's, else the name alone. */
 static void arguments_add(struct process *process, const struct process_options *options, struct start_writer *writer)
 {
@@ -117,13 +126,7 @@ static void arguments_add(struct process *process, const struct process_options 
     const struct image_manifest *request = process->authority.request;
     struct start_strings *to = &writer->page->arguments;
     if (options->parent) {
-        for (uint32_t at = 0; at < options->argument_bytes;) {
-            uint32_t end = at;
-            while (end < options->argument_bytes && options->arguments[end])
-                end++;
-            start_string(writer, to, options->arguments + at, end - at);
-            at = end + 1;
-        }
+        texts_add(writer, to, &options->arguments);
     } else if (grant->arguments.count > 0) {
         strings_add(writer, to, grant, grant->arguments);
     } else if (request && request->arguments.count > 0) {
@@ -131,6 +134,17 @@ static void arguments_add(struct process *process, const struct process_options 
     }
     if (to->count == 0)
         start_string(writer, to, process->name, (uint32_t)text_length(process->name));
+}
+
+/* What a parent gives is all of it; else the description's comes first, and so counts. */
+static void environment_add(struct process *process, const struct process_options *options, struct start_writer *writer)
+{
+    const struct image_manifest *grant = grant_of(process->description);
+    const struct image_manifest *request = process->authority.request;
+    if (options->has_environment) {
+        texts_add(writer, &writer->page->environment, &options->environment);
+        return;
+    }
     strings_add(writer, &writer->page->environment, grant, grant->environment);
     if (request)
         strings_add(writer, &writer->page->environment, request, request->environment);
@@ -151,24 +165,53 @@ static bool input_map(struct process *process, struct start_descriptor *descript
            task_map_archive(&process->task, &server.archive_map, member.offset, bytes, address, RIGHT_READ);
 }
 
-static uint32_t pipe_make(struct process *process, struct process *parent, uint32_t i, struct start_descriptor *out)
+static void stream_write_down(const struct process_stream *stream, struct start_descriptor *out)
 {
-    struct process_stream ours;
-    uint32_t error = stream_make(parent, process, &process->piped[i], &ours);
-    if (error)
-        return error;
     *out = (struct start_descriptor){
         .kind = START_DESCRIPTOR_STREAM,
-        .stream = (uint32_t)ours.stream,
-        .address = ours.ring_address,
-        .bytes = ours.ring_bytes,
-        .session_address = ours.session_address,
-        .session = (uint32_t)ours.session,
-        .side = ours.side_generation & 1,
-        .generation = (uint32_t)(ours.side_generation >> 1),
-        .signal_cap = (uint32_t)ours.signal_cap,
+        .stream = (uint32_t)stream->stream,
+        .address = stream->ring_address,
+        .bytes = stream->ring_bytes,
+        .session_address = stream->session_address,
+        .session = (uint32_t)stream->session,
+        .side = stream->side_generation & 1,
+        .generation = (uint32_t)(stream->side_generation >> 1),
+        .signal_cap = (uint32_t)stream->signal_cap,
     };
+}
+
+/* A stream to its parent; or room for what its parent gives it. */
+static uint32_t stream_set(struct process *process, const struct process_options *options, uint32_t i,
+                           struct start_descriptor *out)
+{
+    bool is_given = (options->stdio >> 2 * i & 3) == PROCESS_STDIO_GIVEN;
+    struct process_stream ours, *piped = &process->piped[i];
+    if (is_given)
+        return pipe_offer(options->parent, options->given[i], process, piped);
+    uint32_t error = pipe_make(options->parent, process, piped, &ours);
+    if (error)
+        return error;
+    process->has_piped |= 1u << i;
+    stream_write_down(&ours, out);
     return 0;
+}
+
+/* Nothing can fail any more. */
+static void given_hand_over(struct process *process, const struct process_options *options)
+{
+    struct start_page *page = (struct start_page *)(void *)process->task.pages.view;
+    for (uint32_t i = 0; options->parent && i < STANDARD_STREAMS; i++) {
+        if ((options->stdio >> 2 * i & 3) != PROCESS_STDIO_GIVEN)
+            continue;
+        pipe_hand_over(options->parent, options->given[i], process, &process->piped[i]);
+        stream_write_down(&process->piped[i], &page->descriptors[i]);
+    }
+}
+
+static uint32_t console_of(const struct process_options *options, uint32_t i)
+{
+    uint32_t other = options->stdio >> (PROCESS_SPAWN_CONSOLE + 2 * i) & 3;
+    return options->parent && (other == 1 || other == 2) ? other : i;
 }
 
 /* What the description says of the console for this program, and for its children. */
@@ -183,8 +226,8 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
         struct start_descriptor *descriptor = &page->descriptors[i];
         uint32_t mode = options->parent ? options->stdio >> 2 * i & 3 : PROCESS_STDIO_INHERIT;
         uint32_t error = 0;
-        if (mode == PROCESS_STDIO_PIPED)
-            error = pipe_make(process, options->parent, i, descriptor);
+        if (mode == PROCESS_STDIO_PIPED || mode == PROCESS_STDIO_GIVEN)
+            error = stream_set(process, options, i, descriptor);
         else if (mode == PROCESS_STDIO_INHERIT && i == 0 && process_has_terminal(process))
             *descriptor = (struct start_descriptor){.kind = START_DESCRIPTOR_TERMINAL, .side = is_pipe(process, i)};
         else if (mode == PROCESS_STDIO_NULL || (i == 0 && (options->parent || !process->description->input.length)))
@@ -192,8 +235,8 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
         else if (i == 0)
             error = input_map(process, descriptor) ? 0 : E_NOENT;
         else
-            *descriptor =
-                (struct start_descriptor){.kind = START_DESCRIPTOR_CONSOLE, .stream = i, .side = is_pipe(process, i)};
+            *descriptor = (struct start_descriptor){
+                .kind = START_DESCRIPTOR_CONSOLE, .stream = console_of(options, i), .side = is_pipe(process, i)};
         if (error)
             return error;
     }
@@ -226,10 +269,12 @@ static uint32_t start_fill(struct process *process, const struct process_options
     struct start_page *page = writer.page;
     start_string(&writer, &page->name, process->name, (uint32_t)text_length(process->name));
     arguments_add(process, options, &writer);
+    environment_add(process, options, &writer);
     preopens_add(process, &writer);
     if (writer.is_full)
         return E_2BIG;
     page->pid = process->index;
+    page->parent_pid = process->parent;
     page->timer_hz = server.start->timer_hz;
     page->timer_multiplier = server.start->timer_multiplier;
     page->timer_shift = server.start->timer_shift;
@@ -265,9 +310,9 @@ static uint64_t start_bytes(const struct process *process, const struct process_
 {
     const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
-    uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->argument_bytes + 1 +
-                     list_bytes(grant, grant->arguments) + list_bytes(grant, grant->environment) +
-                     preopens_bytes(process);
+    uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->arguments.bytes +
+                     options->environment.bytes + 1 + list_bytes(grant, grant->arguments) +
+                     list_bytes(grant, grant->environment) + preopens_bytes(process);
     if (request)
         bytes += list_bytes(request, request->arguments) + list_bytes(request, request->environment);
     uint64_t rounded = PAGE_BYTES;
@@ -342,7 +387,7 @@ static uint32_t thread_make(struct process *process, const struct process_option
 static bool capabilities_grant(struct process *process)
 {
     uint64_t badge = process_badge(PROCESS_BADGE_CALL, process->generation, process->index);
-    process->cap_used = (1ul << PROCESS_CAP_FIRST_FREE) - 1;
+    process->cap_used |= (1ul << PROCESS_CAP_FIRST_FREE) - 1; /* pipes have theirs already */
     return task_grant(&process->task, PROCESS_CAP_SERVER, SERVER_CAP_ENDPOINT, RIGHT_CALL, badge) &&
            task_grant(&process->task, PROCESS_CAP_CONSOLE, SERVER_CAP_CONSOLE_MINT, RIGHT_CALL, process->index) &&
            task_grant(&process->task, PROCESS_CAP_NOTIFICATION, process->task.notification, RIGHT_RECV, 0);
@@ -421,6 +466,9 @@ uint32_t process_create(const struct process_options *options, struct process **
     }
     uint32_t error = process_build(process, options);
     if (error) {
+        for (uint32_t i = 0; i < STANDARD_STREAMS; i++)
+            if (process->has_piped >> i & 1)
+                (void)stream_close_side(options->parent, process->piped[i].session, process->piped[i].stream);
         channels_process_ended(process);
         task_destroy(&process->task);
         process_forget(process);
@@ -428,6 +476,7 @@ uint32_t process_create(const struct process_options *options, struct process **
     }
     if (options->parent)
         options->parent->memory_extra += process->charged_to_parent;
+    given_hand_over(process, options);
     console_introduce(process);
     *made = process;
     return 0;

@@ -170,7 +170,8 @@ struct process {
     enum waiting waiting;
     cptr reply;
     uint32_t waiting_for;           /* channel, service or child */
-    struct process_stream piped[3]; /* the parent's ends, until it is told */
+    struct process_stream piped[3]; /* the parent's ends, until it is told; ends that it gives, until they are given */
+    uint32_t has_piped;             /* bit i: piped[i] is an end of the parent's */
     /* From here on nothing is cleared for a new process: the counts say what is meaningful, and task_create begins. */
     struct task task;
     struct region regions[REGIONS];
@@ -221,15 +222,22 @@ bool server_slot(cptr *slot);
 /* Ends the whole system. */
 _Noreturn void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Texts one after another, each with its NUL. */
+struct texts {
+    const char *text;
+    uint32_t bytes;
+};
+
 struct process_options {
     uint32_t program;
     struct process *parent; /* NULL: by the description */
-    const char *arguments;  /* of a child: NUL-separated */
-    uint32_t argument_bytes;
-    uint32_t stdio;       /* modes of a child */
-    const char *preopens; /* of a child: NUL-terminated names of directories, none: all that it requests */
-    uint32_t preopen_bytes;
-    char *problem; /* of a child: what it may not, in words */
+    struct texts arguments; /* of a child */
+    struct texts environment;
+    bool has_environment;  /* of its own: not the description's and the manifest's */
+    uint32_t stdio;        /* of a child: w9 of PROCESS_SPAWN */
+    uint32_t given[3];     /* of a child: its parent's numbers of the pipes that become its streams */
+    struct texts preopens; /* of a child: names of directories, none: all that it requests */
+    char *problem;         /* of a child: what it may not, in words */
     size_t problem_size;
 };
 /* One of that image with a number of its own, empty or a shell; NULL: there is none, or no memory. */
@@ -329,6 +337,13 @@ uint32_t channel_connect(struct process *process, const char *name, struct proce
 uint32_t stream_close_side(struct process *process, word number, word stream);
 /* A stream between two processes: what each side is told. */
 uint32_t stream_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b);
+/* A pipe: a stream with a session of its own, so that either end may go to another process. Both may be a's. */
+uint32_t pipe_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b);
+/* The pipe's end that the process has as this session is to be the child's: makes room in the child, which goes with
+ * the child. E_INVAL: it has no such pipe, E_NOMEM. */
+uint32_t pipe_offer(struct process *process, uint32_t number, struct process *child, struct process_stream *room);
+/* Makes it so. *stream: the room, then what the child is told. */
+void pipe_hand_over(struct process *process, uint32_t number, struct process *child, struct process_stream *stream);
 /* PROCESS_STREAM_MAKE: what the server sees, then what the client does. */
 uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2]);
 void channels_process_ended(struct process *process);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #define PROCESS_NAME_MAX     63
-#define PROCESS_NAME_WORDS   9    /* length and bytes */
-#define PROCESS_STRING_BYTES 800u /* most bytes of a spawn's arguments and directories */
+#define PROCESS_NAME_WORDS   9      /* length and bytes */
+#define PROCESS_STRING_BYTES 24576u /* most bytes of a spawn's arguments, environment and directories together */
 
 enum process_operation {
     PROCESS_EXIT = 1,       /* w0 status. Never answered. */
@@ -27,10 +27,13 @@ enum process_operation {
                                SERVICE_WINDOW_MAX) -> w0 cptr of the endpoint (receive), w1 cptr of its reply object */
     PROCESS_SERVICE_OPEN,   /* name -> w0 cptr of the endpoint (call), w1 address of the service window */
     PROCESS_SERVICE_WINDOW, /* w0 badge of a client (the server asks) -> w0 address of that client's window */
-    PROCESS_SPAWN, /* name, w9 modes (two bits each: enum process_stdio), w10 argument bytes | bytes of directories'
-                      names << 32, then both: arguments with a NUL between any two; of the directories that the child
-                      requests those that it gets, each with a NUL, none: all
-                      -> w0 pid, then for each piped stream a struct process_stream */
+    PROCESS_SPAWN, /* name, w9 how: PROCESS_SPAWN_*, then addresses and bytes of three texts in the caller's memory, in
+                      each of which a line feed or a NUL lies between any two: w10, w11 arguments; w12, w13 environment;
+                      w14, w15 of the directories that the child requests those that it gets, none: all; then for each
+                      mode PROCESS_STDIO_GIVEN a word: the caller's session of a pipe's end, which is the child's from
+                      then on
+                      -> w0 pid, then for each piped stream a struct process_stream.
+                      EFAULT a text is not in writable memory of the caller, E2BIG, EINVAL no pipe of the caller */
     PROCESS_JOIN,  /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */
     PROCESS_TRAP_THREAD,  /* w0 entry point, w1 stack pointer: starts the process's second thread, which receives the
                              first one's faults at PROCESS_CAP_TRAP_ENDPOINT. ENOTCAPABLE without trap_thread */
@@ -56,6 +59,7 @@ enum process_operation {
                              refused it, such as "tcp:10.0.0.1:80"; logged, with the permission's name */
     PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk; "net": struct process_card. ENOTCAPABLE, ENODEV,
                                  EBUSY another process has it */
+    PROCESS_PIPE,             /* -> two struct process_stream: a pipe, both of whose ends are the caller's. ENOMEM */
     PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server -> a new stream between the two, which the client
                             pays for: struct process_stream as the server sees it, then as the client does, which the
                             server tells it. EINVAL: no such client, ENOMEM */
@@ -119,8 +123,12 @@ struct process_card {
     uint64_t region, signal_cap;
 };
 
-/* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. */
-enum process_stdio { PROCESS_STDIO_PIPED = 0, PROCESS_STDIO_INHERIT, PROCESS_STDIO_NULL };
+/* Modes of a child's standard streams, two bits each from bit 0: stdin, stdout, stderr. INHERIT: the console; there an
+ * output may be the other one of the console's, 1 or 2, which two bits each from PROCESS_SPAWN_CONSOLE on say (0: the
+ * one of its own number). */
+enum process_stdio { PROCESS_STDIO_PIPED = 0, PROCESS_STDIO_INHERIT, PROCESS_STDIO_NULL, PROCESS_STDIO_GIVEN };
+#define PROCESS_SPAWN_CONSOLE     8u
+#define PROCESS_SPAWN_ENVIRONMENT (1u << 16) /* the environment is the one given, not description's and manifest's */
 
 /* Badges. Bits 0..15 index of the process, 16..47 its generation (so that a badge never comes back), 48..55
  * what, 56..59 the thread (of a fault). */

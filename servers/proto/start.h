@@ -106,7 +106,7 @@ struct start_strings {
 
 struct start_page {
     uint64_t magic;
-    uint32_t pid;
+    uint32_t pid, parent_pid;            /* 0: the description started it */
     uint32_t flags;                      /* enum start_flags */
     uint64_t timer_hz, timer_multiplier; /* ns = ticks * multiplier >> shift, in 128 bits */
     uint32_t timer_shift;

@@ -1,4 +1,5 @@
-/* Child processes: WASIX's proc_spawn, proc_join and proc_signal, as servers/wasi/include/tessera.h restates them. */
+/* Child processes: WASIX's proc_spawn, proc_spawn2, proc_join, proc_signal, proc_id, proc_parent and fd_pipe, as
+ * servers/wasi/include/tessera.h restates them. */
 #include "imports.h"
 #include "tessera/text.h"
 
@@ -22,48 +23,58 @@ struct join_status {
 };
 _Static_assert(sizeof(struct process_handles) == 28 && sizeof(struct join_status) == 6, "as in WASIX");
 
-static uint32_t spawn_check(uint32_t chroot, const uint32_t modes[STREAMS], uint32_t folder, uint32_t folder_length)
-{
-    for (int i = 0; i < STREAMS; i++)
-        if (modes[i] > PROCESS_STDIO_NULL)
-            return EINVAL;
-    if (chroot)
-        return ENOTSUP;
-    if (!in_memory(folder, folder_length))
-        return EFAULT;
-    bool is_here = folder_length == 0 || (folder_length == 1 && *(const char *)at(folder) == '.');
-    return is_here ? ESUCCESS : ENOTSUP;
-}
-
-/* Arguments and directories arrive separated by line feeds and travel separated by NUL. */
-struct texts {
+/* What a child begins with. Lists of texts have a line feed between any two. */
+struct text {
     uint32_t address, length;
 };
+struct spawn {
+    struct text name, args, environment, preopens;
+    bool has_environment;
+    uint8_t modes[STREAMS];       /* enum process_stdio */
+    uint8_t console[STREAMS];     /* INHERIT: which stream of the console; 0: the one of its number */
+    uint32_t descriptor[STREAMS]; /* GIVEN: ours */
+};
 
-static void text_take(char *to, struct texts from)
+static bool text_is_ours(struct text text)
 {
-    memcpy(to, at(from.address), from.length);
-    for (uint32_t i = 0; i < from.length; i++)
-        if (to[i] == '\n')
-            to[i] = 0;
+    return in_memory(text.address, text.length);
 }
 
-static unsigned spawn_message(struct message *m, uint32_t name, uint32_t name_length, const uint32_t modes[STREAMS],
-                              struct texts args, struct texts preopen)
+static uint32_t spawn_check(const struct spawn *spawn)
 {
-    char text[PROCESS_STRING_BYTES + 1];
-    uint32_t preopen_length = preopen.length ? preopen.length + 1 : 0; /* the last one ends, too */
-    text_take(text, args);
-    text_take(text + args.length, preopen);
-    text[args.length + preopen.length] = 0;
-    word head[2] = {modes[0] | modes[1] << 2 | modes[2] << 4, args.length | (word)preopen_length << 32};
-    m->words[0] = name_length;
-    message_put(m, 1, at(name), name_length);
-    for (unsigned i = 1 + message_words(name_length); i < PROCESS_NAME_WORDS; i++)
+    if (!text_is_ours(spawn->name) || !text_is_ours(spawn->args) || !text_is_ours(spawn->environment) ||
+        !text_is_ours(spawn->preopens))
+        return EFAULT;
+    if (!(start_page->flags & START_MAY_SPAWN))
+        return refuse(PROCESS_PERMISSION_SPAWN);
+    return spawn->name.length == 0 || spawn->name.length > PROCESS_NAME_MAX ? EINVAL : ESUCCESS;
+}
+
+/* *m: the answer. */
+static uint32_t spawn_call(const struct spawn *spawn, struct message *m)
+{
+    word how[] = {spawn->has_environment ? PROCESS_SPAWN_ENVIRONMENT : 0,
+                  spawn->args.address,
+                  spawn->args.length,
+                  spawn->environment.address,
+                  spawn->environment.length,
+                  spawn->preopens.address,
+                  spawn->preopens.length,
+                  0,
+                  0,
+                  0};
+    unsigned count = 7;
+    *m = (struct message){0, {spawn->name.length}};
+    for (unsigned i = 0; i < STREAMS; i++) {
+        how[0] |= (word)spawn->modes[i] << 2 * i | (word)spawn->console[i] << (PROCESS_SPAWN_CONSOLE + 2 * i);
+        if (spawn->modes[i] == PROCESS_STDIO_GIVEN)
+            how[count++] = descriptor_at(spawn->descriptor[i])->session;
+    }
+    message_put(m, 1, at(spawn->name.address), spawn->name.length);
+    for (unsigned i = 1 + message_words(spawn->name.length); i < PROCESS_NAME_WORDS; i++)
         message_put(m, i, &(word){0}, sizeof(word));
-    message_put(m, PROCESS_NAME_WORDS, head, sizeof(head));
-    message_put(m, PROCESS_NAME_WORDS + 2, text, args.length + preopen_length);
-    return PROCESS_NAME_WORDS + 2 + message_words(args.length + preopen_length);
+    message_put(m, PROCESS_NAME_WORDS, how, count * sizeof(word));
+    return process_call(PROCESS_SPAWN, m, PROCESS_NAME_WORDS + count);
 }
 
 uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot, uint32_t args, uint32_t args_length,
@@ -71,25 +82,22 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
                            uint32_t error_mode, uint32_t folder, uint32_t folder_length, uint32_t to)
 {
     const uint32_t modes[STREAMS] = {in_mode, out_mode, error_mode};
+    struct spawn spawn = {
+        .name = {name, name_length}, .args = {args, args_length}, .preopens = {preopen, preopen_length}};
     struct process_handles handles = {0};
     struct process_stream streams[STREAMS];
-    struct message m = {0};
-    if (!in_memory(name, name_length) || !in_memory(args, args_length) || !in_memory(preopen, preopen_length) ||
-        !in_memory(to, sizeof(handles)))
+    struct message m;
+    if (!in_memory(to, sizeof(handles)) || !in_memory(folder, folder_length))
         return EFAULT;
-    if (!(start_page->flags & START_MAY_SPAWN))
-        return refuse(PROCESS_PERMISSION_SPAWN);
-    if (name_length == 0 || name_length > PROCESS_NAME_MAX)
-        return EINVAL;
-    if (args_length > PROCESS_STRING_BYTES || (preopen_length && preopen_length >= PROCESS_STRING_BYTES - args_length))
-        return E2BIG;
-    uint32_t error = spawn_check(chroot, modes, folder, folder_length);
-    if (error)
-        return error;
-    error = process_call(PROCESS_SPAWN, &m,
-                         spawn_message(&m, name, name_length, modes, (struct texts){args, args_length},
-                                       (struct texts){preopen, preopen_length}));
-    if (error)
+    uint32_t error = spawn_check(&spawn);
+    for (int i = 0; i < STREAMS && !error; i++) {
+        error = modes[i] > PROCESS_STDIO_NULL ? EINVAL : ESUCCESS;
+        spawn.modes[i] = (uint8_t)modes[i];
+    }
+    bool is_here = folder_length == 0 || (folder_length == 1 && *(const char *)at(folder) == '.');
+    if (!error && (chroot || !is_here))
+        error = ENOTSUP;
+    if (error || (error = spawn_call(&spawn, &m)))
         return error;
     handles.pid = (uint32_t)m.words[0];
     message_get(&m, 1, streams, sizeof(streams)); /* before the IPC buffer is used again */
@@ -103,6 +111,199 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
     memcpy(at(to), &handles, sizeof(handles));
     return ESUCCESS;
 }
+
+/* ---- proc_spawn2: as posix_spawn has it ---------------------------------------------------------------------- */
+
+enum { OPERATION_CLOSE = 0, OPERATION_DUP2, OPERATION_OPEN, OPERATION_CHDIR, OPERATION_FCHDIR };
+/* Layout: WASIX's proc_spawn_fd_op. */
+struct descriptor_operation {
+    uint8_t command, pad[3];
+    uint32_t fd, from, path, path_length, look;
+    uint16_t open, pad2[3];
+    uint64_t base, inheriting;
+    uint16_t flags, flags_more;
+    uint32_t pad3;
+};
+_Static_assert(sizeof(struct descriptor_operation) == 56, "as in WASIX");
+struct signal_disposition {
+    uint8_t signal, disposition; /* 0: the default */
+};
+
+/* The child's `fd` is to be what the parent has as `from`. */
+static uint32_t spawn_give(struct spawn *spawn, uint32_t fd, uint32_t from)
+{
+    const struct descriptor *descriptor = descriptor_get(from);
+    if (!descriptor)
+        return EBADF;
+    switch ((enum descriptor_kind)descriptor->kind) {
+    case FD_NULL:
+        spawn->modes[fd] = PROCESS_STDIO_NULL;
+        return ESUCCESS;
+    case FD_CONSOLE:
+        spawn->modes[fd] = PROCESS_STDIO_INHERIT;
+        spawn->console[fd] = descriptor->stream;
+        return fd == 0 ? ENOTSUP : ESUCCESS;
+    case FD_STREAM:
+        if (!(descriptor->rights & (fd == 0 ? RIGHT_FD_READ : RIGHT_FD_WRITE)))
+            return ENOTCAPABLE;
+        for (uint32_t i = 0; i < STREAMS; i++)
+            if (i != fd && spawn->modes[i] == PROCESS_STDIO_GIVEN && spawn->descriptor[i] == from)
+                return ENOTSUP; /* a pipe's end has one owner and one number */
+        spawn->modes[fd] = PROCESS_STDIO_GIVEN;
+        spawn->descriptor[fd] = from;
+        return ESUCCESS;
+    default:
+        return ENOTSUP;
+    }
+}
+
+/* Below 3 the child's own, as far as the operations went; else its parent's. */
+static uint32_t spawn_duplicate(struct spawn *spawn, uint32_t fd, uint32_t from)
+{
+    if (fd >= STREAMS)
+        return ENOTSUP;
+    if (from >= STREAMS)
+        return spawn_give(spawn, fd, from);
+    if (fd == from)
+        return ESUCCESS;
+    bool is_console = spawn->modes[from] == PROCESS_STDIO_INHERIT && from > 0 && fd > 0;
+    if (!is_console && spawn->modes[from] != PROCESS_STDIO_NULL)
+        return ENOTSUP;
+    spawn->modes[fd] = spawn->modes[from];
+    spawn->console[fd] = spawn->console[from] ? spawn->console[from] : (uint8_t)from;
+    return ESUCCESS;
+}
+
+static uint32_t spawn_operation(struct spawn *spawn, const struct descriptor_operation *operation)
+{
+    switch (operation->command) {
+    case OPERATION_CLOSE: /* of the others it gets none anyway */
+        if (operation->fd < STREAMS)
+            spawn->modes[operation->fd] = PROCESS_STDIO_NULL;
+        return ESUCCESS;
+    case OPERATION_DUP2:
+        return spawn_duplicate(spawn, operation->fd, operation->from);
+    case OPERATION_OPEN:
+    case OPERATION_CHDIR:
+    case OPERATION_FCHDIR:
+        return ENOTSUP;
+    default:
+        return EINVAL;
+    }
+}
+
+static uint32_t spawn_operations(struct spawn *spawn, uint32_t operations, uint32_t count)
+{
+    struct descriptor_operation operation;
+    uint32_t error = in_memory(operations, (uint64_t)count * sizeof(operation)) ? ESUCCESS : EFAULT;
+    for (uint32_t i = 0; i < count && !error; i++) {
+        memcpy(&operation, at(operations + i * (uint32_t)sizeof(operation)), sizeof(operation));
+        error = spawn_operation(spawn, &operation);
+    }
+    return error;
+}
+
+/* Programs cannot handle signals: every one does what it does by default. */
+static uint32_t signals_check(uint32_t actions, uint32_t count)
+{
+    struct signal_disposition action;
+    if (!in_memory(actions, (uint64_t)count * sizeof(action)))
+        return EFAULT;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&action, at(actions + i * (uint32_t)sizeof(action)), sizeof(action));
+        if (action.disposition != 0)
+            return ENOTSUP;
+    }
+    return ESUCCESS;
+}
+
+/* What was given is the child's; here its descriptors stay until they are closed, and are nothing. */
+static void spawn_given(const struct spawn *spawn)
+{
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        if (spawn->modes[i] != PROCESS_STDIO_GIVEN)
+            continue;
+        struct descriptor *descriptor = descriptor_at(spawn->descriptor[i]);
+        session_forget(descriptor->session, descriptor->ends.index);
+        descriptor->kind = FD_GIVEN;
+    }
+}
+
+uint32_t WASIX(proc_spawn2)(uint32_t name, uint32_t name_length, uint32_t args, uint32_t args_length,
+                            uint32_t environment, uint32_t environment_length, uint32_t operations, uint32_t count,
+                            uint32_t actions, uint32_t action_count, uint32_t search, uint32_t path,
+                            uint32_t path_length, uint32_t to)
+{
+    struct spawn spawn = {.name = {name, name_length},
+                          .args = {args, args_length},
+                          .environment = {environment, environment ? environment_length : 0},
+                          .has_environment = environment != 0,
+                          .modes = {PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT}};
+    struct message m;
+    if (!in_memory(to, sizeof(uint32_t)) || !in_memory(path, path_length))
+        return EFAULT;
+    if (search > 1)
+        return EINVAL;
+    uint32_t error = spawn_check(&spawn);
+    if (error || (error = signals_check(actions, action_count)) ||
+        (error = spawn_operations(&spawn, operations, count)) || (error = spawn_call(&spawn, &m)))
+        return error;
+    spawn_given(&spawn);
+    uint32_t pid = (uint32_t)m.words[0];
+    memcpy(at(to), &pid, sizeof(pid));
+    return ESUCCESS;
+}
+
+/* ---- pipes, numbers ------------------------------------------------------------------------------------------ */
+
+uint32_t WASIX(fd_pipe)(uint32_t reading, uint32_t writing)
+{
+    struct process_stream streams[2];
+    struct message m = {0};
+    uint32_t fds[2];
+    if (!in_memory(reading, sizeof(fds[0])) || !in_memory(writing, sizeof(fds[1])))
+        return EFAULT;
+    uint32_t error = process_call(PROCESS_PIPE, &m, 0);
+    if (error)
+        return error;
+    message_get(&m, 0, streams, sizeof(streams));    /* before the IPC buffer is used again */
+    error = stream_descriptor(&streams[0], &fds[0]); /* each gives its end back when it fails */
+    uint32_t other_error = stream_descriptor(&streams[1], &fds[1]);
+    if (error || other_error) {
+        if (!error)
+            descriptor_close(fds[0]);
+        if (!other_error)
+            descriptor_close(fds[1]);
+        return error ? error : other_error;
+    }
+    descriptor_at(fds[0])->rights &= ~(uint64_t)RIGHT_FD_WRITE;
+    descriptor_at(fds[1])->rights &= ~(uint64_t)RIGHT_FD_READ;
+    memcpy(at(reading), &fds[0], sizeof(fds[0]));
+    memcpy(at(writing), &fds[1], sizeof(fds[1]));
+    return ESUCCESS;
+}
+
+uint32_t WASIX(proc_id)(uint32_t to)
+{
+    if (!in_memory(to, sizeof(start_page->pid)))
+        return EFAULT;
+    memcpy(at(to), &start_page->pid, sizeof(start_page->pid));
+    return ESUCCESS;
+}
+
+uint32_t WASIX(proc_parent)(uint32_t pid, uint32_t to)
+{
+    struct message m = {0, {pid, 0}};
+    if (!in_memory(to, sizeof(pid)))
+        return EFAULT;
+    bool is_own = pid == start_page->pid;
+    uint32_t error = is_own ? ESUCCESS : process_call(PROCESS_SIGNAL, &m, 2); /* a child's is this process */
+    if (!error)
+        memcpy(at(to), is_own ? &start_page->parent_pid : &start_page->pid, sizeof(pid));
+    return error;
+}
+
+/* ---- what becomes of a child --------------------------------------------------------------------------------- */
 
 #define JOIN_NON_BLOCKING 1u
 enum { JOIN_NOTHING = 0, JOIN_EXIT_NORMAL, JOIN_EXIT_SIGNAL };

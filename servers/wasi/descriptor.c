@@ -176,6 +176,7 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
     case FD_STREAM:
     case FD_LISTENER:
         return FILETYPE_SOCKET;
+    case FD_GIVEN:
     case FD_FREE:
         break;
     }

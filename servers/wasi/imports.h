@@ -62,6 +62,13 @@ uint32_t WASI(sock_shutdown)(uint32_t fd, uint32_t how);
 uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot, uint32_t args, uint32_t args_length,
                            uint32_t preopen, uint32_t preopen_length, uint32_t in_mode, uint32_t out_mode,
                            uint32_t error_mode, uint32_t folder, uint32_t folder_length, uint32_t handles);
+uint32_t WASIX(proc_spawn2)(uint32_t name, uint32_t name_length, uint32_t args, uint32_t args_length,
+                            uint32_t environment, uint32_t environment_length, uint32_t operations, uint32_t count,
+                            uint32_t actions, uint32_t action_count, uint32_t search, uint32_t path,
+                            uint32_t path_length, uint32_t to);
+uint32_t WASIX(fd_pipe)(uint32_t reading, uint32_t writing);
+uint32_t WASIX(proc_id)(uint32_t to);
+uint32_t WASIX(proc_parent)(uint32_t pid, uint32_t to);
 uint32_t WASIX(proc_join)(uint32_t pid, uint32_t flags, uint32_t status);
 uint32_t WASIX(proc_signal)(uint32_t pid, uint32_t signal);
 

@@ -114,6 +114,9 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
         event->flags = is_hung ? EVENT_HANGUP : 0;
         return is_ready;
     }
+    case FD_GIVEN:
+        event->error = EBADF;
+        return true;
     case FD_LISTENER:
         return !is_write && listener_is_ready(descriptor, event);
     case FD_TERMINAL: {

@@ -133,7 +133,8 @@ enum descriptor_kind {
     FD_LISTENER,
     FD_NODE,
     FD_TERMINAL,
-    FD_SOCKET
+    FD_SOCKET,
+    FD_GIVEN /* it was a pipe's end and is a child's now: all that is left is to close it */
 };
 
 /* What of the net server a descriptor is. Those from LISTENING on have a stream. */

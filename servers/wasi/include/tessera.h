@@ -30,6 +30,7 @@
 /* The errno values that the functions below may return, by WASI's numbers. */
 enum tessera_errno {
     TESSERA_SUCCESS = 0,
+    TESSERA_E2BIG = 1,
     TESSERA_EAGAIN = 6,
     TESSERA_EBADF = 8,
     TESSERA_ECHILD = 12,
@@ -145,6 +146,19 @@ struct tessera_join_status {
     uint8_t signal;     /* of EXIT_SIGNAL */
 };
 
+/* What of its standard streams a child gets otherwise than its parent has them (WASIX's proc_spawn_fd_op). */
+enum tessera_spawn_operation_name { TESSERA_SPAWN_CLOSE = 0, TESSERA_SPAWN_DUP2 = 1 };
+
+struct tessera_spawn_operation {
+    uint8_t name;         /* enum tessera_spawn_operation_name */
+    uint32_t fd, from_fd; /* CLOSE: fd; DUP2: the child's fd becomes what from_fd is here */
+    uint32_t path, path_len, dirflags;
+    uint16_t oflags;
+    uint64_t rights_base, rights_inheriting;
+    uint16_t fdflags, fdflags_more;
+};
+
+_Static_assert(sizeof(struct tessera_spawn_operation) == 56, "as in WASIX");
 _Static_assert(sizeof(struct tessera_process_handles) == 28, "as in WASIX");
 _Static_assert(sizeof(struct tessera_option_pid) == 8, "as in WASIX");
 _Static_assert(sizeof(struct tessera_join_status) == 6, "as in WASIX");
@@ -152,16 +166,43 @@ _Static_assert(sizeof(struct tessera_join_status) == 6, "as in WASIX");
 /* Starts a program of the system description by its name ("child" or "child.wasm"). args: the arguments,
  * argv[0] first, separated by line feeds. preopen: of the directories that the child's manifest requests those that it
  * gets, separated by line feeds; empty for all of them. The child gets what its manifest requests out of what its
- * parent holds, nothing else, and its memory and CPU time come out of its parent's. Arguments and directories have less
- * than 800 bytes together. chroot must be 0; working_dir must be empty or ".". Errors: ENOTCAPABLE no permission
- * "spawn", or the child asks for more than its parent holds, or is to get a directory that it does not request (the log
- * names it); ENOENT no such program; ENOMEM no memory left within the parent's limit; EAGAIN the limit of children is
- * reached; EINVAL, ENOTSUP for arguments outside the above. */
+ * parent holds, nothing else, and its memory and CPU time come out of its parent's. Its environment is what description
+ * and manifest say. Texts have at most 24 KiB together. chroot must be 0; working_dir must be empty or ".". Errors:
+ * ENOTCAPABLE no permission "spawn", or the child asks for more than its parent holds, or is to get a directory that it
+ * does not request (the log names it); ENOENT no such program; ENOMEM no memory left within the parent's limit; EAGAIN
+ * the limit of children is reached; E2BIG; EINVAL, ENOTSUP for arguments outside the above. */
 TESSERA_IMPORT("wasix_32v1", "proc_spawn")
 int tessera_proc_spawn(const char *name, uint32_t name_len, uint32_t chroot, const char *args, uint32_t args_len,
                        const char *preopen, uint32_t preopen_len, uint32_t stdin_mode, uint32_t stdout_mode,
                        uint32_t stderr_mode, const char *working_dir, uint32_t working_dir_len,
                        struct tessera_process_handles *handles);
+
+/* As posix_spawn. envs: the whole environment of the child, KEY=VALUE separated by line feeds; NULL: what description
+ * and manifest say. Its standard streams are the console (input: nothing) unless an operation says otherwise, one after
+ * the other: CLOSE leaves nothing; DUP2 to 0, 1 or 2 gives it what from_fd is here: an end of a pipe, which passes to
+ * the child (here from_fd is then nothing, until it is closed), the console, or nothing; from_fd 0 to 2 is the child's
+ * own stream, as far as the operations went. Other descriptors a child does not get. All directories that its manifest
+ * requests it gets. signals: pairs of bytes, signal and 0 (the default). Programs have names, not places: search_path
+ * and path change nothing.
+ * Errors: as proc_spawn; EBADF no descriptor; ENOTSUP an operation or a descriptor other than these, or one end given
+ * twice; ENOTCAPABLE the wrong end of a pipe. After an error all is as before. */
+TESSERA_IMPORT("wasix_32v1", "proc_spawn2")
+int tessera_proc_spawn2(const char *name, uint32_t name_len, const char *args, uint32_t args_len, const char *envs,
+                        uint32_t envs_len, const struct tessera_spawn_operation *operations, uint32_t operation_count,
+                        const void *signals, uint32_t signal_count, uint32_t search_path, const char *path,
+                        uint32_t path_len, uint32_t *pid);
+
+/* A pipe of 16 KiB: what is written to *write_fd is read from *read_fd. Either end may be given to a child, also a
+ * child's own pipes (proc_spawn's PIPED). Errors: ENOMEM the memory limit leaves no room, EMFILE. */
+TESSERA_IMPORT("wasix_32v1", "fd_pipe")
+int tessera_fd_pipe(uint32_t *read_fd, uint32_t *write_fd);
+
+TESSERA_IMPORT("wasix_32v1", "proc_id")
+int tessera_proc_id(uint32_t *pid);
+
+/* Of this process (0: the system started it), or of one of its children that runs. ESRCH: any other. */
+TESSERA_IMPORT("wasix_32v1", "proc_parent")
+int tessera_proc_parent(uint32_t pid, uint32_t *parent);
 
 /* Waits for a child to end and forgets it. *pid: which (in: none means any; out: which it was).
  * Errors: ECHILD no such child (status: JOIN_NOTHING). */

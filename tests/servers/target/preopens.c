@@ -7,7 +7,7 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-enum { E_2BIG = 1, E_NOTCAPABLE = 76, HAS_A = 1, HAS_B = 2 };
+enum { E_2BIG = 1, E_FAULT = 21, E_NOTCAPABLE = 76, HAS_A = 1, HAS_B = 2 };
 
 static word call(enum process_operation operation, struct message *m, unsigned length)
 {
@@ -20,11 +20,12 @@ static word call(enum process_operation operation, struct message *m, unsigned l
 static word run(const char *name, const char *preopens, word bytes)
 {
     struct message m = {0, {text_length(name)}};
-    const word head[2] = {PROCESS_STDIO_NULL * 21ul, bytes << 32};
+    char names[8]; /* on the stack, which is memory of ours */
+    const word how[7] = {PROCESS_STDIO_NULL * 21ul, 0, 0, 0, 0, bytes < sizeof(names) ? (word)names : 0, bytes};
+    memcpy(names, preopens, bytes < sizeof(names) ? bytes : 0);
     message_put(&m, 1, name, text_length(name));
-    message_put(&m, PROCESS_NAME_WORDS, head, sizeof(head));
-    message_put(&m, PROCESS_NAME_WORDS + 2, preopens, bytes < 100 ? bytes : 0);
-    word error = call(PROCESS_SPAWN, &m, PROCESS_NAME_WORDS + 2 + message_words(bytes < 100 ? bytes : 0));
+    message_put(&m, PROCESS_NAME_WORDS, how, sizeof(how));
+    word error = call(PROCESS_SPAWN, &m, PROCESS_NAME_WORDS + 7);
     if (error)
         return 1000 + error;
     m = (struct message){0, {m.words[0], 0}};
@@ -53,7 +54,9 @@ int program_main(const struct start_page *start)
         {"child", "/a\0/b", 6, HAS_A | HAS_B},
         {"child", "/c", 3, 1000 + E_NOTCAPABLE},
         {"child", "/a/x", 5, 1000 + E_NOTCAPABLE},
-        {"child", "/a", 2, 1000 + E_2BIG}, /* no NUL */
+        {"child", "/a", 2, HAS_A}, /* the last one needs no NUL */
+        {"child", "/a\n/b", 5, HAS_A | HAS_B},
+        {"child", "", 1000, 1000 + E_FAULT},
         {"child", "/a", 3000000000, 1000 + E_2BIG},
         {"writer", "", 0, 1000 + E_NOTCAPABLE}, /* requests /b to write */
         {"writer", "/a", 3, HAS_A},             /* and does without it */

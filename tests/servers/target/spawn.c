@@ -2,6 +2,7 @@
  * back; the test looks for that line.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,149 @@ static void pipes(struct check *check)
     check_true(check, "read it back to the end", strcmp(text, "through the child") == 0);
     close((int)handles.stdout_pipe.fd);
     check_u64(check, "it exits with 0", 0, join(handles.pid).exit_code);
+}
+
+/* ---- proc_spawn2 --------------------------------------------------------------------------------------------- */
+
+struct end {
+    uint32_t fd, from;
+};
+
+static int run2(const char *args, size_t length, const char *envs, const struct end *ends, unsigned count,
+                uint32_t *pid)
+{
+    struct tessera_spawn_operation operations[4] = {0};
+    for (unsigned i = 0; i < count; i++)
+        operations[i] =
+            (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = ends[i].fd, .from_fd = ends[i].from};
+    return tessera_proc_spawn2("child", 5, args, (uint32_t)length, envs, envs ? (uint32_t)strlen(envs) : 0, operations,
+                               count, NULL, 0, 0, NULL, 0, pid);
+}
+
+static int run2_text(const char *args, const char *envs, const struct end *ends, unsigned count, uint32_t *pid)
+{
+    return run2(args, strlen(args), envs, ends, count, pid);
+}
+
+static void environments(struct check *check)
+{
+    static char long_args[30000];
+    uint32_t pid, own, parent;
+    check_u64(check, "spawn2 with an environment", 0,
+              (uint64_t)run2_text("child\nenv\nONE=1\nTWO=a b=c", "ONE=1\nTWO=a b=c", NULL, 0, &pid));
+    check_u64(check, "it has that and no other", 0, join(pid).exit_code);
+    check_u64(check, "spawn2 with an empty one", 0, (uint64_t)run2_text("child\nenv", "", NULL, 0, &pid));
+    check_u64(check, "it has none", 0, join(pid).exit_code);
+    check_u64(check, "spawn2 without one", 0,
+              (uint64_t)run2_text("child\nenv\nFROM=the description", NULL, NULL, 0, &pid));
+    check_u64(check, "it has the description's", 0, join(pid).exit_code);
+    memcpy(long_args, "child\nlength\n20000\n", 19);
+    memset(long_args + 19, 'x', sizeof(long_args) - 19);
+    check_u64(check, "an argument of 20000 bytes", 0, (uint64_t)run2(long_args, 20019, NULL, NULL, 0, &pid));
+    check_u64(check, "it arrived", 0, join(pid).exit_code);
+    check_u64(check, "more than there is room for", TESSERA_E2BIG,
+              (uint64_t)run2(long_args, sizeof(long_args), NULL, NULL, 0, &pid));
+    check_true(check, "its own number", tessera_proc_id(&own) == 0 && own != 0);
+    check_true(check, "nobody is its parent", tessera_proc_parent(own, &parent) == 0 && parent == 0);
+    check_u64(check, "a stranger's parent", TESSERA_ESRCH, (uint64_t)tessera_proc_parent(own + 1000, &parent));
+    snprintf(long_args, sizeof(long_args), "child\nparent\n%u", own);
+    check_u64(check, "a child that looks for its parent", 0, (uint64_t)run2_text(long_args, NULL, NULL, 0, &pid));
+    check_u64(check, "found it", 0, join(pid).exit_code);
+}
+
+static size_t read_whole(int fd, char *to, size_t size)
+{
+    size_t length = 0;
+    for (ssize_t part; length < size && (part = read(fd, to + length, size - length)) > 0;)
+        length += (size_t)part;
+    return length;
+}
+
+/* pipe 0 -> child -> pipe 1 -> child -> pipe 2; the first has something in it before anybody has it. */
+static void pipeline(struct check *check)
+{
+    enum { PART = 15000 };
+    static char sent[2 * PART], got[2 * PART + 1];
+    uint32_t from[3], to[3], pids[2] = {0};
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (char)(i * 7 + i / 256);
+    for (int i = 0; i < 3; i++)
+        check_u64(check, "a pipe", 0, (uint64_t)tessera_fd_pipe(&from[i], &to[i]));
+    check_true(check, "some of it", write((int)to[0], sent, PART) == PART);
+    for (int i = 0; i < 2; i++)
+        check_u64(check, "a child between two pipes", 0,
+                  (uint64_t)run2_text("child\ncat", NULL, (struct end[]){{0, from[i]}, {1, to[i + 1]}}, 2, &pids[i]));
+    check_true(check, "the rest", write((int)to[0], sent + PART, PART) == PART);
+    check_true(check, "what was given is not ours", read((int)from[0], got, 1) == -1 && errno == EBADF);
+    for (int i = 0; i < 2; i++)
+        close((int)from[i]);
+    for (int i = 0; i < 3; i++)
+        close((int)to[i]);
+    check_true(check, "it comes out as it went in, to the end",
+               read_whole((int)from[2], got, sizeof(got)) == sizeof(sent) && memcmp(sent, got, sizeof(sent)) == 0);
+    close((int)from[2]);
+    check_true(check, "both end", join(pids[0]).exit_code == 0 && join(pids[1]).exit_code == 0);
+}
+
+static void pipes_of_one(struct check *check)
+{
+    char text[8] = {0};
+    uint32_t from, to, pid;
+    struct tessera_process_handles handles;
+    struct tessera_spawn_operation open = {.name = 2, .fd = 0}, twice[2] = {{.name = TESSERA_SPAWN_DUP2, .fd = 1}};
+    check_u64(check, "a pipe to ourselves", 0, (uint64_t)tessera_fd_pipe(&from, &to));
+    check_true(check, "there and back", write((int)to, "abc", 3) == 3 && read((int)from, text, 8) == 3);
+    check_true(check, "the wrong way", write((int)from, "abc", 3) == -1 && read((int)to, text, 1) == -1);
+    check_u64(check, "the wrong end", TESSERA_ENOTCAPABLE,
+              (uint64_t)run2_text("child", NULL, (struct end[]){{0, to}}, 1, &pid));
+    check_u64(check, "nothing", TESSERA_EBADF, (uint64_t)run2_text("child", NULL, (struct end[]){{0, 999}}, 1, &pid));
+    twice[0].from_fd = to;
+    twice[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = to};
+    check_u64(check, "one end twice", TESSERA_ENOTSUP,
+              (uint64_t)tessera_proc_spawn2("child", 5, "", 0, NULL, 0, twice, 2, NULL, 0, 0, NULL, 0, &pid));
+    check_u64(check, "to open a file", TESSERA_ENOTSUP,
+              (uint64_t)tessera_proc_spawn2("child", 5, "", 0, NULL, 0, &open, 1, NULL, 0, 0, NULL, 0, &pid));
+    check_u64(check, "no such program", TESSERA_ENOENT,
+              (uint64_t)tessera_proc_spawn2("nobody", 6, "", 0, NULL, 0, twice, 1, NULL, 0, 0, NULL, 0, &pid));
+    check_u64(check, "one that may not be", TESSERA_ENOTCAPABLE,
+              (uint64_t)tessera_proc_spawn2("greedy", 6, "", 0, NULL, 0, twice, 1, NULL, 0, 0, NULL, 0, &pid));
+    check_true(check, "after that it is ours still", write((int)to, "def", 3) == 3 && read((int)from, text, 8) == 3);
+    close((int)to);
+    check_true(check, "the end of it", read((int)from, text, 8) == 0);
+    close((int)from);
+    /* The end of one child's pipe becomes another's input. */
+    check_u64(check, "a child that writes to us", 0,
+              (uint64_t)run("child\nsay", TESSERA_STDIO_NULL, TESSERA_STDIO_PIPED, &handles));
+    check_u64(check, "a pipe", 0, (uint64_t)tessera_fd_pipe(&from, &to));
+    check_u64(check, "to another", 0,
+              (uint64_t)run2_text("child\ncat", NULL, (struct end[]){{0, handles.stdout_pipe.fd}, {1, to}}, 2, &pid));
+    check_true(check, "and on to us", read_whole((int)from, text, sizeof(text)) == 5 && memcmp(text, "said\n", 5) == 0);
+    close((int)handles.stdout_pipe.fd);
+    close((int)from);
+    close((int)to);
+    check_true(check, "both end", join(pid).exit_code == 0 && join(handles.pid).exit_code == 0);
+}
+
+/* A reader whose writer is killed finds the end; a writer whose reader is, a closed pipe. */
+static void broken_pipes(struct check *check)
+{
+    unsigned good = 0;
+    for (int i = 0; i < 20; i++) {
+        char text[8];
+        uint32_t from[2], to[2], pid;
+        if (tessera_fd_pipe(&from[0], &to[0]) != 0 || tessera_fd_pipe(&from[1], &to[1]) != 0 ||
+            run2_text("child\ncat", NULL, (struct end[]){{0, from[0]}, {1, to[1]}}, 2, &pid) != 0)
+            break;
+        bool is_there = write((int)to[0], "x", 1) == 1 && read((int)from[1], text, 8) == 1;
+        (void)tessera_proc_signal(pid, 9);
+        good += is_there && read((int)from[1], text, 8) == 0 && write((int)to[0], "x", 1) == -1 && errno == EPIPE &&
+                join(pid).signal == 9;
+        for (int k = 0; k < 2; k++) {
+            close((int)from[k]);
+            close((int)to[k]);
+        }
+    }
+    check_u64(check, "pipes of children that were killed", 20, good);
 }
 
 static void limits(struct check *check)
@@ -162,6 +306,26 @@ static void strangers(struct check *check)
     check_u64(check, "children that found no traces of others", 9, clean);
 }
 
+/* Its environment is what the arguments from 2 on are. */
+static int has_environment(int argc, char **argv)
+{
+    int count = 0;
+    while (environ && environ[count])
+        count++;
+    if (count != argc - 2)
+        return 1;
+    for (int i = 0; i < count; i++)
+        if (strcmp(environ[i], argv[i + 2]) != 0)
+            return 2;
+    return 0;
+}
+
+static int has_parent(unsigned wanted)
+{
+    uint32_t own, parent;
+    return tessera_proc_id(&own) != 0 || own == wanted || tessera_proc_parent(own, &parent) != 0 || parent != wanted;
+}
+
 static int child(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -172,6 +336,14 @@ static int child(int argc, char **argv)
         __builtin_trap();
     if (strcmp(what, "scribble") == 0)
         return look_and_scribble();
+    if (strcmp(what, "env") == 0)
+        return has_environment(argc, argv);
+    if (strcmp(what, "length") == 0)
+        return argc != 4 || strlen(argv[3]) != (size_t)atoi(argv[2]);
+    if (strcmp(what, "parent") == 0)
+        return has_parent((unsigned)atoi(argv[2]));
+    if (strcmp(what, "say") == 0)
+        return write(1, "said\n", 5) != 5;
     if (strcmp(what, "sleep") == 0)
         usleep(3000);
     if (strcmp(what, "cat") == 0)
@@ -191,6 +363,10 @@ int main(int argc, char **argv)
     check_group(&check, "spawn");
     endings(&check);
     pipes(&check);
+    environments(&check);
+    pipeline(&check);
+    pipes_of_one(&check);
+    broken_pipes(&check);
     limits(&check);
     family(&check);
     strangers(&check);

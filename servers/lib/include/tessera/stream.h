@@ -28,7 +28,8 @@ struct stream {
     bool is_broken;  /* the peer wrote impossible indices, or the process server said that it died */
 };
 
-/* `control` and `rings` are the shared regions, `side` is 0 or 1; both rings are empty. */
+/* `control` and `rings` are the shared regions, `side` is 0 or 1. It goes on where whoever had this side before
+ * left off; of a new stream both rings are empty. */
 void stream_open(struct stream *stream, struct session_control *control, uint32_t index, uint32_t side, void *rings,
                  uint32_t ring_bytes);
 
