@@ -195,6 +195,7 @@ static bool optimise(const struct codegen *codegen, LLVMModuleRef llvm)
     lower_place_memories(llvm);
     if (!run_passes(codegen, llvm, "function(loop-simplify,lcssa,loop(loop-reduce))"))
         return false;
+    lower_clear_exits(llvm);
     lower_widen_indices(llvm);
     return true;
 }

@@ -170,6 +170,11 @@ const struct lowered_function *lower_called_function(struct lowering *lower, uin
 /* After optimisation: memories are constant addresses from here on. */
 void lower_place_memories(LLVMModuleRef llvm);
 
+/* ---- exits.c ---- */
+
+/* After loop strength reduction: what only the code behind a loop uses is computed there. */
+void lower_clear_exits(LLVMModuleRef llvm);
+
 /* ---- widen.c ---- */
 
 /* After optimisation and loop strength reduction: indices are 64 bits wide where the code generator cannot see that
