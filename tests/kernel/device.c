@@ -6,15 +6,11 @@
  * uncached. A machine without them (the archive also boots on others) leaves the cases out and says so; the tests that
  * have the devices in their command lines forbid those lines.
  *
- * Sources: QEMU docs/specs/edu.rst and docs/specs/rocker.txt (registers); PCI Local Bus Specification 3.0, 6.1
- * (configuration header), 6.8.1 (MSI capability), 6.8.2 (MSI-X capability and table); PCI Express Base Specification,
- * 7.2.2 (ECAM); Arm, Server Base System Architecture 6.0, appendix E (GICv2m).
+ * Source: QEMU docs/specs/rocker.txt (registers); for the rest see pci.h.
  */
 #include "test.h"
+#include "pci.h"
 
-#define EDU_SLOT    16 /* as the test's command line places it: -device edu,addr=0x10 */
-#define EDU_ID      0x11e81234
-#define EDU_WINDOW  0x100000ul
 #define CONFIG_PAGE HARNESS_MAP_BASE
 #define EDU_PAGE    (HARNESS_MAP_BASE + PAGE_BYTES)
 
@@ -24,101 +20,26 @@
 #define SWITCH_PAGE    EDU_PAGE
 #define SWITCH_TABLE   (EDU_PAGE + PAGE_BYTES)
 #define SWITCH_WAITING (EDU_PAGE + 2 * PAGE_BYTES)
-
-/* Indices of 32-bit words. */
-#define CONFIG_ID           (0x00 / 4)
-#define CONFIG_COMMAND      (0x04 / 4)
-#define CONFIG_BAR0         (0x10 / 4)
-#define CONFIG_CAPABILITIES (0x34 / 4)
-#define COMMAND_MEMORY      (1u << 1)
-#define COMMAND_MASTER      (1u << 2)
-#define CAPABILITY_MSI      5
-#define MSI_ENABLE          (1u << 16)
-#define MSI_64              (1u << 23)
-#define CAPABILITY_MSIX     17
-#define MSIX_ENABLE         (1u << 31)
-#define MSIX_MASK_ALL       (1u << 30)
-#define MSIX_LAST(control)  ((control) >> 16 & 0x7ff)
-#define MSIX_MASKED         1u /* in an entry's last word */
-#define SWITCH_SEND         (0x20 / 4)
-#define EDU_IDENTIFICATION  (0x00 / 4)
-#define EDU_INVERSE         (0x04 / 4)
-#define EDU_STATUS          (0x24 / 4)
-#define EDU_RAISE           (0x60 / 4)
-#define EDU_ACKNOWLEDGE     (0x64 / 4)
+#define SWITCH_OFFSET  0x100000ul /* of its registers: behind those of the edu */
+#define SWITCH_SEND    (0x20 / 4)
 
 #define SOON_NS 100000ul
 
 static volatile uint32_t *const config = (volatile uint32_t *)CONFIG_PAGE, *const edu = (volatile uint32_t *)EDU_PAGE;
 static cptr notification;
 
-/* The words of a capability in configuration space. */
-static volatile uint32_t *capability_find(unsigned id)
+static bool is_there(const volatile uint32_t *found)
 {
-    word offset = config[CONFIG_CAPABILITIES] & 0xfc;
-    for (unsigned i = 0; i < 48 && offset != 0; i++) {
-        if ((config[offset / 4] & 0xff) == id)
-            return &config[offset / 4];
-        offset = config[offset / 4] >> 8 & 0xfc;
-    }
-    CHECK(offset != 0);
-    return NULL;
-}
-
-static void msi_disable(void)
-{
-    volatile uint32_t *capability = capability_find(CAPABILITY_MSI);
-    capability[0] &= ~MSI_ENABLE;
-}
-
-/* Gives the BAR that many bytes at `offset` of the window behind the first megabyte boundary, unless firmware has. */
-static void bar_assign(unsigned bar, word offset, word bytes)
-{
-    if ((config[CONFIG_BAR0 + bar] & ~0xfu) != 0)
-        return;
-    word free = ((boot->pci_window_address + EDU_WINDOW - 1) & ~(EDU_WINDOW - 1)) + offset;
-    CHECK(free != offset && free + bytes <= boot->pci_window_address + boot->pci_window_bytes);
-    config[CONFIG_BAR0 + bar] = (uint32_t)free;
-}
-
-/* One page of the registers behind the BAR. */
-static void bar_map(unsigned bar, word offset, word at)
-{
-    cptr frame = device_frame_new((config[CONFIG_BAR0 + bar] & ~0xfu) + offset);
-    map_page(ROOT_VSPACE, frame, at, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
-}
-
-static void edu_map(void)
-{
-    bar_assign(0, 0, EDU_WINDOW);
-    config[CONFIG_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
-    bar_map(0, 0, EDU_PAGE);
-    EQUAL(edu[EDU_IDENTIFICATION] & 0xffff, 0xed);
-    edu[EDU_INVERSE] = 0x12345678;
-    EQUAL(edu[EDU_INVERSE], 0xedcba987);
-    msi_disable(); /* a case that failed may have left it on */
-    edu[EDU_ACKNOWLEDGE] = ~0u;
-}
-
-/* Its configuration space; false where the machine has none of this device. */
-static bool config_map(unsigned slot, uint32_t id)
-{
-    if (boot->ecam_address != 0) {
-        cptr frame = device_frame_new(boot->ecam_address + (slot << 15));
-        map_page(ROOT_VSPACE, frame, CONFIG_PAGE, RIGHT_READ | RIGHT_WRITE, ATTRIBUTE_UNCACHED);
-    }
-    if (boot->ecam_address != 0 && config[CONFIG_ID] == id)
-        return true;
-    say("(no device) ");
-    return false;
+    if (found == NULL)
+        say("(no device) ");
+    return found != NULL;
 }
 
 /* The device, mapped and quiet, with a fresh notification; false where the machine has none. */
 static bool setup(void)
 {
-    if (!config_map(EDU_SLOT, EDU_ID))
+    if (!is_there(edu_map(0, CONFIG_PAGE).config))
         return false;
-    edu_map();
     notification = object_new(OBJECT_NOTIFICATION, 0);
     return true;
 }
@@ -139,20 +60,13 @@ static void expect_raised(word bit, word badge)
 
 /* --- the wire --- */
 
-/* Pin A of the slot. PCI's wires are level triggered. */
-static word edu_line(void)
-{
-    CHECK(boot->pci_interrupt[EDU_SLOT % 4] != 0);
-    return boot->pci_interrupt[EDU_SLOT % 4];
-}
-
 CASE(device_wire,
      "A PCI device's wire is level triggered: one signal each acknowledgement for as long as the device raises it")
 {
     if (!setup())
         return;
     cptr handler = slot_new();
-    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(0), IRQ_LEVEL, ROOT_CNODE, handler));
     expect_raised(1, 0); /* closed: nobody has set a notification */
     OK(irq_handler_set_notification(handler, minted(notification, RIGHT_SEND, 0x40)));
     EQUAL(polled(), 0x40); /* open, and the wire is still raised */
@@ -177,7 +91,7 @@ CASE(device_wire_waits, "A thread that waits for a device's wire wakes when the 
     if (!setup())
         return;
     cptr handler = slot_new();
-    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(0), IRQ_LEVEL, ROOT_CNODE, handler));
     OK(irq_handler_set_notification(handler, minted(notification, RIGHT_SEND, 0x40)));
     struct actor *driver = actor_calls(PRIORITY_HIGH, SYSCALL_RECV, notification, 0, 0);
     EQUAL(driver->done, 0);
@@ -195,7 +109,7 @@ CASE(device_wire_dies,
     if (!setup())
         return;
     cptr handler = slot_new(), next = object_new(OBJECT_NOTIFICATION, 0);
-    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(0), IRQ_LEVEL, ROOT_CNODE, handler));
     OK(irq_handler_set_notification(handler, notification));
     expect_raised(1, 1);
     OK(irq_handler_clear(handler));
@@ -204,7 +118,7 @@ CASE(device_wire_dies,
     EQUAL(polled(), 1);
     OK(cnode_delete(ROOT_CNODE, handler));
     EQUAL(polled(), 0);
-    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(0), IRQ_LEVEL, ROOT_CNODE, handler));
     OK(irq_handler_set_notification(handler, next));
     EQUAL(polled(), 0);
     EQUAL(notification_poll(next), 1);
@@ -216,7 +130,7 @@ CASE(device_wire_dies,
     OK(cnode_delete(ROOT_CNODE, handler)); /* this time while the line is open */
     expect_raised(1, 0);
     edu[EDU_ACKNOWLEDGE] = 1;
-    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(), IRQ_LEVEL, ROOT_CNODE, handler));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, edu_line(0), IRQ_LEVEL, ROOT_CNODE, handler));
     OK(irq_handler_set_notification(handler, notification));
     EQUAL(polled(), 0);
     expect_raised(1, 1);
@@ -226,17 +140,6 @@ CASE(device_wire_dies,
 
 #if defined(__x86_64__)
 /* --- messages --- */
-
-static void msi_aim(word address, word data)
-{
-    volatile uint32_t *capability = capability_find(CAPABILITY_MSI);
-    CHECK((capability[0] & MSI_64) != 0);
-    capability[0] &= ~MSI_ENABLE;
-    capability[1] = (uint32_t)address;
-    capability[2] = (uint32_t)(address >> 32);
-    capability[3] = (uint32_t)data;
-    capability[0] |= MSI_ENABLE;
-}
 
 struct msi {
     cptr handler;
@@ -257,7 +160,7 @@ CASE(device_msi,
     if (!setup())
         return;
     struct msi msi = msi_new(0x80);
-    msi_aim(msi.address, msi.data);
+    pci_msi_aim(config, msi.address, msi.data);
     for (word bit = 1; bit < 0x100; bit <<= 1) {
         NOTE(bit);
         expect_raised(bit, 0x80);
@@ -274,7 +177,7 @@ CASE(device_msi,
     EQUAL(driver->done, 1);
     EQUAL(actor_result(driver, 0)->destination, 0x80);
     edu[EDU_ACKNOWLEDGE] = 1;
-    msi_disable();
+    pci_msi_disable(config);
     OK(cnode_delete(ROOT_CNODE, msi.handler));
 }
 
@@ -285,14 +188,14 @@ CASE(device_msi_two, "Two handlers of messages: a message signals the one that t
     struct msi msi[2] = {msi_new(1), msi_new(2)};
     for (unsigned i = 0; i < 6; i++) {
         NOTE(i);
-        msi_aim(msi[i % 2].address, msi[i % 2].data);
+        pci_msi_aim(config, msi[i % 2].address, msi[i % 2].data);
         expect_raised(1, 1ul << i % 2);
     }
     expect_raised(2, 2);
     OK(cnode_delete(ROOT_CNODE, msi[0].handler)); /* the other is not touched */
     expect_raised(4, 2);
     edu[EDU_ACKNOWLEDGE] = ~0u;
-    msi_disable();
+    pci_msi_disable(config);
     OK(cnode_delete(ROOT_CNODE, msi[1].handler));
 }
 
@@ -302,7 +205,7 @@ CASE(device_msi_dies,
     if (!setup())
         return;
     struct msi msi = msi_new(1), again;
-    msi_aim(msi.address, msi.data);
+    pci_msi_aim(config, msi.address, msi.data);
     expect_raised(1, 1);
     OK(irq_handler_clear(msi.handler));
     expect_raised(1, 0);
@@ -320,7 +223,7 @@ CASE(device_msi_dies,
     OK(cnode_delete(ROOT_CNODE, again.handler));
     expect_raised(1, 0);
     edu[EDU_ACKNOWLEDGE] = ~0u;
-    msi_disable();
+    pci_msi_disable(config);
 }
 
 CASE(device_msi_notification_dies,
@@ -333,7 +236,7 @@ CASE(device_msi_notification_dies,
         struct msi msi = msi_new(1);
         cptr victim = victim_new(OBJECT_NOTIFICATION);
         OK(irq_handler_set_notification(msi.handler, victim));
-        msi_aim(msi.address, msi.data);
+        pci_msi_aim(config, msi.address, msi.data);
         edu[EDU_RAISE] = 1;
         spin_ns(SOON_NS);
         victim_kill(victim, how);
@@ -344,7 +247,7 @@ CASE(device_msi_notification_dies,
         OK(irq_handler_set_notification(msi.handler, notification));
         expect_raised(1, 1);
         edu[EDU_ACKNOWLEDGE] = ~0u;
-        msi_disable();
+        pci_msi_disable(config);
         OK(cnode_delete(ROOT_CNODE, msi.handler));
     }
 }
@@ -383,11 +286,6 @@ static void message_get(cptr handler, unsigned vector, word *address, word *data
     OK(irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, handler, address, data));
 }
 #else
-/* A GICv2m frame turns a write of an interrupt's number to its doorbell into an edge of that SPI. QEMU's virt with
- * gic-version=2 has one here, for SPIs 48 to 111. */
-#define V2M_DOORBELL 0x08020040ul
-#define V2M_FIRST    (32 + 48)
-
 static void message_get(cptr handler, unsigned vector, word *address, word *data)
 {
     *address = V2M_DOORBELL;
@@ -441,18 +339,18 @@ static bool messages_arrive(void)
 /* The switch with all vectors masked and aimed at nothing, MSI-X on. */
 static bool switch_setup(void)
 {
-    if (!config_map(SWITCH_SLOT, SWITCH_ID))
+    if (!is_there(pci_config_map(SWITCH_SLOT, SWITCH_ID, CONFIG_PAGE)))
         return false;
     for (unsigned bar = 0; bar < 2; bar++)
-        bar_assign(bar, EDU_WINDOW + bar * SWITCH_WINDOW, SWITCH_WINDOW);
+        pci_bar_assign(config, bar, SWITCH_OFFSET + bar * SWITCH_WINDOW, SWITCH_WINDOW);
     config[CONFIG_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
-    volatile uint32_t *capability = capability_find(CAPABILITY_MSIX);
+    volatile uint32_t *capability = pci_capability_find(config, CAPABILITY_MSIX);
     EQUAL(MSIX_LAST(capability[0]) + 1, SWITCH_VECTORS);
     EQUAL(capability[1], 1);              /* the table: BAR 1, from its start */
     EQUAL(capability[2], PAGE_BYTES | 1); /* what waits: the page behind */
-    bar_map(0, 0, SWITCH_PAGE);
-    bar_map(1, 0, SWITCH_TABLE);
-    bar_map(1, PAGE_BYTES, SWITCH_WAITING);
+    pci_bar_map(config, 0, 0, SWITCH_PAGE);
+    pci_bar_map(config, 1, 0, SWITCH_TABLE);
+    pci_bar_map(config, 1, PAGE_BYTES, SWITCH_WAITING);
     notification = object_new(OBJECT_NOTIFICATION, 0);
     capability[0] &= ~(MSIX_ENABLE | MSIX_MASK_ALL); /* off and on: nothing waits of a case that failed */
     for (unsigned i = 0; i < SWITCH_VECTORS; i++)
@@ -494,7 +392,7 @@ CASE(device_msix_masked,
 {
     if (!switch_setup())
         return;
-    volatile uint32_t *capability = capability_find(CAPABILITY_MSIX);
+    volatile uint32_t *capability = pci_capability_find(config, CAPABILITY_MSIX);
     cptr handler[2] = {msix_new(0, 1), msix_new(1, 2)};
     for (unsigned masked = 0; masked < 2; masked++) {
         NOTE(masked);
