@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "codegen.h"
+#include "entry.h"
 #include "image/image_write.h"
 #include "link.h"
 #include "lower/lower.h"
@@ -29,6 +31,7 @@
 struct translation {
     const struct options *options;
     struct program program;
+    struct entry entry;
     struct codegen codegen;
     struct part_list parts;
     unsigned *job_ends; /* the parts that a process does one after the other end before this one */
@@ -286,55 +289,6 @@ static struct image_memory *list_memories(const struct program *program)
     return memories;
 }
 
-/* Reads the manifest that the options name. False: said why. */
-static bool read_manifest(const struct options *options, struct image_content *content)
-{
-    size_t size;
-    char problem[256];
-    if (!options->manifest)
-        return true;
-    uint8_t *json = read_file(options->manifest, &size);
-    if (!json) {
-        fprintf(stderr, "%s: %s\n", options->manifest, strerror(errno));
-        return false;
-    }
-    content->manifest = manifest_from_json((const char *)json, size, &content->manifest_bytes, problem, sizeof problem);
-    free(json);
-    if (!content->manifest)
-        fprintf(stderr, "%s: %s\n", options->manifest, problem);
-    return content->manifest != NULL;
-}
-
-/* Finds the function that the manifest wants to run and gives its symbol, NULL for "_start", whose symbol needs no
- * other name. False: said why. */
-static bool find_entry(const struct translation *translation, const struct image_content *content, char **symbol)
-{
-    *symbol = NULL;
-    if (!content->manifest || translation->options->is_set) /* a set brings the code that begins it */
-        return true;
-    const struct image_manifest *manifest = (const void *)content->manifest;
-    const char *entry = image_string_text(manifest, manifest->entry);
-    const struct module *module = &translation->program.instances[0]->module;
-    for (uint32_t i = 0; i < module->export_count; i++) {
-        const struct module_export *export = &module->exports[i];
-        if (export->kind != EXTERNAL_FUNCTION || export->index < module->imported_function_count ||
-            export->name.length != manifest->entry.length ||
-            memcmp(export->name.bytes, entry, export->name.length) != 0)
-            continue;
-        const struct function_type *type = &module->types[module->functions[export->index].type];
-        if (type->parameter_count || type->result_count)
-            break;
-        char *mangled = symbol_mangle(export->name.bytes, export->name.length);
-        if (strcmp(mangled, "_start") != 0)
-            *symbol = format_text("wasm_export_%s", mangled);
-        free(mangled);
-        return true;
-    }
-    fprintf(stderr, "%s: \"entry\": the module exports no function \"%.*s\" without parameters and results\n",
-            translation->options->manifest, (int)manifest->entry.length, entry);
-    return false;
-}
-
 static const char **instance_names(const struct program *program)
 {
     const char **names = allocate(program->instance_count, sizeof *names);
@@ -349,11 +303,14 @@ static bool join(struct translation *translation, const char *file)
     struct link_input input = {.target = options->target,
                                .files = translation->objects,
                                .file_count = translation->object_count,
-                               .folder = translation->folder};
+                               .folder = translation->folder,
+                               .start = translation->entry.symbol};
     struct image_memory *memories = list_memories(&translation->program);
     struct image_content content = {.stack_bytes = STACK_BYTES,
                                     .memories = memories,
                                     .memory_count = translation->program.memory_count,
+                                    .manifest = translation->entry.manifest,
+                                    .manifest_bytes = translation->entry.manifest_bytes,
                                     .has_lines = options->debug != DEBUG_NONE,
                                     .has_dwarf = options->debug == DEBUG_FULL};
     size_t linked_size, size;
@@ -362,13 +319,7 @@ static bool join(struct translation *translation, const char *file)
     content.instances = names;
     content.instance_count = translation->program.instance_count;
     pass_begin(translation, "link", file);
-    char *start = NULL;
-    uint8_t *linked = NULL;
-    if (read_manifest(options, &content) && find_entry(translation, &content, &start)) {
-        input.start = start;
-        linked = link_run(&input, &linked_size);
-    }
-    uint8_t *image = NULL;
+    uint8_t *linked = link_run(&input, &linked_size), *image = NULL;
     if (linked) {
         uint32_t machine = options->target == TARGET_ARM64 ? IMAGE_MACHINE_ARM64 : IMAGE_MACHINE_X86_64;
         image = image_write(linked, linked_size, machine, &content, &size, &problem);
@@ -379,8 +330,6 @@ static bool join(struct translation *translation, const char *file)
     pass_end(translation, "link", file);
     free(image);
     free(linked);
-    free(start);
-    free((void *)content.manifest);
     free(memories);
     free(names);
     return is_done;
@@ -446,7 +395,8 @@ static bool translate(struct translation *translation, const char *output)
     const struct options *options = translation->options;
     pass_begin(translation, "load", options->input);
     bool is_done = build_program(options, &translation->program) &&
-                   program_load(&translation->program, options->features) && program_link(&translation->program);
+                   program_load(&translation->program, options->features) && program_link(&translation->program) &&
+                   entry_find(options, &translation->program, &translation->entry);
     pass_end(translation, "load", options->input);
     if (is_done)
         codegen_initialise(options->target);
@@ -472,6 +422,7 @@ static void translation_free(struct translation *translation)
     free(translation->objects);
     free(translation->job_ends);
     parts_free(&translation->parts);
+    entry_free(&translation->entry);
     program_free(&translation->program);
 }
 
@@ -532,6 +483,24 @@ static int run(const struct options *options)
     return status;
 }
 
+static bool is_same_file(const char *left, const char *right)
+{
+    struct stat a, b;
+    return stat(left, &a) == 0 && stat(right, &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* The input that the output would replace, or NULL. */
+static const char *overwritten_input(const struct options *options, const char *output)
+{
+    if (is_same_file(options->input, output))
+        return options->input;
+    for (unsigned i = 0; i < options->link_count; i++)
+        if (is_same_file(options->links[i].file, output))
+            return options->links[i].file;
+    return options->manifest && is_same_file(options->manifest, output) ? options->manifest : NULL;
+}
+
 static int do_as_told(const struct options *options)
 {
     if (options->is_check)
@@ -539,7 +508,10 @@ static int do_as_told(const struct options *options)
     if (options->is_run)
         return run(options);
     char *output = output_name(options);
-    bool is_done = translate_file(options, output);
+    const char *input = overwritten_input(options, output);
+    if (input)
+        fprintf(stderr, "tessera-aot: %s would be overwritten, which is an input\n", input);
+    bool is_done = !input && translate_file(options, output);
     free(output);
     return is_done ? 0 : 1;
 }

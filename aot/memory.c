@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What is read and written is smaller: a module by the limit that browsers have, an image because its window is. A
+ * device may never end. */
+#define FILE_BYTES_MAX (2ull << 30)
+
 static void *checked(void *memory)
 {
     if (!memory) {
@@ -79,6 +83,11 @@ static uint8_t *read_descriptor(int descriptor, size_t *size)
             capacity = capacity ? 2 * capacity : 65536;
             bytes = reallocate(bytes, capacity, 1);
         }
+        if (used >= FILE_BYTES_MAX) {
+            free(bytes);
+            errno = EFBIG;
+            return NULL;
+        }
         ssize_t got = read(descriptor, bytes + used, capacity - used);
         if (got == 0)
             break;
@@ -97,18 +106,37 @@ uint8_t *read_file(const char *file, size_t *size)
     int descriptor = open(file, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return NULL;
-    uint8_t *bytes = read_descriptor(descriptor, size);
-    int error = errno;
+    struct stat status;
+    bool is_too_large = fstat(descriptor, &status) == 0 && status.st_size >= (off_t)FILE_BYTES_MAX;
+    uint8_t *bytes = is_too_large ? NULL : read_descriptor(descriptor, size);
+    int error = is_too_large ? EFBIG : errno;
     close(descriptor);
     errno = error;
     return bytes;
 }
 
+/* A program that is running cannot be overwritten, but replaced. */
+static int create(const char *file, bool is_executable)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode = is_executable ? 0777 : 0666;
+    int descriptor = open(file, flags, mode);
+    if (descriptor >= 0 || errno != ETXTBSY || unlink(file) != 0)
+        return descriptor;
+    return open(file, flags, mode);
+}
+
+static bool is_ordinary(int descriptor)
+{
+    struct stat status;
+    return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 bool write_file(const char *file, const void *bytes, size_t size, bool is_executable)
 {
-    int descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, is_executable ? 0777 : 0666);
+    int descriptor = create(file, is_executable);
     if (descriptor < 0)
         return false;
+    bool is_removable = is_ordinary(descriptor); /* a device stays, whatever happens */
     const uint8_t *next = bytes;
     bool is_written = true;
     while (size > 0 && is_written) {
@@ -118,10 +146,12 @@ bool write_file(const char *file, const void *bytes, size_t size, bool is_execut
         size -= put > 0 ? (size_t)put : 0;
     }
     int error = errno;
-    is_written &= close(descriptor) == 0;
-    if (!is_written) {
-        unlink(file);
-        errno = error;
+    if (close(descriptor) != 0 && is_written) {
+        is_written = false;
+        error = errno;
     }
+    if (!is_written && is_removable)
+        unlink(file);
+    errno = error;
     return is_written;
 }

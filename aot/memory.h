@@ -14,9 +14,9 @@ char *copy_text(const char *text);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "=6162" is "ab"; any other text is itself. NULL: not hexadecimal. */
 char *text_from_hex(const char *text, size_t *length);
-/* NULL with errno. */
+/* NULL with errno; EFBIG from two gigabytes on. */
 uint8_t *read_file(const char *file, size_t *size);
-/* Writes the file whole, or leaves none: false with errno. */
+/* Writes the file whole, or leaves none (what is no file, a device say, stays): false with errno. */
 bool write_file(const char *file, const void *bytes, size_t size, bool is_executable);
 
 #endif

@@ -357,7 +357,7 @@ static enum options_result wrong_option(int answer, const char *word)
 /* What does not go together. */
 static enum options_result check_together(const struct options *options)
 {
-    if (options->input_count == 0)
+    if (options->input_count == 0 || !options->inputs[0][0])
         return wrong("no input%s", "");
     if (options->input_count > 1 && !options->is_check)
         return wrong("one input at a time: what is \"%s\"?", options->inputs[1]);

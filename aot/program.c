@@ -55,27 +55,32 @@ bool program_accepts_name(const struct program *program, const char *name)
     return *name && is_plain_name(name) && strcmp(name, "wasm") != 0 && !program_find(program, name);
 }
 
-/* A module's name as the name of an instance. */
-static char *instance_name(const char *name)
+/* A module's name as the name of an instance that no other has. */
+static char *instance_name(const struct program *program, const char *name)
 {
     char *plain = copy_text(name);
     for (char *c = plain; *c; c++)
         if (!is_plain_character(*c))
             *c = '_';
+    while (!program_accepts_name(program, plain)) {
+        char *longer = format_text("%s_", plain);
+        free(plain);
+        plain = longer;
+    }
     return plain;
 }
 
 bool program_add_linked(struct program *program, const char *name, const char *file)
 {
-    char *plain = instance_name(name);
-    bool is_new = program_accepts_name(program, plain);
-    if (!is_new)
-        fprintf(stderr, "tessera-aot: --link %s: this name is taken\n", name);
-    struct instance *provider = is_new ? program_add(program, plain, file) : NULL;
+    for (uint32_t i = 0; i < program->instance_count; i++)
+        if (program->instances[i]->import_name && strcmp(program->instances[i]->import_name, name) == 0) {
+            fprintf(stderr, "tessera-aot: --link %s is given twice\n", name);
+            return false;
+        }
+    char *plain = instance_name(program, name);
+    program_add(program, plain, file)->import_name = copy_text(name);
     free(plain);
-    if (is_new)
-        provider->import_name = copy_text(name);
-    return is_new;
+    return true;
 }
 
 void program_bind_linked(struct program *program)

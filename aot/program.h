@@ -70,6 +70,7 @@ struct program {
     bool is_optimised;         /* functions may be inlined into others */
     bool has_wasm_opt;         /* every module goes through Binaryen's optimiser first */
     bool may_lack_imports;     /* calls of functions that nobody has trap */
+    bool initialises_main;     /* the main module's "_initialize" is called before anything else of it (entry.h) */
     bool is_without_page_zero; /* the first memory gets a region like the others */
 };
 
@@ -79,8 +80,8 @@ struct instance *program_find(const struct program *program, const char *name);
 bool program_accepts_name(const struct program *program, const char *name);
 void program_bind(struct instance *instance, const char *module, struct instance *provider);
 
-/* --link: adds a module that provides the imports from module `name`; once all are there, program_bind_linked
- * binds every instance to all of them. Prints errors. */
+/* --link: adds a module that provides the imports from module `name`, a name that is given once; once all are there,
+ * program_bind_linked binds every instance to all of them. Prints errors. */
 bool program_add_linked(struct program *program, const char *name, const char *file);
 void program_bind_linked(struct program *program);
 

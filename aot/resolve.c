@@ -66,8 +66,23 @@ bool program_defines_memory(const struct instance *instance, uint32_t memory)
 /* A link error of one instance. */
 struct link_error {
     uint64_t offset;
+    char text[1024];
+};
+
+/* An import's names, as messages have them: "env" "f". */
+struct import_text {
     char text[512];
 };
+
+static struct import_text import_text(const struct module_import *import)
+{
+    struct import_text shown;
+    char module[200], name[300];
+    name_show(import->module, module, sizeof module);
+    name_show(import->name, name, sizeof name);
+    snprintf(shown.text, sizeof shown.text, "\"%s\" \"%s\"", module, name);
+    return shown;
+}
 
 __attribute__((format(printf, 3, 4))) static bool link_fail(struct link_error *error, uint64_t offset,
                                                             const char *format, ...)
@@ -140,8 +155,7 @@ static bool link_unknown(const struct instance *instance, const struct module_im
         signature_text(module_function_type(&instance->module, import->index), type, sizeof type);
     else
         snprintf(type, sizeof type, "%s", kinds[import->kind]);
-    return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\": %s", (int)import->module.length,
-                     import->module.bytes, (int)import->name.length, import->name.bytes, type);
+    return link_fail(error, import->offset, "unknown import %s: %s", import_text(import).text, type);
 }
 
 /* The function that traps in place of a missing one: lower_program makes it. */
@@ -193,10 +207,8 @@ static bool link_fail_type(const struct instance *provider, const struct module_
     char wanted[200], provided[200];
     entity_text(&instance->module, import->kind, import->index, wanted, sizeof wanted);
     entity_text(&provider->module, export->kind, export->index, provided, sizeof provided);
-    return link_fail(error, import->offset,
-                     "incompatible import type: \"%.*s\" \"%.*s\" is imported as %s but %s exports %s",
-                     (int)import->module.length, import->module.bytes, (int)import->name.length, import->name.bytes,
-                     wanted, provider->file, provided);
+    return link_fail(error, import->offset, "incompatible import type: %s is imported as %s but %s exports %s",
+                     import_text(import).text, wanted, provider->file, provided);
 }
 
 static bool link_import(const struct program *program, struct instance *instance, const struct module_import *import,
@@ -209,9 +221,8 @@ static bool link_import(const struct program *program, struct instance *instance
         const struct module_export *export =
             provider->is_dropped ? NULL : survey_export(&provider->survey, &provider->module, import->name);
         if (!export)
-            return link_fail(error, import->offset, "unknown import \"%.*s\" \"%.*s\": %s has no such export",
-                             (int)import->module.length, import->module.bytes, (int)import->name.length,
-                             import->name.bytes, provider->file);
+            return link_fail(error, import->offset, "unknown import %s: %s has no such export",
+                             import_text(import).text, provider->file);
         if (export->kind != import->kind ||
             !entity_matches(provider, export->index, instance, import, !program->has_export_tables))
             return link_fail_type(provider, export, instance, import, error);
@@ -252,9 +263,7 @@ static bool link_ends(const struct program *program, const struct instance *inst
         uint32_t index = import->index;
         for (uint32_t steps = 0; at && index < imported_count(&at->module, import->kind); steps++) {
             if (steps > program->instance_count)
-                return link_fail(error, import->offset, "import \"%.*s\" \"%.*s\" leads in a circle",
-                                 (int)import->module.length, import->module.bytes, (int)import->name.length,
-                                 import->name.bytes);
+                return link_fail(error, import->offset, "import %s leads in a circle", import_text(import).text);
             const struct resolution *next = import_resolution(at, import->kind, index);
             index = next->index;
             at = next->provider;
@@ -325,6 +334,30 @@ static bool place_memories(struct program *program)
     return false;
 }
 
+/* Tables lie in the image's data, which has a window of 2 GiB. */
+#define TABLE_ENTRIES_MAX (64ull << 20)
+
+/* Entries of all tables; the first table that does not fit is named. */
+static bool count_table_entries(const struct program *program)
+{
+    uint64_t left = TABLE_ENTRIES_MAX;
+    for (uint32_t i = 0; i < program->instance_count; i++) {
+        const struct instance *instance = program->instances[i];
+        const struct module *module = &instance->module;
+        for (uint32_t k = module->imported_table_count; !instance->is_dropped && k < module->table_count; k++) {
+            const struct table *table = &module->tables[k];
+            if (table->limits.minimum > left) {
+                fprintf(stderr,
+                        "%s: 0x%" PRIx64 ": a table of %" PRIu64 " entries; all tables together may have %llu\n",
+                        instance->file, table->offset, table->limits.minimum, TABLE_ENTRIES_MAX);
+                return false;
+            }
+            left -= table->limits.minimum;
+        }
+    }
+    return true;
+}
+
 /* ---- the whole ---- */
 
 /* Whether some module may start threads. */
@@ -365,5 +398,5 @@ bool program_link(struct program *program)
         fprintf(stderr, "tessera-aot: a program whose modules start threads cannot have --export-tables\n");
         return false;
     }
-    return place_memories(program);
+    return place_memories(program) && count_table_entries(program);
 }

@@ -57,6 +57,7 @@ static LLVMValueRef build_call(struct lowering *lower, const struct callee *call
                               : lower_call_wasm(lower, callee->llvm_type, callee->function, arguments, count);
     if (callee->is_self && lower->is_recursion_ended)
         lower_set_call_attribute(lower, result, "noinline");
+    lower_result_not_null(lower, result, callee->type);
     return result;
 }
 

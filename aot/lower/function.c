@@ -143,6 +143,7 @@ static LLVMValueRef add_copy(struct lowering *lower, uint32_t function)
     LLVMValueRef copy = LLVMAddFunction(lower->llvm, "wasm.again", lower->functions[function].type);
     LLVMSetLinkage(copy, LLVMInternalLinkage);
     lower_function_attributes(lower, copy);
+    lower_parameters_not_null(lower, copy, module_function_type(lower->module, function));
     lower_may_unwind(lower, copy);
     lower_set_convention(lower, copy);
     lower_function_flag(lower, copy, "alwaysinline");

@@ -103,6 +103,7 @@ static LLVMValueRef declare_own(struct lowering *lower, uint32_t index, LLVMType
     char *name = symbol_function(lower->program, lower->instance, index);
     LLVMValueRef value = LLVMAddFunction(lower->llvm, name, type);
     lower_function_attributes(lower, value);
+    lower_parameters_not_null(lower, value, module_function_type(lower->module, index));
     lower_may_unwind(lower, value);
     lower_set_convention(lower, value);
     free(name);

@@ -242,6 +242,10 @@ LLVMTypeRef lower_function_type(const struct lowering *lower, const struct funct
 /* Attributes that every function of ours has. */
 void lower_function_attributes(const struct lowering *lower, LLVMValueRef function);
 void lower_function_flag(const struct lowering *lower, LLVMValueRef function, const char *name);
+/* References whose types leave null out: LLVM may know it of parameters, of a call's result, and of what is loaded. */
+void lower_parameters_not_null(const struct lowering *lower, LLVMValueRef function, const struct function_type *type);
+void lower_result_not_null(const struct lowering *lower, LLVMValueRef call, const struct function_type *type);
+void lower_load_not_null(const struct lowering *lower, LLVMValueRef load, struct value_type type);
 /* A function through which exceptions may pass, in a program that has any. */
 void lower_may_unwind(const struct lowering *lower, LLVMValueRef function);
 LLVMValueRef lower_i32(const struct lowering *lower, uint32_t value);

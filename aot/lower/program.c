@@ -173,31 +173,79 @@ static void add_instance_table(struct lowering *lower)
     free(rows);
 }
 
-static void instantiate_after_providers(struct lowering *lower, const struct instance *instance, bool *is_done)
+static void instantiate(struct lowering *lower, const struct instance *instance)
 {
-    if (is_done[instance->position])
-        return;
-    is_done[instance->position] = true;
-    for (uint32_t i = 0; i < instance->module.import_count; i++)
-        if (instance->imports[i].provider)
-            instantiate_after_providers(lower, instance->imports[i].provider, is_done);
     char *symbol = symbol_entity(instance, "instantiate", 0);
     LLVMTypeRef type = LLVMFunctionType(lower->i32, NULL, 0, false);
     lower_call(lower, type, lower_external_function(lower, symbol, type), NULL, 0);
     free(symbol);
 }
 
-/* void wasm_instantiate(void): providers first, so that their start functions have run. Sizes of imports were
- * checked when the program was linked. */
+/* Calls "_initialize" of a library, or of a main module that is a reactor. */
+static void initialise(struct lowering *lower, const struct instance *instance)
+{
+    const struct module *module = &instance->module;
+    struct name name = {.bytes = "_initialize", .length = strlen("_initialize")};
+    const struct module_export *export = survey_export(&instance->survey, module, name);
+    bool is_main = instance == lower->program->instances[0];
+    if (!export || !module_export_is_procedure(module, export) || (is_main && !lower->program->initialises_main))
+        return;
+    LLVMTypeRef type = LLVMFunctionType(lower->nothing, NULL, 0, false);
+    if (is_main)
+        lower_call(lower, type, lower_external_function(lower, "wasm_export__initialize", type), NULL, 0);
+    else
+        lower_call_wasm(lower, type, lower_foreign_reference(lower, instance, export->index), NULL, 0);
+}
+
+typedef void instance_step(struct lowering *lower, const struct instance *instance);
+
+static void visit_after_providers(struct lowering *lower, const struct instance *instance, bool *is_done,
+                                  instance_step *visit)
+{
+    if (is_done[instance->position])
+        return;
+    is_done[instance->position] = true;
+    for (uint32_t i = 0; i < instance->module.import_count; i++)
+        if (instance->imports[i].provider)
+            visit_after_providers(lower, instance->imports[i].provider, is_done, visit);
+    visit(lower, instance);
+}
+
+static void visit_all(struct lowering *lower, instance_step *visit)
+{
+    bool *is_done = allocate(lower->program->instance_count, sizeof *is_done);
+    for (uint32_t i = 0; i < lower->program->instance_count; i++)
+        visit_after_providers(lower, lower->program->instances[i], is_done, visit);
+    free(is_done);
+}
+
+/* What follows happens once: a thread instantiates the modules again, but their shared memory is as it was left. */
+static void once_only(struct lowering *lower)
+{
+    LLVMValueRef is_begun = LLVMAddGlobal(lower->llvm, lower->i32, "wasm_is_initialised");
+    LLVMSetInitializer(is_begun, lower_i32(lower, 0));
+    LLVMSetLinkage(is_begun, LLVMInternalLinkage);
+    LLVMBasicBlockRef first = lower_block_append(lower, ""), again = lower_block_append(lower, "");
+    LLVMValueRef value = LLVMBuildLoad2(lower->builder, lower->i32, is_begun, "");
+    LLVMBuildCondBr(lower->builder, LLVMBuildICmp(lower->builder, LLVMIntEQ, value, lower_i32(lower, 0), ""), first,
+                    again);
+    LLVMPositionBuilderAtEnd(lower->builder, again);
+    LLVMBuildRetVoid(lower->builder);
+    LLVMPositionBuilderAtEnd(lower->builder, first);
+    LLVMBuildStore(lower->builder, lower_i32(lower, 1), is_begun);
+}
+
+/* void wasm_instantiate(void): providers first, so that their start functions have run; then what libraries want to do
+ * before they are used, in the same order. Sizes of imports were checked when the program was linked. */
 static void add_instantiate(struct lowering *lower)
 {
     LLVMTypeRef type = LLVMFunctionType(lower->nothing, NULL, 0, false);
     lower->llvm_function = lower_external_function(lower, "wasm_instantiate", type);
     LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
-    bool *is_done = allocate(lower->program->instance_count, sizeof *is_done);
-    for (uint32_t i = 0; i < lower->program->instance_count; i++)
-        instantiate_after_providers(lower, lower->program->instances[i], is_done);
-    free(is_done);
+    visit_all(lower, instantiate);
+    if (lower->program->has_threads)
+        once_only(lower);
+    visit_all(lower, initialise);
     LLVMBuildRetVoid(lower->builder);
 }
 

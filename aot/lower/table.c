@@ -31,7 +31,9 @@ void lower_table_get(struct lowering *lower, const struct operation *op, const s
 {
     (void)row;
     LLVMValueRef index = lower_pop(lower);
-    lower_push(lower, lower_table_entry(lower, &lower->tables[op->index], index, TRAP_TABLE_OUT_OF_BOUNDS));
+    LLVMValueRef entry = lower_table_entry(lower, &lower->tables[op->index], index, TRAP_TABLE_OUT_OF_BOUNDS);
+    lower_load_not_null(lower, entry, lower->module->tables[op->index].type);
+    lower_push(lower, entry);
 }
 
 void lower_table_set(struct lowering *lower, const struct operation *op, const struct lowering_row *row)

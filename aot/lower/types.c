@@ -88,6 +88,36 @@ void lower_function_attributes(const struct lowering *lower, LLVMValueRef functi
     set_attribute(lower, function, "stack-probe-size", "4096");
 }
 
+static LLVMAttributeRef not_null(const struct lowering *lower)
+{
+    return LLVMCreateEnumAttribute(lower->context, LLVMGetEnumAttributeKindForName("nonnull", strlen("nonnull")), 0);
+}
+
+static bool is_never_null(struct value_type type)
+{
+    return type.kind == VALUE_REFERENCE && !type.nullable;
+}
+
+void lower_parameters_not_null(const struct lowering *lower, LLVMValueRef function, const struct function_type *type)
+{
+    for (uint32_t i = 0; i < type->parameter_count; i++)
+        if (is_never_null(type->parameters[i]))
+            LLVMAddAttributeAtIndex(function, 1 + i, not_null(lower));
+}
+
+void lower_result_not_null(const struct lowering *lower, LLVMValueRef call, const struct function_type *type)
+{
+    if (type->result_count == 1 && is_never_null(type->results[0]))
+        LLVMAddCallSiteAttribute(call, LLVMAttributeReturnIndex, not_null(lower));
+}
+
+void lower_load_not_null(const struct lowering *lower, LLVMValueRef load, struct value_type type)
+{
+    if (is_never_null(type))
+        LLVMSetMetadata(load, LLVMGetMDKindIDInContext(lower->context, "nonnull", strlen("nonnull")),
+                        LLVMMDNodeInContext(lower->context, NULL, 0));
+}
+
 void lower_may_unwind(const struct lowering *lower, LLVMValueRef function)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName("nounwind", strlen("nounwind"));

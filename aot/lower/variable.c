@@ -23,7 +23,9 @@ void lower_global_get(struct lowering *lower, const struct operation *op, const 
 {
     (void)row;
     const struct lowered_global *global = &lower->globals[op->index];
-    lower_push(lower, LLVMBuildLoad2(lower->builder, global->type, global->value, ""));
+    LLVMValueRef value = LLVMBuildLoad2(lower->builder, global->type, global->value, "");
+    lower_load_not_null(lower, value, lower->module->globals[op->index].type);
+    lower_push(lower, value);
 }
 
 void lower_global_set(struct lowering *lower, const struct operation *op, const struct lowering_row *row)

@@ -57,10 +57,26 @@ bool cursor_no_memory(const struct cursor *cursor)
     return error_set(cursor->error, MODULE_NO_MEMORY, cursor->position, cursor->function, "out of memory");
 }
 
-struct name_text name_text(struct name name)
+/* The length of the character at `bytes`, of which `left` are there, when it does something rather than to be seen; 0
+ * when not. Sources: Unicode Standard, chapter 23 "Special Areas and Format Characters" (C0, C1, U+2028 and U+2029) and
+ * annex 9 (U+061C, U+200E and U+200F, U+202A to U+202E, U+2066 to U+2069). */
+static size_t unseen_character(const unsigned char *bytes, size_t left)
 {
-    struct name_text shown;
-    size_t room = sizeof shown.text - 1;
+    if (bytes[0] < 0x20 || bytes[0] == 0x7f)
+        return 1;
+    if (left >= 2 && ((bytes[0] == 0xc2 && bytes[1] < 0xa0) || (bytes[0] == 0xd8 && bytes[1] == 0x9c)))
+        return 2;
+    if (left < 3 || bytes[0] != 0xe2)
+        return 0;
+    unsigned last = bytes[2];
+    bool is_unseen = (bytes[1] == 0x80 && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) ||
+                     (bytes[1] == 0x81 && last >= 0xa6 && last <= 0xa9);
+    return is_unseen ? 3 : 0;
+}
+
+void name_show(struct name name, char *text, size_t size)
+{
+    size_t room = size - 1;
     size_t length = name.length;
     bool is_cut = length > room;
     if (is_cut) {
@@ -69,13 +85,18 @@ struct name_text name_text(struct name name)
         while (length > 0 && ((unsigned char)name.bytes[length] & 0xc0) == 0x80)
             length--;
     }
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)name.bytes[i];
-        shown.text[i] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
+    for (size_t i = 0; i < length;) {
+        size_t unseen = unseen_character((const unsigned char *)name.bytes + i, length - i);
+        *text++ = unseen ? '?' : name.bytes[i];
+        i += unseen ? unseen : 1;
     }
-    shown.text[length] = '\0';
-    if (is_cut)
-        strcat(shown.text, "...");
+    strcpy(text, is_cut ? "..." : "");
+}
+
+struct name_text name_text(struct name name)
+{
+    struct name_text shown;
+    name_show(name, shown.text, sizeof shown.text);
     return shown;
 }
 

@@ -43,7 +43,7 @@ void arena_destroy(struct arena *arena);
 bool error_set(struct module_error *error, enum module_result result, uint64_t offset, uint32_t function,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* A name cut to a length fit for messages, control characters shown as '?'. */
+/* A name as name_show has it, of a length fit for messages. */
 struct name_text {
     char text[64];
 };

@@ -286,14 +286,20 @@ bool module_load(const uint8_t *bytes, size_t size, unsigned features, struct mo
 
 void module_free(struct module *module);
 
+/* A name for a message into `text`, cut to fit and terminated. What a terminal would obey, or hide, is shown as `?`:
+ * control characters, line separators, and marks that turn the direction of writing. */
+void name_show(struct name name, char *text, size_t size);
+
 /* "file.wasm: function 12 "name": 0x1a4: message" into `text`, cut to fit and terminated. `module`
- * may be null (no names then). Control characters of names are shown as `?`. */
+ * may be null (no names then). */
 void module_error_format(const struct module_error *error, const struct module *module, const char *file, char *text,
                          size_t text_size);
 
 /* ---- Questions ---- */
 
 const struct function_type *module_function_type(const struct module *module, uint32_t function);
+/* Whether the export is a function of the module's own without parameters and results. */
+bool module_export_is_procedure(const struct module *module, const struct module_export *export);
 
 /* The types of all locals, parameters first, into `types`, which has room for body.local_count. */
 void module_function_locals(const struct module *module, uint32_t function, struct value_type *types);

@@ -735,6 +735,14 @@ const struct function_type *module_function_type(const struct module *module, ui
     return &module->types[module->functions[function].type];
 }
 
+bool module_export_is_procedure(const struct module *module, const struct module_export *export)
+{
+    if (export->kind != EXTERNAL_FUNCTION || export->index < module->imported_function_count)
+        return false;
+    const struct function_type *type = module_function_type(module, export->index);
+    return type->parameter_count == 0 && type->result_count == 0;
+}
+
 void module_function_locals(const struct module *module, uint32_t function, struct value_type *types)
 {
     const struct function_type *type = module_function_type(module, function);

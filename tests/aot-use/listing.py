@@ -131,7 +131,7 @@ GROUPS = [
 
 # Of operators that wat2wasm does not know: what makes the module, and tells the functions' names.
 ENCODED_GROUPS = [
-    ("Function references", "A reference is the function's address, its type known: a call checks for null at most.", encoded.references),
+    ("Function references", "A reference is the function's address, its type known: a call checks for null where the type has it.", encoded.references),
     ("Tail calls by reference", "", encoded.tail_calls),
     ("Exceptions as references", "As the older encoding; a reference is the exception's record.", encoded.exceptions),
 ]

@@ -107,6 +107,9 @@ class Checks:
         self.expect(done.returncode == 0 and b"hello\0" in (self.folder / "image").read_bytes(), f"--manifest: {done.stderr}")
         done = self.make("--manifest", "hello.wat", "-o", "image2", "hello.wasm")
         self.expect(done.returncode == 1 and b"hello.wat: " in done.stderr, f"--manifest: {done.stderr}")
+        done = self.start("library.wasm")
+        self.expect(done.returncode == 0 and done.stderr ==
+                    b'library.wasm: warning: nothing is exported as "_start": the program will do nothing\n', f"a library: {done}")
         (self.folder / "tail.wat").write_text("(module (func $f return_call $f))")
         subprocess.run(["wat2wasm", "--enable-tail-call", "tail.wat", "-o", "tail.wasm"], cwd=self.folder, check=True)
         self.expect(self.run("--wasm", "3.0", "--check", "tail.wasm").returncode == 0, "--wasm 3.0 refuses a tail call")
@@ -177,7 +180,8 @@ class Checks:
                             (["--unknow-imports=trap"], "did you mean --unknown-imports?"), (["-x", "a.wasm"], "unknown option -x"),
                             (["a.wasm", "-o"], "-o wants an argument"), (["--run", "-o", "x", "hello.wasm"], "--run does not go with"),
                             (["--dir", ".", "hello.wasm"], "are for --run"), (["--run"], "no input"),
-                            (["nowhere.wasm"], "nowhere.wasm: No such file"), (["hello.wat"], "hello.wat: 0x0: ")):
+                            (["nowhere.wasm"], "nowhere.wasm: No such file"), ([""], "no input"),
+                            (["--link", "a=hello.wasm", "--link", "a=user.wasm", "hello.wasm"], "--link a is given twice"), (["hello.wat"], "hello.wat: 0x0: ")):
             done = self.run(*words)
             message = done.stderr.decode()
             self.expect(done.returncode == 1 and text in message and len(message.splitlines()) == 1 and not done.stdout,
@@ -202,6 +206,34 @@ class Checks:
         self.expect(list(places.iterdir()) == [], f"left in TMPDIR: {list(places.iterdir())}")
         left = set(self.folder.iterdir()) - set(before) - {places, self.folder / "broken.o"}
         self.expect(not left, f"left behind: {left}")
+
+    def check_files(self):
+        """What is no file stays, an input is not overwritten, a program that runs is replaced, and no file is too long."""
+        device, loop = self.folder / "device", self.folder / "loop.wat"
+        device.symlink_to("/dev/full")
+        for kind in ("image", "asm"):
+            done = self.make("--emit", kind, "-o", "device", "hello.wasm")
+            self.expect(done.returncode == 1 and b"device: No space left" in done.stderr and device.is_symlink(), f"device: {done}")
+        done = self.make("--emit", "asm", "-o", "/dev/null", "hello.wasm")
+        self.expect(done.returncode == 0 and not pathlib.Path("/dev/null").is_file(), f"/dev/null: {done}")
+        before = (self.folder / "library.wasm").read_bytes()
+        for words in (["library.wasm"], ["--link", "lib=library.wasm", "user.wasm"]):
+            done = self.make("-o", f"../{self.folder.name}/library.wasm", *words)
+            self.expect(done.returncode == 1 and b"library.wasm would be overwritten" in done.stderr and
+                        (self.folder / "library.wasm").read_bytes() == before, f"{words}: {done}")
+        loop.write_text('(module (func (export "_start") (loop br 0)))')
+        subprocess.run(["wat2wasm", loop, "-o", loop.with_suffix(".wasm")], check=True)
+        self.make("-o", "running", "loop.wasm")
+        if self.options.target == os.uname().machine:
+            process = subprocess.Popen([self.folder / "running"])
+            done = self.make("-o", "running", "hello.wasm")
+            process.kill()
+            process.wait()
+            self.expect(done.returncode == 0 and self.start("running").stdout == b"hello\n", f"a program that runs: {done}")
+        with open(self.folder / "long.wasm", "wb") as file:
+            file.truncate(2 << 30)
+        done = self.make("long.wasm")
+        self.expect(done.returncode == 1 and done.stderr == b"long.wasm: File too large\n", f"2 GiB: {done}")
 
     def check_interrupted(self):
         """A signal in the middle of it leaves nothing behind either."""
