@@ -24,7 +24,7 @@ function(tessera_wasm name)
     if(arg_SOCKETS)
         set(sockets "${CMAKE_SOURCE_DIR}/servers/wasi/socket")
         list(APPEND flags -isystem "${sockets}/include")
-        list(APPEND arg_SOURCES "${sockets}/socket.c" "${sockets}/netdb.c")
+        list(APPEND arg_SOURCES "${sockets}/socket.c" "${sockets}/netdb.c" "${sockets}/epoll.c")
     endif()
     list(APPEND flags
         -isystem ${TESSERA_CLANG_INCLUDE} -isystem /usr/include/wasm32-wasi

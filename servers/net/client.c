@@ -10,11 +10,11 @@ static struct client clients[CLIENTS];
 static struct session {
     struct session_control *control; /* NULL: no stream of it is open here */
     uint8_t side;
-    bool wants_signal;
     cptr signal;
     uint32_t streams;
     struct socket *sockets[SESSION_STREAMS];
 } sessions[SESSIONS];
+static uint64_t wanting[SESSIONS / 64]; /* a bit for each session that is to be signalled */
 
 /* ---- what a client may --------------------------------------------------------------------------------------- */
 
@@ -166,7 +166,7 @@ uint32_t socket_stream_open(struct socket *socket, struct process_stream *descri
 
 void socket_signal(const struct socket *socket)
 {
-    sessions[socket->session].wants_signal = true;
+    wanting[socket->session / 64] |= 1ul << socket->session % 64;
 }
 
 void socket_stream_close(struct socket *socket, uint32_t how)
@@ -189,6 +189,8 @@ void socket_stream_close(struct socket *socket, uint32_t how)
 static void session_drain(struct session *session)
 {
     uint64_t words[SESSION_READY_WORDS];
+    if (atomic_load(&session->control->ready[session->side].summary) == 0)
+        return; /* another one's, with the same bit */
     session_take_ready(&session->control->ready[session->side], words);
     for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
         for (uint64_t bits = words[first / 64]; bits && session->control; bits &= bits - 1) {
@@ -218,9 +220,12 @@ void sessions_look_at_all(void)
 
 void sessions_settle(void)
 {
-    for (uint32_t i = 0; i < SESSIONS; i++) {
-        if (sessions[i].control && sessions[i].wants_signal)
-            notification_signal(sessions[i].signal);
-        sessions[i].wants_signal = false;
+    for (uint32_t first = 0; first < SESSIONS; first += 64) {
+        uint64_t bits = wanting[first / 64];
+        for (wanting[first / 64] = 0; bits; bits &= bits - 1) {
+            const struct session *session = &sessions[first + (uint32_t)__builtin_ctzl(bits)];
+            if (session->control)
+                notification_signal(session->signal);
+        }
     }
 }

@@ -20,11 +20,19 @@ struct session_side {
 };
 
 struct session_stream {
-    struct memory rings;
     bool is_used;
     bool is_open[2];
+};
+
+/* The rings of some streams in one piece, mapped once on each side: a process with many streams has few windows. The
+ * first piece stays for as long as the session, others while a stream of theirs is used. */
+struct session_slab {
+    struct memory rings; /* 0 bytes: there is none */
+    uint32_t used;       /* streams */
     uint64_t address[2]; /* 0: not mapped there */
 };
+#define SLABS      6
+#define SLAB_LATER 8u /* streams in each of a session after the first of two processes */
 
 struct session {
     struct memory self; /* of this struct */
@@ -33,8 +41,10 @@ struct session {
     bool is_pipe;                     /* it has one stream, and both sides may be one process's */
     struct session_side sides[2];
     struct memory control;
+    bool is_later;         /* its two processes had another one already */
     uint32_t stream_count; /* in use */
     struct session_stream streams[SESSION_STREAMS];
+    struct session_slab slabs[SLABS];
 };
 
 struct channel {
@@ -80,14 +90,18 @@ static uint32_t side_numbered(const struct session *session, const struct proces
     return first->process == process->index && first->number == number ? 0 : 1;
 }
 
-/* One with room for a stream. */
-static struct session *session_between(const struct process *a, const struct process *b)
+/* One with room for a stream; *is_later: there are some, without. */
+static struct session *session_between(const struct process *a, const struct process *b, bool *is_later)
 {
+    *is_later = false;
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
         struct session *session = a->sessions[i] ? sessions[a->sessions[i]] : NULL;
-        if (session && !session->is_pipe && session->sides[0].process && session->sides[1].process &&
-            side_of(session, b) && session->stream_count < SESSION_STREAMS)
+        if (!session || session->is_pipe || !session->sides[0].process || !session->sides[1].process ||
+            !side_of(session, b))
+            continue;
+        if (session->stream_count < SESSION_STREAMS)
             return session;
+        *is_later = true;
     }
     return NULL;
 }
@@ -147,17 +161,34 @@ static void session_drop(uint32_t index)
     memory_return(&server.pool, &self);
 }
 
+static void slab_free(struct session *session, struct session_slab *slab)
+{
+    struct process *payer = process_find(session->payer, session->payer_generation);
+    for (uint32_t which = 0; which < 2; which++) {
+        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+        if (process && slab->address[which])
+            process_window_unmap(process, slab->address[which]);
+    }
+    if (payer)
+        payer->memory_extra -= slab->rings.bytes;
+    memory_return(&server.pool, &slab->rings);
+    *slab = (struct session_slab){0};
+}
+
 /* Both sides have left, or one has died and the other has closed its last stream. */
 static void session_free(uint32_t index)
 {
     struct session *session = sessions[index];
+    for (uint32_t i = 0; i < SLABS; i++)
+        if (session->slabs[i].rings.bytes)
+            slab_free(session, &session->slabs[i]);
     side_leave(session, 0);
     side_leave(session, 1);
     memory_return(&server.pool, &session->control);
     session_drop(index);
 }
 
-static struct session *session_make(struct process *a, struct process *b)
+static struct session *session_make(struct process *a, struct process *b, bool is_later)
 {
     uint32_t index = lowest_free;
     struct memory self;
@@ -172,6 +203,7 @@ static struct session *session_make(struct process *a, struct process *b)
     session->generation = ++session_generation;
     session->payer = a->index;
     session->payer_generation = a->generation;
+    session->is_later = is_later;
     if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control)) {
         session_drop(index);
         return NULL;
@@ -197,73 +229,91 @@ static struct session *session_make(struct process *a, struct process *b)
 
 /* ---- streams ------------------------------------------------------------------------------------------------- */
 
-static void stream_describe(const struct session *session, uint32_t stream, uint32_t which, struct process_stream *out)
+/* Streams 0, 1, 2 to 3, 4 to 7, ... of a first session; eight at a time of a later one. */
+static void slab_of(const struct session *session, uint32_t stream, uint32_t *slab, uint32_t *first, uint32_t *count)
+{
+    if (session->is_later) {
+        *slab = stream / SLAB_LATER;
+        *first = *slab * SLAB_LATER;
+        *count = SLAB_LATER;
+    } else {
+        *slab = stream ? 32u - (uint32_t)__builtin_clz(stream) : 0;
+        *first = *slab ? 1u << (*slab - 1) : 0;
+        *count = *first ? *first : 1;
+    }
+}
+_Static_assert(SESSION_STREAMS <= 1u << (SLABS - 1) && SESSION_STREAMS <= SLABS * SLAB_LATER,
+               "every stream has a slab");
+
+static struct session_slab *stream_slab(struct session *session, uint32_t stream)
+{
+    uint32_t slab, first, count;
+    slab_of(session, stream, &slab, &first, &count);
+    return &session->slabs[slab];
+}
+
+static void stream_describe(struct session *session, uint32_t stream, uint32_t which, struct process_stream *out)
 {
     const struct session_side *side = &session->sides[which];
+    uint32_t slab, first, count;
+    slab_of(session, stream, &slab, &first, &count);
     *out = (struct process_stream){
         .session = side->number,
         .side_generation = (uint64_t)session->generation << 1 | which,
         .stream = stream,
         .session_address = side->control_address,
-        .ring_address = session->streams[stream].address[which],
+        .ring_address = session->slabs[slab].address[which] + (stream - first) * STREAM_FRAME_BYTES,
         .ring_bytes = STREAM_RING_BYTES,
         .signal_cap = side->signal_cap,
     };
 }
 
-static void stream_leave(struct session *session, uint32_t index, uint32_t which)
-{
-    struct session_stream *stream = &session->streams[index];
-    struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
-    if (process && stream->address[which])
-        process_window_unmap(process, stream->address[which]);
-    stream->is_open[which] = false;
-    stream->address[which] = 0;
-}
-
 static void stream_free(struct session *session, uint32_t index)
 {
-    struct session_stream *stream = &session->streams[index];
-    struct process *payer = process_find(session->payer, session->payer_generation);
-    if (payer)
-        payer->memory_extra -= STREAM_FRAME_BYTES;
-    memory_return(&server.pool, &stream->rings);
-    stream->is_used = false;
+    struct session_slab *slab = stream_slab(session, index);
+    session->streams[index].is_used = false;
     session->stream_count--;
+    if (--slab->used == 0 && index > 0)
+        slab_free(session, slab);
 }
 
-/* A free stream of the session with its memory and its lines, not yet mapped anywhere. */
+static bool slab_make(struct session *session, struct session_slab *slab, uint64_t bytes)
+{
+    struct process *payer = process_find(session->payer, session->payer_generation);
+    if (process_memory_left(payer) < bytes)
+        return quota_reached(payer, QUOTA_MEMORY, false);
+    if (!memory_take(&server.pool, bytes, &slab->rings))
+        return false;
+    payer->memory_extra += slab->rings.bytes;
+    for (uint32_t which = 0; which < 2; which++) {
+        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+        if (!process_window_map(process, &slab->rings, slab->rings.bytes, &slab->address[which])) {
+            slab->address[which] = 0;
+            slab_free(session, slab);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A free stream of the session with its memory and its lines. */
 static bool stream_allocate(struct session *session, uint32_t *index)
 {
+    uint32_t slab, first, count;
     *index = 0;
     while (*index < SESSION_STREAMS && session->streams[*index].is_used)
         ++*index;
     if (*index == SESSION_STREAMS)
         return false;
-    struct session_stream *stream = &session->streams[*index];
-    struct process *payer = process_find(session->payer, session->payer_generation);
-    if (process_memory_left(payer) < STREAM_FRAME_BYTES)
-        return quota_reached(payer, QUOTA_MEMORY, false);
-    if (!memory_take(&server.pool, STREAM_FRAME_BYTES, &stream->rings))
+    slab_of(session, *index, &slab, &first, &count);
+    if (!session->slabs[slab].rings.bytes &&
+        !slab_make(session, &session->slabs[slab], (uint64_t)count * STREAM_FRAME_BYTES))
         return false;
     struct session_control *control = (struct session_control *)(void *)session->control.view;
     memset(control->lines[*index], 0, sizeof(control->lines[*index]));
-    payer->memory_extra += STREAM_FRAME_BYTES;
-    stream->is_used = true;
+    session->slabs[slab].used++;
+    session->streams[*index] = (struct session_stream){true, {true, true}};
     session->stream_count++;
-    return true;
-}
-
-static bool stream_map(struct session *session, uint32_t index)
-{
-    struct session_stream *stream = &session->streams[index];
-    for (uint32_t which = 0; which < 2; which++) {
-        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
-        stream->is_open[which] = true;
-        stream->address[which] = 0;
-        if (!process_window_map(process, &stream->rings, STREAM_FRAME_BYTES, &stream->address[which]))
-            return false;
-    }
     return true;
 }
 
@@ -272,17 +322,12 @@ uint32_t stream_make(struct process *a, struct process *b, struct process_stream
     uint32_t index;
     if (a == b)
         return E_CONNREFUSED;
-    struct session *session = session_between(a, b);
+    bool is_later;
+    struct session *session = session_between(a, b, &is_later);
     if (!session)
-        session = session_make(a, b);
+        session = session_make(a, b, is_later);
     if (!session || !stream_allocate(session, &index))
         return E_NOMEM;
-    if (!stream_map(session, index)) {
-        stream_leave(session, index, 0);
-        stream_leave(session, index, 1);
-        stream_free(session, index);
-        return E_NOMEM;
-    }
     uint32_t which_a = session->sides[0].process == a->index ? 0 : 1;
     stream_describe(session, index, which_a, for_a);
     stream_describe(session, index, 1 - which_a, for_b);
@@ -306,7 +351,7 @@ uint32_t stream_close_side(struct process *process, word number, word index)
     struct session_stream *stream = &session->streams[index];
     if (!stream->is_used || !stream->is_open[which])
         return E_INVAL;
-    stream_leave(session, (uint32_t)index, which);
+    stream->is_open[which] = false;
     if (!stream->is_open[1 - which])
         stream_free(session, (uint32_t)index);
     if (session->stream_count == 0 && (session->is_pipe || !session->sides[0].process || !session->sides[1].process))
@@ -319,20 +364,12 @@ uint32_t stream_close_side(struct process *process, word number, word index)
 uint32_t pipe_make(struct process *a, struct process *b, struct process_stream *for_a, struct process_stream *for_b)
 {
     uint32_t index;
-    struct session *session = session_make(a, b);
+    struct session *session = session_make(a, b, false);
     if (!session)
         return E_NOMEM;
-    uint32_t session_index = a->sessions[session->sides[0].number];
     session->is_pipe = true;
     if (!stream_allocate(session, &index)) {
-        session_free(session_index);
-        return E_NOMEM;
-    }
-    if (!stream_map(session, index)) {
-        stream_leave(session, index, 0);
-        stream_leave(session, index, 1);
-        stream_free(session, index);
-        session_free(session_index);
+        session_free(a->sessions[session->sides[0].number]);
         return E_NOMEM;
     }
     stream_describe(session, index, 0, for_a);
@@ -359,7 +396,7 @@ uint32_t pipe_offer(struct process *process, uint32_t number, struct process *ch
         return E_INVAL;
     *room = (struct process_stream){0};
     if (!process_window_map(child, &session->control, SESSION_CONTROL_BYTES, &room->session_address) ||
-        !process_window_map(child, &session->streams[0].rings, STREAM_FRAME_BYTES, &room->ring_address) ||
+        !process_window_map(child, &session->slabs[0].rings, STREAM_FRAME_BYTES, &room->ring_address) ||
         !process_cap_take(child, &cap))
         return E_NOMEM;
     room->signal_cap = cap;
@@ -384,15 +421,14 @@ void pipe_hand_over(struct process *process, uint32_t number, struct process *ch
     uint32_t which, index = process->sessions[number];
     struct session *session = pipe_find(process, number, &which);
     struct session_side *side = &session->sides[which];
-    stream_leave(session, 0, which);
+    process_window_unmap(process, session->slabs[0].address[which]);
     side_leave(session, which);
     *side = (struct session_side){.process = child->index,
                                   .generation = child->generation,
                                   .control_address = stream->session_address,
                                   .signal_cap = (cptr)stream->signal_cap};
     (void)number_take(child, index, &side->number); /* a new process has some left */
-    session->streams[0].is_open[which] = true;
-    session->streams[0].address[which] = stream->ring_address;
+    session->slabs[0].address[which] = stream->ring_address;
     side_rewire(session, 0);
     side_rewire(session, 1);
     stream_describe(session, 0, which, stream);
@@ -429,7 +465,6 @@ static void session_peer_died(uint32_t index, const struct process *dead)
         if (!stream->is_used)
             continue;
         stream->is_open[which] = false;
-        stream->address[which] = 0;
         if (!peer)
             stream->is_open[1 - which] = false;
         if (!stream->is_open[1 - which])

@@ -27,6 +27,11 @@ static bool descriptors_grow(void)
     return true;
 }
 
+uint32_t descriptors_end(void)
+{
+    return descriptor_count;
+}
+
 uint32_t descriptor_take(uint32_t *fd)
 {
     uint32_t i = first_free;
@@ -121,6 +126,7 @@ void descriptor_stream_drop(struct descriptor *descriptor)
 void descriptor_close(uint32_t fd)
 {
     struct descriptor *descriptor = descriptor_at(fd);
+    epoll_forget(fd);
     if (has_stream(descriptor)) {
         descriptor_stream_drop(descriptor);
     } else if (descriptor->kind == FD_SOCKET) {
@@ -153,6 +159,7 @@ uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
         return EMFILE;
     descriptor_close(to);
     *descriptor_at(to) = *descriptor_at(from);
+    epoll_renumber(from, to);
     descriptor_free(from);
     if (is_stream)
         session_rename(descriptor_at(to)->session, descriptor_at(to)->ends.index, to);
@@ -177,6 +184,7 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
     case FD_LISTENER:
         return FILETYPE_SOCKET;
     case FD_GIVEN:
+    case FD_EPOLL:
     case FD_FREE:
         break;
     }

@@ -100,6 +100,9 @@ uint32_t WASIX(sock_recv_from)(uint32_t fd, uint32_t iovs, uint32_t count, uint3
                                uint32_t out_flags, uint32_t peer);
 uint32_t WASIX(sock_send_to)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t flags, uint32_t address,
                              uint32_t done);
+uint32_t WASIX(epoll_create)(uint32_t to);
+uint32_t WASIX(epoll_ctl)(uint32_t instance, uint32_t operation, uint32_t fd, uint32_t from);
+uint32_t WASIX(epoll_wait)(uint32_t instance, uint32_t out, uint32_t room, uint64_t timeout_ns, uint32_t count);
 uint32_t WASIX(resolve)(uint32_t host, uint32_t length, uint32_t port, uint32_t addresses, uint32_t room,
                         uint32_t count);
 

@@ -147,6 +147,15 @@ static bool descriptor_is_ready(const struct subscription *subscription, struct 
     }
 }
 
+bool poll_look(uint32_t fd, bool is_write, bool *is_hung)
+{
+    struct subscription subscription = {.tag = is_write ? TAG_WRITE : TAG_READ, .fd = fd};
+    struct event event = {0};
+    bool is_ready = descriptor_is_ready(&subscription, &event) && !event.error;
+    *is_hung = event.flags & EVENT_HANGUP;
+    return is_ready;
+}
+
 struct poll {
     uint32_t in, out, count, found;
     uint64_t entered_ns;

@@ -4,6 +4,8 @@
  *
  * A signal may come late or for nothing; who waits looks again and decides.
  */
+#include <stdatomic.h>
+
 #include "aot/runtime/thread.h"
 #include "tessera/clock.h"
 #include "tessera/invoke.h"
@@ -46,15 +48,24 @@ void session_rename(uint16_t number, uint32_t stream, uint32_t fd)
 static void session_drain(struct session *session)
 {
     uint64_t words[SESSION_READY_WORDS];
-    if (!session->control)
+    if (!session->control || atomic_load(&session->control->ready[session->side].summary) == 0)
         return;
     session_take_ready(&session->control->ready[session->side], words);
     for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
         for (uint64_t bits = words[first / 64]; bits; bits &= bits - 1) {
             uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
-            if (stream < SESSION_STREAMS && session->descriptors[stream])
-                descriptor_at(session->descriptors[stream] - 1u)->is_ready = true;
+            if (stream >= SESSION_STREAMS || !session->descriptors[stream])
+                continue;
+            uint32_t fd = session->descriptors[stream] - 1u;
+            descriptor_at(fd)->is_ready = true;
+            epoll_note(fd);
         }
+}
+
+void sessions_look(void)
+{
+    for (uint32_t i = 0; i < sessions_end; i++)
+        session_drain(&sessions[i]);
 }
 
 /* Several sessions may share a bit. */

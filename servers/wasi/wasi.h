@@ -26,11 +26,13 @@ enum {
     EAGAIN = 6,
     EALREADY = 7,
     EBADF = 8,
+    EBUSY = 10,
     ECHILD = 12,
     ECONNABORTED = 13,
     ECONNREFUSED = 14,
     ECONNRESET = 15,
     EDESTADDRREQ = 17,
+    EEXIST = 20,
     EFAULT = 21,
     EINPROGRESS = 26,
     EINVAL = 28,
@@ -49,6 +51,7 @@ enum {
     ENOTDIR = 54,
     ENOTSOCK = 57,
     ENOTSUP = 58,
+    EPERM = 63,
     EPIPE = 64,
     EPROTONOSUPPORT = 66,
     EPROTOTYPE = 67,
@@ -62,7 +65,7 @@ enum {
 #define TESSERA(name) __imported_tessera_##name
 #define WASIX(name)   __imported_wasix_32v1_##name
 
-#define DESCRIPTORS        64              /* that every program has room for */
+#define DESCRIPTORS        48              /* that every program has room for */
 #define DESCRIPTORS_MAX    16384           /* with memory that it pays for when it has so many */
 #define DESCRIPTORS_STREAM DESCRIPTORS_MAX /* numbers of streams are below */
 #define SESSIONS           128
@@ -134,6 +137,7 @@ enum descriptor_kind {
     FD_NODE,
     FD_TERMINAL,
     FD_SOCKET,
+    FD_EPOLL,
     FD_GIVEN /* it was a pipe's end and is a child's now: all that is left is to close it */
 };
 
@@ -148,6 +152,15 @@ enum socket_state {
     SOCKET_REFUSED, /* connecting has failed */
     SOCKET_CONNECTED,
     SOCKET_DATAGRAM
+};
+
+/* What an instance of epoll wants of a descriptor (epoll.c). */
+struct interest {
+    bool is_watched, is_queued;
+    uint16_t instance;       /* its descriptor */
+    uint16_t next, previous; /* in the instance's queue; of an instance: its first and last */
+    uint32_t events;
+    uint64_t data[3];
 };
 
 struct descriptor {
@@ -170,6 +183,7 @@ struct descriptor {
         uint64_t number; /* the net server's */
         struct net_address own;
     } socket;
+    struct interest interest;
     union {
         struct {
             const uint8_t *bytes;
@@ -226,6 +240,8 @@ static inline struct descriptor *descriptor_at(uint32_t fd)
 {
     return fd < DESCRIPTORS ? &descriptors[fd] : (struct descriptor *)PROCESS_HEAP_BASE + (fd - DESCRIPTORS);
 }
+/* All are below. */
+uint32_t descriptors_end(void);
 /* A free one, EMFILE when there is none. */
 uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
@@ -243,8 +259,20 @@ void stream_signal(const struct descriptor *descriptor);
 void session_note(uint16_t session, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd);
 void session_forget(uint16_t session, uint32_t stream);
 void session_rename(uint16_t session, uint32_t stream, uint32_t fd);
+/* Notes which streams are ready, without waiting. */
+void sessions_look(void);
 /* Blocks until the stream has data, its end, or (`space`) room. */
 void stream_wait(struct descriptor *descriptor, bool space);
+
+/* poll.c: whether reading or writing would not wait. */
+bool poll_look(uint32_t fd, bool is_write, bool *is_hung);
+
+/* epoll.c */
+/* It may be ready now. */
+void epoll_note(uint32_t fd);
+/* It is about to be closed, or to get another number. */
+void epoll_forget(uint32_t fd);
+void epoll_renumber(uint32_t from, uint32_t to);
 
 /* socket.c: of FD_SOCKET, and of what it has become. */
 bool socket_has_stream(const struct descriptor *descriptor);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -147,6 +148,59 @@ static void refusals_try(void)
     freeaddrinfo(list);
 }
 
+/* What is there of `fd`, which is watched with its own number; 0: nothing within the time. */
+static unsigned watched(int instance, int fd, int timeout_ms)
+{
+    struct epoll_event event = {0};
+    int count = epoll_wait(instance, &event, 1, timeout_ms);
+    return count == 1 && event.data.fd == fd ? event.events : count == 0 ? 0 : ~0u;
+}
+
+static int watch(int instance, int operation, int fd, unsigned events)
+{
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
+    return epoll_ctl(instance, operation, fd, &event);
+}
+
+static void epoll_try(void)
+{
+    int instance = epoll_create1(0), other = epoll_create(1), fd = connect_4("127.0.0.1", 7, 0);
+    int second = connect_4("127.0.0.1", 7, SOCK_NONBLOCK);
+    check("an instance", instance >= 0 && other >= 0 && watch(instance, EPOLL_CTL_ADD, fd, EPOLLIN) == 0);
+    check("watched already", watch(instance, EPOLL_CTL_ADD, fd, EPOLLIN) < 0 && errno == EEXIST);
+    check("watched elsewhere", watch(other, EPOLL_CTL_ADD, fd, EPOLLIN) < 0 && errno == EBUSY);
+    check("not watched there", watch(other, EPOLL_CTL_MOD, fd, EPOLLIN) < 0 && errno == ENOENT);
+    check("a file is not watched", watch(instance, EPOLL_CTL_ADD, 99, EPOLLIN) < 0 && errno == EBADF);
+    check("nothing yet", watched(instance, fd, 0) == 0 && watched(instance, fd, 10) == 0);
+    check("an echo is told", write(fd, "ab", 2) == 2 && watched(instance, fd, 10000) == EPOLLIN);
+    check("and told again", read(fd, got, 1) == 1 && watched(instance, fd, 10000) == EPOLLIN);
+    check("until it is read", read(fd, got, 1) == 1 && watched(instance, fd, 10) == 0);
+    check("room", watch(instance, EPOLL_CTL_MOD, fd, EPOLLOUT) == 0 && watched(instance, fd, 0) == EPOLLOUT);
+    check("at its edge", watch(instance, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET) == 0 && write(fd, "a", 1) == 1 &&
+                             watched(instance, fd, 10000) == EPOLLIN && watched(instance, fd, 10) == 0);
+    check("a further edge", write(fd, "b", 1) == 1 && watched(instance, fd, 10000) == EPOLLIN);
+    check("once", watch(instance, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLONESHOT) == 0 &&
+                      watched(instance, fd, 0) == EPOLLIN && watched(instance, fd, 10) == 0);
+    check("read", read(fd, got, sizeof(got)) == 2 && watch(instance, EPOLL_CTL_MOD, fd, EPOLLIN) == 0);
+    check("connecting",
+          watch(instance, EPOLL_CTL_ADD, second, EPOLLOUT) == 0 && watched(instance, second, 10000) == EPOLLOUT);
+    check("not watched any more",
+          epoll_ctl(instance, EPOLL_CTL_DEL, second, NULL) == 0 && watched(instance, second, 10) == 0);
+    check("the other one", watch(other, EPOLL_CTL_ADD, second, EPOLLIN) == 0 && shutdown(second, SHUT_WR) == 0 &&
+                               (watched(other, second, 10000) & (EPOLLIN | EPOLLHUP)) == (EPOLLIN | EPOLLHUP));
+    close(second);
+    check("closing forgets", watched(other, second, 0) == 0);
+    close(other);
+    check("the first one goes on", write(fd, "c", 1) == 1 && watched(instance, fd, 10000) == EPOLLIN);
+    close(instance);
+    check("an instance is no other's", watch(fd, EPOLL_CTL_ADD, fd, EPOLLIN) < 0 && errno == EINVAL);
+    check("and leaves its descriptors free", (instance = epoll_create1(0)) >= 0 &&
+                                                 watch(instance, EPOLL_CTL_ADD, fd, EPOLLIN) == 0 &&
+                                                 watched(instance, fd, 0) == EPOLLIN);
+    close(fd);
+    close(instance);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -156,6 +210,7 @@ int main(void)
     connecting_try();
     six_try();
     datagram_try();
+    epoll_try();
     refusals_try();
     int fd = connect_4("127.0.0.1", 7, 0);
     check("the last word", write(fd, "quit\n", 5) == 5);

@@ -53,6 +53,13 @@ struct wasix_vector {
     size_t length;
 };
 
+struct wasix_event {
+    uint32_t events;
+    uint64_t data[3]; /* the program's own: WASIX means a pointer, a descriptor and two numbers */
+};
+_Static_assert(sizeof(struct wasix_event) == 32, "as in WASIX");
+enum { WASIX_EPOLL_ADD = 0, WASIX_EPOLL_MODIFY, WASIX_EPOLL_DELETE };
+
 /* All return 0 or an errno. */
 int WASIX(sock_open)(int family, int type, int protocol, int *fd);
 int WASIX(sock_bind)(int fd, const struct wasix_address_port *address);
@@ -71,6 +78,9 @@ int WASIX(sock_recv_from)(int fd, const struct wasix_vector *vectors, size_t cou
                           uint16_t *out_flags, struct wasix_address_port *peer);
 int WASIX(sock_send_to)(int fd, const struct wasix_vector *vectors, size_t count, int flags,
                         const struct wasix_address_port *peer, size_t *done);
+int WASIX(epoll_create)(int *fd);
+int WASIX(epoll_ctl)(int instance, int operation, int fd, const struct wasix_event *event);
+int WASIX(epoll_wait)(int instance, struct wasix_event *events, size_t count, uint64_t timeout_ns, size_t *done);
 int WASIX(resolve)(const char *host, size_t length, int port, struct wasix_address *addresses, size_t room,
                    size_t *count);
 

@@ -1,5 +1,5 @@
 /* The sockets that wasi-libc leaves out: its header, and the rest of POSIX's. Put this folder before wasi-libc's and
- * link socket.c and netdb.c (tessera_wasm with SOCKETS). docs/network.md lists what is there. */
+ * link socket.c, netdb.c and epoll.c (tessera_wasm with SOCKETS). docs/network.md lists what is there. */
 #ifndef TESSERA_SYS_SOCKET_H
 #define TESSERA_SYS_SOCKET_H
 
