@@ -6,6 +6,7 @@
  * connection_advance when the round ends.
  */
 #include "net.h"
+#include "hooks.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 #include "tessera/text.h"
@@ -265,6 +266,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     if (error != ERR_OK || !pcb)
         return ERR_VAL;
     if (!listener || !(socket = socket_make(listener->client, NET_KIND_TCP))) {
+        trouble_note(TROUBLE_NO_SOCKET, pcb->local_port);
         tcp_abort(pcb);
         return ERR_ABRT;
     }
@@ -281,6 +283,25 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     (void)stream_write(&listener->stream, &announcement, 1, &signal);
     if (signal)
         socket_signal(listener);
+    return ERR_OK;
+}
+
+/* A listener's queue holds those that have begun and those that wait to be accepted. When it is full, who begins takes
+ * the place of the one that has been half-open for longest: so a flood of beginnings does not keep out those who mean
+ * it. */
+err_t listener_segment(struct tcp_pcb *pcb, unsigned flags)
+{
+    struct tcp_pcb_listen *listener = (struct tcp_pcb_listen *)pcb;
+    struct tcp_pcb *oldest = NULL;
+    if (!(flags & TCP_SYN) || listener->accepts_pending < listener->backlog)
+        return ERR_OK;
+    for (struct tcp_pcb *other = tcp_active_pcbs; other; other = other->next)
+        if (other->state == SYN_RCVD && other->listener == listener &&
+            (!oldest || tcp_ticks - other->tmr >= tcp_ticks - oldest->tmr))
+            oldest = other;
+    trouble_note(oldest ? TROUBLE_HALF_OPEN : TROUBLE_QUEUE_FULL, listener->local_port);
+    if (oldest)
+        tcp_abandon(oldest, 0);
     return ERR_OK;
 }
 

@@ -8,7 +8,15 @@
 #define SYS_LIGHTWEIGHT_PROT 0
 #define LWIP_NETCONN         0
 #define LWIP_SOCKET          0
-#define LWIP_STATS           0
+#define LWIP_HOOK_FILENAME   "hooks.h"
+/* Of what goes wrong, for trouble.c. */
+#define LWIP_STATS           1
+#define LWIP_STATS_DISPLAY   0
+#define MEM_STATS            0
+#define MEMP_STATS           0
+#define SYS_STATS            0
+#define LINK_STATS           0
+#define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)
 
 /* The heap lies where the card reaches it: what is sent comes from there. */
 #define NET_RECEIVE_BUFFERS   256u
@@ -33,6 +41,7 @@ extern unsigned char *net_heap;
 #define LWIP_CHECKSUM_ON_COPY    0
 
 #define LWIP_ARP                       1
+#define ARP_TABLE_SIZE                 64
 #define ARP_QUEUEING                   1
 #define LWIP_ICMP                      1
 #define LWIP_RAW                       0

@@ -169,6 +169,7 @@ int program_main(const struct start_page *start)
         return 1;
     }
     lwip_init();
+    troubles_start();
     if (!problem) {
         card_start();
         configuration_wait();

@@ -8,6 +8,7 @@
  *   connection.c  TCP: connections and listeners
  *   datagram.c    UDP
  *   resolver.c    names
+ *   trouble.c     what goes wrong on the network, in the log
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -192,6 +193,21 @@ uint32_t datagram_connect(struct socket *socket, const ip_addr_t *address, uint1
 void datagram_advance(struct socket *socket);
 void datagram_close(struct socket *socket);
 uint32_t datagram_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- trouble.c ---- */
+enum net_trouble {
+    TROUBLE_HALF_OPEN,
+    TROUBLE_NO_SOCKET,
+    TROUBLE_QUEUE_FULL,
+    /* lwIP counts them. */
+    TROUBLE_DAMAGED,
+    TROUBLE_MALFORMED,
+    TROUBLE_FRAGMENTS,
+    TROUBLE_MEMORY,
+    TROUBLE_COUNT
+};
+void trouble_note(enum net_trouble trouble, uint16_t port);
+void troubles_start(void);
 
 /* ---- resolver.c ---- */
 void resolver_advance(struct socket *socket);

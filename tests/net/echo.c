@@ -54,8 +54,13 @@ static void client_accept(int listener)
             close(fd);
             continue;
         }
-        if (getpeername(fd, (struct sockaddr *)&same, &same_bytes) || same_bytes != bytes ||
-            memcmp(&peer, &same, bytes) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+        if (getpeername(fd, (struct sockaddr *)&same, &same_bytes)) { /* it was reset meanwhile */
+            printf("echo: a client: %s\n", strerror(errno));
+            close(fd);
+            continue;
+        }
+        if (same_bytes != bytes || memcmp(&peer, &same, bytes) != 0 ||
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
             fail("getpeername");
         const void *address = peer.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&peer)->sin6_addr
                                                          : (void *)&((struct sockaddr_in *)&peer)->sin_addr;

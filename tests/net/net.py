@@ -34,11 +34,12 @@ def free_ports(count):
 class Machine:
     """A system that runs in QEMU; its console is read all the time."""
 
-    def __init__(self, options, archive, published):
+    def __init__(self, options, archive, published, more=None):
         kernel = "kernel/tessera.elf" if options.arch == "x86_64" else "kernel/Image"
-        command = [sys.executable, str(ROOT / "ci/qemu.py"), "--arch", options.arch, "--boot", "direct", "--net", "isolated",
+        command = [sys.executable, str(ROOT / "ci/qemu.py"), "--arch", options.arch, "--boot", "direct",
                    "--kernel", os.path.join(options.build_dir, kernel), "--timeout", str(2 * PATIENCE),
                    "--archive", os.path.join(options.build_dir, "archives", archive + ".cpio")]
+        command += more or ["--net", "isolated"]
         for host, guest in published:
             command += ["--publish", f"{host}:{guest}"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)

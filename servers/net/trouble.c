@@ -1,0 +1,85 @@
+/* What goes wrong on the network without any program's knowing, in the log: counted, and each kind said at most once in
+ * ten seconds, so that who floods the machine does not flood its log. */
+#include "lwip/stats.h"
+#include "lwip/timeouts.h"
+#include "net.h"
+#include "tessera/server.h"
+#include "tessera/text.h"
+
+#define LOOK_MS 1000u
+#define QUIET   10u /* looks after a report */
+
+static struct {
+    const char *text; /* of count and port */
+    uint32_t count, port, quiet;
+    uint16_t seen; /* of lwIP's counter */
+} troubles[TROUBLE_COUNT] = {
+    [TROUBLE_HALF_OPEN] = {"half-open connections were given up for new ones: somebody begins many and finishes none"},
+    [TROUBLE_NO_SOCKET] = {"connections were refused: the program has as many as it may have"},
+    [TROUBLE_QUEUE_FULL] = {"connections must wait: the program does not accept those that are there"},
+    [TROUBLE_DAMAGED] = {"packets with wrong checksums were dropped"},
+    [TROUBLE_MALFORMED] = {"malformed packets were dropped"},
+    [TROUBLE_FRAGMENTS] = {"fragments of datagrams that were never whole were dropped"},
+    [TROUBLE_MEMORY] = {"packets were dropped since no memory was left for them"},
+};
+
+void trouble_note(enum net_trouble trouble, uint16_t port)
+{
+    if (troubles[trouble].count++ == 0)
+        troubles[trouble].port = port;
+}
+
+static void follow(enum net_trouble trouble, uint32_t counter)
+{
+    troubles[trouble].count += (uint16_t)(counter - troubles[trouble].seen);
+    troubles[trouble].seen = (uint16_t)counter;
+}
+
+static uint32_t malformed(const struct stats_proto *stats)
+{
+    return (uint32_t)stats->lenerr + stats->proterr + stats->err + stats->opterr;
+}
+
+static void counters_follow(void)
+{
+    const struct stats_ *stats = &lwip_stats;
+    follow(TROUBLE_DAMAGED, (uint32_t)stats->ip.chkerr + stats->tcp.chkerr + stats->udp.chkerr + stats->icmp.chkerr +
+                                stats->icmp6.chkerr);
+    follow(TROUBLE_MALFORMED, malformed(&stats->etharp) + malformed(&stats->ip) + malformed(&stats->ip6) +
+                                  malformed(&stats->icmp) + malformed(&stats->icmp6) + malformed(&stats->nd6) +
+                                  malformed(&stats->udp) + malformed(&stats->tcp));
+    follow(TROUBLE_FRAGMENTS,
+           (uint32_t)stats->ip_frag.drop + stats->ip_frag.memerr + stats->ip6_frag.drop + stats->ip6_frag.memerr);
+    follow(TROUBLE_MEMORY, (uint32_t)stats->etharp.memerr + stats->ip.memerr + stats->ip6.memerr + stats->udp.memerr +
+                               stats->tcp.memerr);
+}
+
+static void report(enum net_trouble trouble)
+{
+    uint32_t count = troubles[trouble].count, port = troubles[trouble].port;
+    if (troubles[trouble].quiet > 0) {
+        troubles[trouble].quiet--;
+        return;
+    }
+    if (count == 0)
+        return;
+    if (port)
+        log_text("net: port %u: %u %s\n", port, count, troubles[trouble].text);
+    else
+        log_text("net: %u %s\n", count, troubles[trouble].text);
+    troubles[trouble].count = 0;
+    troubles[trouble].quiet = QUIET;
+}
+
+static void look(void *argument)
+{
+    counters_follow();
+    for (uint32_t i = 0; i < TROUBLE_COUNT; i++)
+        report((enum net_trouble)i);
+    sys_timeout(LOOK_MS, look, argument);
+}
+
+void troubles_start(void)
+{
+    sys_timeout(LOOK_MS, look, NULL);
+}

@@ -1,0 +1,264 @@
+"""A host of our own at the other end of the guest's network card: Ethernet frames made and read by hand, over QEMU's `-netdev dgram`.
+
+What it answers by itself: ARP, neighbour solicitations, DHCP. Everything else is the test's: it may send what no honest host would.
+
+    RFC 791 IPv4, RFC 826 ARP, RFC 2131 DHCP, RFC 4443 ICMPv6, RFC 4861 ND, RFC 8200 IPv6, RFC 9293 TCP, RFC 2018 SACK, RFC 7323 window scale
+"""
+import collections
+import os
+import select
+import socket
+import struct
+import time
+
+MAC = bytes.fromhex("020000000001")
+BROADCAST = b"\xff" * 6
+IP4, ARP, IP6 = 0x0800, 0x0806, 0x86dd
+ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+def address(text):
+    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def pseudo_header(source, target, protocol, length):
+    if len(source) == 4:
+        return source + target + struct.pack("!BBH", 0, protocol, length)
+    return source + target + struct.pack("!IHBB", length, 0, 0, protocol)
+
+
+def with_checksum(source, target, protocol, data, at):
+    """`data` with the checksum of TCP, UDP or ICMPv6 put at its place."""
+    value = checksum(pseudo_header(source, target, protocol, len(data)) + data)
+    return data[:at] + struct.pack("!H", value) + data[at + 2:]
+
+
+def ip4(source, target, protocol, payload, ident=0, fragment=0, ttl=64, options=b""):
+    words = 5 + len(options) // 4
+    head = struct.pack("!BBHHHBBH4s4s", 0x40 | words, 0, words * 4 + len(payload), ident, fragment, ttl, protocol, 0, source, target) + options
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def ip6(source, target, protocol, payload, hops=64):
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops) + source + target + payload
+
+
+def tcp(source, target, ports, seq, ack, flags, payload=b"", window=65535, options=b""):
+    options += b"\0" * (-len(options) % 4)
+    head = struct.pack("!HHIIBBHHH", *ports, seq & 0xffffffff, ack & 0xffffffff, (5 + len(options) // 4) << 4, flags, window, 0, 0)
+    return with_checksum(source, target, TCP, head + options + payload, 16)
+
+
+def udp(source, target, ports, payload):
+    return with_checksum(source, target, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload, 6)
+
+
+def echo_request(payload, ident=1, sequence=1):
+    data = struct.pack("!BBHHH", 8, 0, 0, ident, sequence) + payload
+    return data[:2] + struct.pack("!H", checksum(data)) + data[4:]
+
+
+class Segment:
+    """One TCP segment that came."""
+
+    def __init__(self, source, target, data):
+        self.source, self.target = source, target
+        self.ports = struct.unpack("!HH", data[:4])
+        self.seq, self.ack, offset, self.flags, self.window = struct.unpack("!IIBBH", data[4:16])
+        self.payload = data[(offset >> 4) * 4:]
+        self.is_good = checksum(pseudo_header(source, target, TCP, len(data)) + data) == 0
+        self.options = dict(self.options_of(data[20:(offset >> 4) * 4]))
+
+    @staticmethod
+    def options_of(data):
+        while data and data[0] != 0:
+            length = 1 if data[0] == 1 else data[1]
+            yield data[0], data[2:length]
+            data = data[length:]
+
+
+class Wire:
+    """The cable. The guest asks for an address as soon as it is up; `guest4` is the one it gets."""
+
+    own4, guest4 = address("10.0.0.1"), address("10.0.0.2")
+    own6 = address("fe80::1")
+
+    def __init__(self, folder):
+        self.near, self.far = os.path.join(folder, "near"), os.path.join(folder, "far")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.near)
+        self.socket.setblocking(False)
+        self.frames = collections.deque()
+        self.guest_mac = BROADCAST
+        self.guest6 = None
+        self.is_plugged = True
+        self.neighbours = {self.own4, self.own6}  # whom it answers for
+
+    def qemu(self):
+        netdev = f"dgram,id=net,local.type=unix,local.path={self.far},remote.type=unix,remote.path={self.near}"
+        return ["--qemu=-netdev", f"--qemu={netdev}", "--qemu=-device", "--qemu=virtio-net-pci,netdev=net,romfile="]
+
+    # ---- sending
+
+    def frame(self, kind, packet, target=None):
+        frame = (target or self.guest_mac) + MAC + struct.pack("!H", kind) + packet
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                self.socket.sendto(frame, self.far)
+                return
+            except BlockingIOError:
+                self.wait(0.01)  # QEMU may be waiting for us to read
+            except (FileNotFoundError, ConnectionRefusedError):
+                return  # as on a cable that nobody listens at
+        raise OSError("the cable is stuck")
+
+    def packet(self, packet):
+        self.frame(IP4 if packet[0] >> 4 == 4 else IP6, packet)
+
+    # ---- receiving
+
+    def wait(self, seconds):
+        """Takes in what comes."""
+        if select.select([self.socket], [], [], seconds)[0]:
+            self.frames.append(self.socket.recv(65536))
+
+    def next_frame(self, seconds):
+        """None: nothing came in time."""
+        if not self.frames:
+            self.wait(max(seconds, 0))
+        return self.frames.popleft() if self.frames else None
+
+    def receive(self, seconds):
+        """The next packet of IPv4 or IPv6; what lies below it is answered. None: nothing came in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            frame = self.next_frame(deadline - time.monotonic())
+            if not frame:
+                return None
+            kind, = struct.unpack("!H", frame[12:14])
+            packet = frame[14:]
+            if kind == ARP:
+                self.arp(packet)
+            elif kind == IP4 and packet[9] == UDP and packet[22:24] == b"\0\x43":
+                self.dhcp(packet[28:])
+            elif kind == IP6 and packet[6] == ICMP6 and packet[40] in (133, 135):
+                self.neighbour(packet)
+            elif kind in (IP4, IP6):
+                return packet
+
+    def arp(self, packet):
+        operation, = struct.unpack("!H", packet[6:8])
+        sender, target = packet[14:18], packet[24:28]
+        if operation == 1 and target in self.neighbours:
+            self.frame(ARP, packet[:6] + b"\0\2" + MAC + target + packet[8:14] + sender, packet[8:14])
+        if sender == self.guest4:
+            self.guest_mac = packet[8:14]
+
+    def dhcp(self, request):
+        options, at, kind = {53: b"\2", 54: self.own4, 51: struct.pack("!I", 86400), 1: address("255.255.255.0"), 3: self.own4, 6: self.own4}, 240, 1
+        while request[at] != 255:
+            if request[at] == 53:
+                kind = request[at + 2]
+            at += 2 + request[at + 1]
+        options[53] = b"\2" if kind == 1 else b"\5"
+        self.guest_mac = request[28:34]
+        answer = b"\2\1\6\0" + request[4:8] + b"\0" * 8 + self.guest4 + self.own4 + b"\0" * 4 + request[28:44] + b"\0" * 192 + request[236:240]
+        answer += b"".join(bytes((number, len(value))) + value for number, value in options.items()) + b"\xff"
+        self.packet(ip4(self.own4, self.guest4, UDP, udp(self.own4, self.guest4, (67, 68), answer)))
+
+    def neighbour(self, packet):
+        source, target = packet[8:24], packet[48:64]
+        if packet[40] == 135 and source == b"\0" * 16 and target[:2] == b"\xfe\x80":
+            self.guest6 = target  # it looks whether somebody else has it
+        if packet[40] == 135 and target in self.neighbours:
+            data = struct.pack("!BBHI", 136, 0, 0, 0x60000000) + target + b"\2\1" + MAC
+            self.packet(ip6(target, source, ICMP6, with_checksum(target, source, ICMP6, data, 2), 255))
+
+
+class Peer:
+    """One end of a TCP connection, which does only what it is told."""
+
+    ports_used = 20000
+
+    def __init__(self, wire, port, version=4, source=None, window=65535):
+        Peer.ports_used += 1
+        self.wire, self.window = wire, window
+        self.ports = (Peer.ports_used, port)
+        self.source = source or (wire.own4 if version == 4 else wire.own6)
+        self.target = wire.guest4 if version == 4 else wire.guest6
+        self.seq, self.ack = 1000, 0
+        self.options = {}
+        self.got = bytearray()
+        self.arrived = {}
+
+    def segment(self, flags, payload=b"", seq=None, ack=None, options=b"", window=None):
+        """Built, not sent."""
+        data = tcp(self.source, self.target, self.ports, self.seq if seq is None else seq, self.ack if ack is None else ack, flags,
+                   payload, self.window if window is None else window, options)
+        return (ip4 if len(self.source) == 4 else ip6)(self.source, self.target, TCP, data)
+
+    def send(self, flags, payload=b"", **what):
+        self.wire.packet(self.segment(flags, payload, **what))
+
+    def receive(self, seconds=1.0, wanted=lambda segment: True):
+        """The next segment of this connection that is wanted."""
+        deadline = time.monotonic() + seconds
+        while (packet := self.wire.receive(deadline - time.monotonic())) is not None:
+            version = packet[0] >> 4
+            data = packet[20:struct.unpack("!H", packet[2:4])[0]] if version == 4 else packet[40:]
+            source, target = (packet[12:16], packet[16:20]) if version == 4 else (packet[8:24], packet[24:40])
+            if (packet[9] if version == 4 else packet[6]) != TCP:
+                continue
+            segment = Segment(source, target, data)
+            if not segment.is_good:
+                raise ValueError("a segment of the guest has a wrong checksum")
+            if segment.ports == self.ports[::-1] and target == self.source and wanted(segment):
+                return segment
+        return None
+
+    def syn(self, options=b"\2\4\5\xb4\4\2\1\3\3\7"):
+        """SYN: MSS 1460, SACK permitted, window scale 7."""
+        self.send(SYN, options=options)
+        answer = self.receive(3, lambda segment: segment.flags & (SYN | RST))
+        if answer and answer.flags & SYN:
+            self.seq, self.ack, self.options = self.seq + 1, answer.seq + 1, answer.options
+        return answer
+
+    def open(self):
+        answer = self.syn()
+        if not answer or not answer.flags & SYN:
+            return False
+        self.send(ACK)
+        return True
+
+    def take(self, count, seconds=5.0, acknowledge=True):
+        """Bytes in order, however they come; each segment is acknowledged."""
+        deadline = time.monotonic() + seconds
+        while len(self.got) < count and (segment := self.receive(deadline - time.monotonic())):
+            if segment.flags & (RST | FIN) and not segment.payload:
+                break
+            if segment.payload:
+                self.arrived[segment.seq] = segment.payload
+            while self.ack in self.arrived:
+                data = self.arrived.pop(self.ack)
+                self.got += data
+                self.ack = (self.ack + len(data)) & 0xffffffff
+            if segment.payload and acknowledge:
+                self.send(ACK)
+        data, self.got = bytes(self.got[:count]), self.got[count:]
+        return data
+
+    def write(self, data):
+        for at in range(0, len(data), 1400):
+            self.send(ACK | PSH, data[at:at + 1400])
+            self.seq += len(data[at:at + 1400])
