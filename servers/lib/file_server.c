@@ -243,20 +243,25 @@ static uint32_t path_take(const struct request *request, unsigned which, word of
 }
 
 static uint32_t walk_from(const struct request *request, const struct handle *directory, unsigned which, word offset,
-                          word bytes, bool follow, struct place *place)
+                          word bytes, enum path_last last, struct place *place)
 {
     uint32_t error = path_take(request, which, offset, bytes);
     if (error)
         return error;
     if (directory->type != FS_TYPE_DIRECTORY)
         return FS_ENOTDIR;
-    return path_walk(backend, directory->file, paths[which], (uint32_t)bytes, follow, place);
+    return path_walk(backend, directory->file, paths[which], (uint32_t)bytes, last, place);
 }
 
 /* The request's own path: w1. */
-static uint32_t walk(const struct request *request, bool follow, struct place *place)
+static uint32_t walk(const struct request *request, enum path_last last, struct place *place)
 {
-    return walk_from(request, request->handle, 0, 0, request->words[1], follow, place);
+    return walk_from(request, request->handle, 0, 0, request->words[1], last, place);
+}
+
+static enum path_last last_of(word flags)
+{
+    return flags & FS_OPEN_FOLLOW ? PATH_FOLLOW : PATH_ITSELF;
 }
 
 static bool may_write(const struct handle *handle)
@@ -341,7 +346,7 @@ static uint32_t open_new(const struct request *request, struct place *place, wor
 static uint32_t open_check(const struct place *place, word flags)
 {
     if ((flags & FS_OPEN_CREATE) && (flags & FS_OPEN_EXCLUSIVE))
-        return FS_EEXIST;
+        return place->has_slash ? FS_EISDIR : FS_EEXIST;
     if (place->type == FS_TYPE_LINK)
         return FS_ELOOP;
     if ((flags & FS_OPEN_DIRECTORY) && place->type != FS_TYPE_DIRECTORY)
@@ -386,7 +391,7 @@ static uint32_t file_open(const struct request *request)
     if (flags & ~(word)FS_OPEN_ALL)
         return FS_EINVAL;
     bool is_exclusive = (flags & FS_OPEN_CREATE) && (flags & FS_OPEN_EXCLUSIVE);
-    uint32_t error = walk(request, (flags & FS_OPEN_FOLLOW) && !is_exclusive, &place);
+    uint32_t error = walk(request, is_exclusive ? PATH_ITSELF : last_of(flags), &place);
     if (!error && (flags & (FS_OPEN_WRITE | FS_OPEN_TRUNCATE)) && !may_write(directory))
         error = FS_ENOTCAPABLE;
     if (!error)
@@ -512,7 +517,7 @@ static uint32_t directory_make(const struct request *request)
 {
     struct place place;
     inode made;
-    uint32_t error = walk(request, false, &place);
+    uint32_t error = walk(request, PATH_NAME, &place);
     if (error)
         return error;
     if (place.file)
@@ -524,11 +529,11 @@ static uint32_t directory_make(const struct request *request)
 static uint32_t directory_remove(const struct request *request)
 {
     struct place place;
-    uint32_t error = walk(request, false, &place);
+    uint32_t error = walk(request, PATH_NAME, &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
     if (place.is_self)
-        return FS_EINVAL;
+        return place.is_above ? FS_ENOTEMPTY : FS_EINVAL;
     if (place.type != FS_TYPE_DIRECTORY)
         return FS_ENOTDIR;
     if (!may_write(request->handle))
@@ -541,11 +546,13 @@ static uint32_t directory_remove(const struct request *request)
 static uint32_t file_unlink(const struct request *request)
 {
     struct place place;
-    uint32_t error = walk(request, false, &place);
+    uint32_t error = walk(request, PATH_NAME, &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
     if (place.type == FS_TYPE_DIRECTORY)
         return FS_EISDIR;
+    if (place.has_slash)
+        return FS_ENOTDIR;
     if (!may_write(request->handle))
         return FS_ENOTCAPABLE;
     uint64_t freed = bytes_freed(request->handle, place.file, 1);
@@ -561,7 +568,7 @@ static uint32_t link_make(const struct request *request)
     word bytes = request->words[1], target = request->words[2];
     uint32_t error = bytes > FS_PATH_MAX ? FS_ENAMETOOLONG : path_take(request, 1, bytes, target);
     if (!error)
-        error = walk(request, false, &place);
+        error = walk(request, PATH_NAME, &place);
     if (error)
         return error;
     if (place.file)
@@ -578,7 +585,7 @@ static uint32_t link_make(const struct request *request)
 static uint32_t link_read(const struct request *request)
 {
     struct place place;
-    uint32_t bytes = 0, error = walk(request, false, &place);
+    uint32_t bytes = 0, error = walk(request, PATH_ITSELF, &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
     if (place.type != FS_TYPE_LINK)
@@ -590,14 +597,14 @@ static uint32_t link_read(const struct request *request)
 }
 
 /* Both places of a call with two paths. */
-static uint32_t walk_two(const struct request *request, bool follow, struct place *from, struct place *to)
+static uint32_t walk_two(const struct request *request, enum path_last last, struct place *from, struct place *to)
 {
     const struct handle *other = handle_find(request->session, request->words[2]);
     if (!other)
         return FS_EBADF;
-    uint32_t error = walk(request, follow, from);
+    uint32_t error = walk(request, last, from);
     if (!error)
-        error = walk_from(request, other, 1, request->words[1], request->words[3], false, to);
+        error = walk_from(request, other, 1, request->words[1], request->words[3], PATH_NAME, to);
     if (error)
         return error;
     if (!from->file)
@@ -610,7 +617,7 @@ static uint32_t walk_two(const struct request *request, bool follow, struct plac
 static uint32_t file_link(const struct request *request)
 {
     static struct place from, to;
-    uint32_t error = walk_two(request, request->words[4] & FS_OPEN_FOLLOW, &from, &to);
+    uint32_t error = walk_two(request, last_of(request->words[4]), &from, &to);
     if (error)
         return error;
     if (to.file)
@@ -639,7 +646,7 @@ static bool lies_below(inode directory, inode above)
 static uint32_t file_rename(const struct request *request)
 {
     static struct place from, to;
-    uint32_t error = walk_two(request, false, &from, &to);
+    uint32_t error = walk_two(request, PATH_NAME, &from, &to);
     if (error)
         return error;
     bool is_directory = from.type == FS_TYPE_DIRECTORY;
@@ -647,7 +654,7 @@ static uint32_t file_rename(const struct request *request)
         return FS_EINVAL;
     if (is_directory && lies_below(to.directory, from.file))
         return FS_EINVAL;
-    if (!is_directory && to.has_slash)
+    if (!is_directory && (from.has_slash || to.has_slash))
         return FS_ENOTDIR;
     if (to.file && is_directory && to.type != FS_TYPE_DIRECTORY)
         return FS_ENOTDIR;
@@ -664,7 +671,7 @@ static uint32_t file_rename(const struct request *request)
 static uint32_t path_stat(const struct request *request)
 {
     struct place place;
-    uint32_t error = walk(request, request->words[2] & FS_OPEN_FOLLOW, &place);
+    uint32_t error = walk(request, last_of(request->words[2]), &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
     return stat_put(request, place.file, request->handle->mount);
@@ -673,7 +680,7 @@ static uint32_t path_stat(const struct request *request)
 static uint32_t path_times(const struct request *request)
 {
     struct place place;
-    uint32_t error = walk(request, request->words[2] & FS_OPEN_FOLLOW, &place);
+    uint32_t error = walk(request, last_of(request->words[2]), &place);
     if (error || !place.file)
         return error ? error : FS_ENOENT;
     return may_write(request->handle) ? file_times(place.file, request->words[3], request->words[4], request->words[5])

@@ -90,7 +90,7 @@ static uint32_t type_of(const struct file_backend *backend, inode file, enum fs_
 }
 
 /* One component; *is_done when the walk has ended, with or without an error. */
-static uint32_t step(struct walk *walk, bool follow, struct place *place, bool *is_done)
+static uint32_t step(struct walk *walk, enum path_last last, struct place *place, bool *is_done)
 {
     uint32_t start = walk->first, end = start, error;
     while (end < REST_BYTES && walk->rest[end] != '/')
@@ -116,13 +116,14 @@ static uint32_t step(struct walk *walk, bool follow, struct place *place, bool *
     }
     if (error || (error = type_of(walk->backend, place->file, &place->type)))
         return error;
-    if (place->type == FS_TYPE_LINK && (!is_last || follow || has_slash)) {
+    bool is_followed = !is_last || last == PATH_FOLLOW || (last == PATH_ITSELF && has_slash);
+    if (place->type == FS_TYPE_LINK && is_followed) {
         walk->first -= has_slash; /* slashes count as one */
         error = link_follow(walk, place->file);
         *is_done = error != FS_OK;
         return error;
     }
-    if ((!is_last || has_slash) && place->type != FS_TYPE_DIRECTORY)
+    if ((!is_last || (has_slash && last != PATH_NAME)) && place->type != FS_TYPE_DIRECTORY)
         return FS_ENOTDIR;
     *is_done = is_last;
     if (!is_last)
@@ -130,8 +131,16 @@ static uint32_t step(struct walk *walk, bool follow, struct place *place, bool *
     return FS_OK;
 }
 
-uint32_t path_walk(const struct file_backend *backend, inode directory, const char *path, uint32_t bytes, bool follow,
-                   struct place *place)
+/* It ends with "..", whatever slashes come behind. */
+static bool is_above(const char *path, uint32_t bytes)
+{
+    while (bytes > 0 && path[bytes - 1] == '/')
+        bytes--;
+    return bytes >= 2 && path[bytes - 1] == '.' && path[bytes - 2] == '.';
+}
+
+uint32_t path_walk(const struct file_backend *backend, inode directory, const char *path, uint32_t bytes,
+                   enum path_last last, struct place *place)
 {
     static struct walk walk;
     walk.backend = backend;
@@ -146,10 +155,14 @@ uint32_t path_walk(const struct file_backend *backend, inode directory, const ch
     uint32_t error = rest_prepend(&walk, path, bytes);
     for (bool is_done = error != FS_OK; !is_done;) {
         if (walk.first == REST_BYTES) { /* it ended with "." or "..": a directory without a name of its own */
-            *place = (struct place){.directory = walk.at, .file = walk.at, .type = FS_TYPE_DIRECTORY, .is_self = true};
+            *place = (struct place){.directory = walk.at,
+                                    .file = walk.at,
+                                    .type = FS_TYPE_DIRECTORY,
+                                    .is_self = true,
+                                    .is_above = is_above(path, bytes)};
             return FS_OK;
         }
-        error = step(&walk, follow, place, &is_done);
+        error = step(&walk, last, place, &is_done);
     }
     return error;
 }

@@ -291,32 +291,30 @@ uint32_t WASI(fd_advise)(uint32_t fd, uint64_t offset, uint64_t length, uint32_t
 
 /* Asks the server of a node; what else there is cannot be changed in size or time: files of the archive are read-only,
  * the rest has neither. */
-static uint32_t change(uint32_t fd, uint64_t right, uint64_t operation, uint64_t first, uint64_t second, uint64_t third)
+static uint32_t change(uint32_t fd, uint64_t right, uint64_t operation, struct message m, bool is_valid)
 {
     struct descriptor *descriptor = descriptor_get(fd);
-    struct message m = {0, {0, first, second, third}};
     if (!descriptor)
         return EBADF;
     uint32_t error = node_get(fd, right, descriptor->kind == FD_FILE ? EROFS : EINVAL, &descriptor);
-    return error ? error : node_call(descriptor, operation, &m);
+    return error ? error : is_valid ? node_call(descriptor, operation, &m) : EINVAL;
 }
 
 uint32_t WASI(fd_allocate)(uint32_t fd, uint64_t offset, uint64_t length)
 {
     uint64_t end;
-    if (descriptor_get(fd) && (__builtin_add_overflow(offset, length, &end) || end > INT64_MAX || length == 0))
-        return EINVAL;
-    return change(fd, RIGHT_FD_ALLOCATE, FS_ALLOCATE, offset, length, 0);
+    bool is_valid = !__builtin_add_overflow(offset, length, &end) && end <= INT64_MAX && length > 0;
+    return change(fd, RIGHT_FD_ALLOCATE, FS_ALLOCATE, (struct message){0, {0, offset, length}}, is_valid);
 }
 
 uint32_t WASI(fd_filestat_set_size)(uint32_t fd, uint64_t size)
 {
-    return size > INT64_MAX && descriptor_get(fd) ? EINVAL : change(fd, RIGHT_FD_SET_SIZE, FS_RESIZE, size, 0, 0);
+    return change(fd, RIGHT_FD_SET_SIZE, FS_RESIZE, (struct message){0, {0, size}}, size <= INT64_MAX);
 }
 
 uint32_t WASI(fd_filestat_set_times)(uint32_t fd, uint64_t accessed, uint64_t modified, uint32_t flags)
 {
-    return change(fd, RIGHT_FD_SET_TIMES, FS_TIMES, accessed, modified, flags);
+    return change(fd, RIGHT_FD_SET_TIMES, FS_TIMES, (struct message){0, {0, accessed, modified, flags}}, true);
 }
 
 static uint32_t sync(uint32_t fd, uint64_t right, bool data_only)
@@ -324,7 +322,7 @@ static uint32_t sync(uint32_t fd, uint64_t right, bool data_only)
     const struct descriptor *descriptor = descriptor_get(fd);
     if (descriptor && descriptor->kind == FD_FILE)
         return ESUCCESS;
-    return change(fd, right, FS_SYNC, data_only, 0, 0);
+    return change(fd, right, FS_SYNC, (struct message){0, {0, data_only}}, true);
 }
 
 uint32_t WASI(fd_sync)(uint32_t fd)

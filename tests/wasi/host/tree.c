@@ -182,7 +182,7 @@ static void tree_test(uint64_t quota)
     unsigned found = 0, refused = 0;
     for (int i = 0; i < 200000; i++) {
         uint32_t bytes = path_make(path);
-        uint32_t error = path_walk(&tree_backend, handle, path, bytes, below(2), &place);
+        uint32_t error = path_walk(&tree_backend, handle, path, bytes, (enum path_last)below(3), &place);
         refused += error == FS_ENOTCAPABLE;
         if (error)
             continue;
@@ -210,7 +210,7 @@ static void tree_test(uint64_t quota)
             (void)tree_backend.remove_directory(place.directory, place.name, place.bytes);
         } else if (below(2)) { /* what the front checks before a rename */
             bytes = path_make(path);
-            if (path_walk(&tree_backend, handle, path, bytes, false, &other) || other.is_self ||
+            if (path_walk(&tree_backend, handle, path, bytes, PATH_ITSELF, &other) || other.is_self ||
                 other.file == place.file || (place.type == FS_TYPE_DIRECTORY && lies_in(other.directory, place.file)) ||
                 (other.file && (place.type == FS_TYPE_DIRECTORY) != (other.type == FS_TYPE_DIRECTORY)))
                 continue;

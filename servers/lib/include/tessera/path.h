@@ -13,15 +13,20 @@ struct place {
     uint32_t bytes;
     bool has_slash; /* the path ends with a slash */
     bool is_self;   /* it ended with "." or "..": `file` is a directory, without a name here */
+    bool is_above;  /* with ".." */
     char name[FS_NAME_MAX + 1];
 };
 
 /* What a path is made of. E: EINVAL a NUL, EILSEQ not UTF-8. */
 uint32_t path_check(const char *path, uint32_t bytes);
 
-/* `follow`: the last component too, when it is a symbolic link. E: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOTCAPABLE
+/* What the last component is, when it is a symbolic link: followed when a slash comes behind it, always, or never. What
+ * makes, removes or moves a name means that name itself, as on Linux, also with a slash. */
+enum path_last { PATH_ITSELF, PATH_FOLLOW, PATH_NAME };
+
+/* E: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOTCAPABLE
  * when it is absolute or leads out of the directory, and what the backend says. */
-uint32_t path_walk(const struct file_backend *backend, inode directory, const char *path, uint32_t bytes, bool follow,
-                   struct place *place);
+uint32_t path_walk(const struct file_backend *backend, inode directory, const char *path, uint32_t bytes,
+                   enum path_last last, struct place *place);
 
 #endif
