@@ -226,6 +226,12 @@ void virtq_notify(const struct virtq *queue)
     *queue->doorbell = queue->number;
 }
 
+void virtq_interrupts(struct virtq *queue, bool wanted)
+{
+    queue->memory->available.flags = wanted ? 0 : VIRTQ_SILENT;
+    device_fence();
+}
+
 int virtq_take(struct virtq *queue, uint32_t outstanding, uint32_t *descriptor, uint32_t *bytes)
 {
     uint16_t waiting = (uint16_t)(queue->memory->used.index - queue->used);

@@ -322,6 +322,14 @@ void card_poll(void)
     buffers_give();
 }
 
+void card_recall(void)
+{
+    if (!card.region)
+        return;
+    sent_take();
+    card.wants_signal = card.wants_signal || card.entries > 0;
+}
+
 void card_settle(void)
 {
     if (!card.region)

@@ -27,10 +27,17 @@ uint32_t net_ask(struct message *m, uint64_t operation, unsigned length)
 
 /* ---- what lwIP asks for -------------------------------------------------------------------------------------- */
 
+static u32_t now_ms; /* what lwIP sees: read once for each event */
+
+static void now_read(void)
+{
+    now_ms = (u32_t)(clock_ns(clock_ticks() - net_page->boot_ticks, net_page->timer_multiplier, net_page->timer_shift) /
+                     1000000);
+}
+
 u32_t sys_now(void)
 {
-    return (u32_t)(clock_ns(clock_ticks() - net_page->boot_ticks, net_page->timer_multiplier, net_page->timer_shift) /
-                   1000000);
+    return now_ms;
 }
 
 uint32_t net_random(void)
@@ -72,26 +79,41 @@ static void work_finish(void)
     }
 }
 
-/* After each event: time, loopback, signals; and the timer for what comes next. */
+static uint64_t timer_ticks; /* when it comes; 0: it is not set */
+
+/* The timer for what comes next. One that comes earlier is left as it is. */
+static void timer_follow(void)
+{
+    u32_t sleep_ms = is_loopback_waiting() ? 0 : sys_timeouts_sleeptime();
+    if (sleep_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE)
+        return;
+    uint64_t ns = sleep_ms ? sleep_ms * 1000000ul : 1000;
+    uint64_t due = clock_ticks() + clock_ticks_of(ns, net_page->timer_hz);
+    if (timer_ticks && timer_ticks <= due + clock_ticks_of(1000000, net_page->timer_hz))
+        return;
+    timer_ticks = due;
+    (void)timer_set(PROCESS_CAP_TIMER, due);
+}
+
+/* After each event: time, loopback, signals. */
 static void settle(void)
 {
+    now_read();
     sys_check_timeouts();
     work_finish();
     card_settle();
     sessions_settle();
-    u32_t sleep_ms = sys_timeouts_sleeptime();
-    if (is_loopback_waiting())
-        sleep_ms = 0;
-    if (sleep_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE)
-        return;
-    uint64_t ns = sleep_ms ? sleep_ms * 1000000ul : 1000;
-    (void)timer_set(PROCESS_CAP_TIMER, clock_ticks() + clock_ticks_of(ns, net_page->timer_hz));
+    timer_follow();
 }
 
 static void signalled(uint64_t bits)
 {
     if (bits & PROCESS_SIGNAL_FINISH)
         program_exit(0);
+    if (bits & PROCESS_SIGNAL_TIMER) {
+        timer_ticks = 0;
+        card_recall();
+    }
     if (bits & PROCESS_SIGNAL_DEVICE)
         card_poll();
     if (bits & PROCESS_SIGNAL_EVENT) {
@@ -104,8 +126,8 @@ static void signalled(uint64_t bits)
 /* Programs find the network ready, when it becomes ready at all. */
 static void configuration_wait(void)
 {
-    u32_t start = sys_now();
     settle();
+    u32_t start = sys_now();
     while (!card_has_address() && sys_now() - start < CONFIGURATION_MS) {
         signalled(notification_wait(PROCESS_CAP_NOTIFICATION));
         settle();

@@ -131,6 +131,8 @@ const char *card_open(void);
 /* Once lwIP is ready. */
 void card_start(void);
 void card_poll(void);
+/* What has been sent may still be with the driver, which is not told by the card: asks for it. */
+void card_recall(void);
 /* Tells the driver of what was given to it since. */
 void card_settle(void);
 bool card_is_up(void);

@@ -87,13 +87,18 @@ bool deadline_possible(void)
     return has_timer;
 }
 
+/* A timer that comes too early, or for nothing, is cheaper than one that is set and cancelled each time. */
 static word wait_on_notification(uint64_t deadline_ticks)
 {
-    if (deadline_ticks && timer_set(PROCESS_CAP_TIMER, deadline_ticks) != ERROR_NONE)
-        return 0;
+    static uint64_t timer_ticks; /* when it comes; 0: it is not set */
+    if (deadline_ticks && (timer_ticks == 0 || deadline_ticks < timer_ticks)) {
+        if (timer_set(PROCESS_CAP_TIMER, deadline_ticks) != ERROR_NONE)
+            return 0;
+        timer_ticks = deadline_ticks;
+    }
     word signals = notification_wait(PROCESS_CAP_NOTIFICATION);
-    if (deadline_ticks && !(signals & PROCESS_SIGNAL_TIMER))
-        (void)timer_cancel(PROCESS_CAP_TIMER);
+    if (signals & PROCESS_SIGNAL_TIMER)
+        timer_ticks = 0;
     return signals;
 }
 

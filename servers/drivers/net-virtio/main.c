@@ -25,8 +25,9 @@
 enum { QUEUE_RECEIVE = 0, QUEUE_TRANSMIT = 1 };
 enum { CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_MTU = 10, CONFIG_BYTES = 12 };
 enum { STATUS_LINK_UP = 1 };
-#define MTU_USUAL 1500u
-#define MTU_LEAST 1280u /* IPv6 needs it: RFC 8200, 5 */
+#define MTU_USUAL   1500u
+#define FRAMES_MANY 16u   /* under way: the net server hears that they are done */
+#define MTU_LEAST   1280u /* IPv6 needs it: RFC 8200, 5 */
 
 /* struct virtio_net_hdr (5.1.6) */
 enum header_flags { HEADER_NEEDS_CHECKSUM = 1, HEADER_IS_VALID = 2 };
@@ -68,6 +69,7 @@ struct driver {
     uint32_t frame_count;
     uint16_t spare[VIRTIO_QUEUE_MAX]; /* descriptors of the transmit queue that are free */
     uint32_t spare_count;
+    bool is_watching; /* the card interrupts for frames that it has sent */
 };
 
 /* ---- the client's side --------------------------------------------------------------------------------------- */
@@ -277,19 +279,32 @@ static void frame_sent(struct driver *driver, uint32_t first)
     sent(driver, driver->frames[first].tag);
 }
 
-static void sent_take(struct driver *driver)
+/* True when so many came back that the net server may have waited for them. */
+static bool sent_take(struct driver *driver)
 {
-    uint32_t first, bytes;
+    uint32_t first, bytes, before = driver->frame_count;
     int taken = 0;
     while (!driver->has_failed && (taken = virtq_take(&driver->transmit, driver->frame_count, &first, &bytes)) > 0) {
         if (first >= driver->transmit.size || driver->frames[first].parts == 0) {
             card_failed(driver, "it has sent what it was not given");
-            return;
+            return true;
         }
         frame_sent(driver, first);
     }
     if (taken < 0)
         card_failed(driver, "its index runs ahead of the frames");
+    return before != driver->frame_count && before >= FRAMES_MANY;
+}
+
+/* What has been sent is looked for whenever there is something else to do: the card interrupts for it only when there
+ * is much under way. */
+static void sent_watch(struct driver *driver)
+{
+    bool wanted = driver->spare_count < driver->transmit.size / 2;
+    if (wanted == driver->is_watching || driver->has_failed)
+        return;
+    driver->is_watching = wanted;
+    virtq_interrupts(&driver->transmit, wanted);
 }
 
 /* ---- start --------------------------------------------------------------------------------------------------- */
@@ -342,6 +357,8 @@ static const char *card_open(struct driver *driver)
         problem = queues_open(driver);
     if (problem)
         return problem;
+    driver->is_watching = false;
+    virtq_interrupts(&driver->transmit, false);
     for (uint16_t i = driver->transmit.size; i > 0; i--)
         driver->spare[driver->spare_count++] = (uint16_t)(i - 1);
     virtio_watch_configuration(&driver->virtio);
@@ -390,15 +407,18 @@ int program_main(const struct start_page *start)
     indices_find(&driver);
     begin(&driver);
     for (;;) {
-        uint32_t received_before = driver.received_head, sent_before = driver.sent_head;
-        sent_take(&driver);
+        uint32_t received_before = driver.received_head;
+        bool is_news = sent_take(&driver);
         frames_receive(&driver);
         if (frames_send(&driver)) {
             begin(&driver);
             continue;
         }
         empty_take(&driver);
-        if (driver.received_head != received_before || driver.sent_head != sent_before)
+        sent_watch(&driver);
+        if (driver.is_watching)
+            is_news |= sent_take(&driver); /* it may not have interrupted for them */
+        if (driver.received_head != received_before || is_news)
             notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
         if (!(notification_wait(PROCESS_CAP_NOTIFICATION) & DRIVER_SIGNAL_IRQ))
             continue;

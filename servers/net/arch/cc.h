@@ -27,4 +27,11 @@ uint32_t net_random(void);
 
 #define BYTE_ORDER 1234 /* both machines are little endian */
 
+/* Instructions where lwIP has functions. */
+#define lwip_htons(value) __builtin_bswap16(value)
+#define lwip_htonl(value) __builtin_bswap32(value)
+
+uint16_t checksum_sum(const void *bytes, int count);
+#define LWIP_CHKSUM checksum_sum
+
 #endif

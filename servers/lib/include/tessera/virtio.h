@@ -23,6 +23,7 @@
 #define VIRTQ_NEXT       1u
 #define VIRTQ_WRITE      2u /* the device writes it */
 #define VIRTQ_INDIRECT   4u
+#define VIRTQ_SILENT     1u /* of the available ring: no interrupts (2.6.7) */
 
 struct virtq_descriptor {
     uint64_t address; /* physical */
@@ -78,6 +79,8 @@ void virtio_interrupt_clear(const struct virtio *virtio);
 /* Offers the chain that begins at `descriptor`, without telling the device yet. */
 void virtq_offer(struct virtq *queue, uint16_t descriptor);
 void virtq_notify(const struct virtq *queue);
+/* Whether the device interrupts when it has used a chain. What it used just before it was told is to be looked for. */
+void virtq_interrupts(struct virtq *queue, bool wanted);
 /* The next chain that the device has used: 1 and what it says of it (not checked), 0 when there is none, -1 when its
  * index has jumped by more than `outstanding`. */
 int virtq_take(struct virtq *queue, uint32_t outstanding, uint32_t *descriptor, uint32_t *bytes);
