@@ -161,7 +161,7 @@ def command_line(options, scratch):
     """QEMU's whole command line. Raises UsageError when a file is missing."""
     command = [PROGRAM[options.arch], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     command += machine_options(options)
-    command += ["-chardev", "stdio,id=console,signal=on", "-serial", "chardev:console"]
+    command += console_options(options)
     if options.icount:
         # One executed guest instruction is one nanosecond of guest time; idle time passes at once.
         command += ["-accel", "tcg", "-icount", f"shift=0,sleep={options.icount}", "-rtc", "base=2026-01-01,clock=vm"]
@@ -172,6 +172,16 @@ def command_line(options, scratch):
     if options.net:
         command += net_options(options.net, options.publish)
     return command + boot_options(options, scratch) + options.qemu
+
+
+def console_options(options):
+    """The serial line on our standard streams; with --uart that goes to a file, and a port of a virtio console has the streams
+    (a console proper, which is port 0, drops bytes when we are slow)."""
+    stdio = "-chardev", "stdio,id=console,signal=on"
+    if not options.uart:
+        return [*stdio, "-serial", "chardev:console"]
+    return [*stdio, "-chardev", f"file,id=uart,path={qemu_path(options.uart)}", "-serial", "chardev:uart",
+            "-device", "virtio-serial-pci,id=line,max_ports=2", "-device", "virtserialport,bus=line.0,nr=1,chardev=console"]
 
 
 def disk_options(image):
@@ -347,6 +357,7 @@ def parser():
     add("--symbols", metavar="ELF", help="named in the --gdb hint")
     add("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="0 for none")
     add("--interactive", action="store_true", help="standard input goes to the serial console")
+    add("--uart", metavar="FILE", help="the serial line goes to FILE, a virtio console has the standard streams")
     add("--log", metavar="FILE", help="also write the console there")
     add("--verbose", action="store_true", help="show QEMU's command line")
     add("--status", type=expected_status, help="test: the guest's status must be this; 'fail': any of 1 to 100")

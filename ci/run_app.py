@@ -26,7 +26,7 @@ STREAM_LOG, STREAM_OUTPUT, STREAM_ERROR, STREAM_FILES, STREAM_VERDICT = range(5)
 VERDICT = struct.Struct("<III")
 ENDED_EXIT, ENDED_TRAP, ENDED_FAULT, ENDED_KILLED = 1, 2, 3, 4
 STATUS_TRAP, STATUS_KILLED, STATUS_FAULT = 134, 137, 139  # as a shell shows SIGABRT, SIGKILL, SIGSEGV
-INPUT_CHUNK = 1024
+INPUT_CHUNK = 32768
 INPUT_SILENCE, INPUT_SECONDS, INPUT_MOST = 0.1, 5.0, 256 << 20  # seconds, seconds, bytes: see gather_input
 MACHINE_MEMORY = 512 << 20
 SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
@@ -331,8 +331,8 @@ def converse(process, frames, feeder, deadline):
             feeder.take()
 
 
-def machine(app, arch, kernel, archive):
-    words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory())]
+def machine(app, arch, kernel, archive, uart):
+    words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory()), "--uart", uart]
     options = qemu.parser().parse_args(words + (["--disk", app.disk[0]] if app.disk else []))
     if app.network is not None:
         options.net, options.publish = "user", app.network
@@ -350,10 +350,17 @@ def status_of(verdict):
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 
+def tell_refusals(log):
+    """What the program tried without having been given it: it knows an error number, and here is the permission's name."""
+    for line in log.decode("utf-8", "replace").replace("\r", "").split("\n"):
+        if line.startswith("process: app: refused: "):
+            print(f"tessera: {line.removeprefix('process: ')}", file=sys.stderr)
+
+
 def run(app, arch, kernel, archive, timeout):
     """The program's exit status."""
-    command = machine(app, arch, kernel, archive)
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile(prefix="tessera-uart-") as uart:
+        command = machine(app, arch, kernel, archive, uart.name)
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
                                        preexec_fn=before_qemu)
@@ -369,12 +376,15 @@ def run(app, arch, kernel, archive, timeout):
             process.stdout.close()
         errors.seek(0)
         complaint = errors.read().decode("utf-8", "replace").strip()
+        early = Frames()  # the kernel's words, and those of a root task that fails
+        early.feed(uart.read())
     if not in_time:
         print(f"tessera: the program still runs after {timeout:g} s", file=sys.stderr)
         return qemu.TIMEOUT
-    if frames.verdict is None or frames.text.find(b"root:") >= 0:
-        said = "\n".join(part for part in (complaint, frames.chatter()) if part)
+    if frames.verdict is None or b"root:" in early.text + frames.text:
+        said = "\n".join(part for part in (complaint, early.chatter(), frames.chatter()) if part)
         raise AppError("the machine ended without the program's verdict" + (f":\n{said}" if said else ""))
+    tell_refusals(frames.log)
     app.bring_back(b"".join(frames.files))
     return status_of(frames.verdict)
 

@@ -150,7 +150,8 @@ def pair_of(place, first, second):
 
 DEVICES = {"disk": ("pci", "blk-virtio", "store"), "net": ("pci", "net-virtio", "net")}  # what may be granted, and the programs that it takes
 RANDOM_DRIVERS = ("pci", "rng-virtio")  # where some program is granted random numbers
-DRIVERS = {driver for drivers in (*DEVICES.values(), RANDOM_DRIVERS) for driver in drivers}
+LINE_DRIVERS = ("pci", "console-virtio")  # where the console is framed
+DRIVERS = {driver for drivers in (*DEVICES.values(), RANDOM_DRIVERS, LINE_DRIVERS) for driver in drivers}
 # servers/lib/include/tessera/net_pattern.h
 NET_PATTERN = re.compile(r"(tcp|udp):((\*(\.[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):)?(\*|([1-9][0-9]*)(-([1-9][0-9]*))?)")
 
@@ -264,7 +265,7 @@ def manifest_bytes(name, grant, arguments, environment, memory, cpu):
 RESTARTS = {"never": 0, "on failure": 1, "always": 2}
 DEFAULT_RESTARTS, DEFAULT_PAUSE_MS = 10, 100
 SERVER_RESTARTS = (RESTARTS["on failure"], 100, 0)  # of a program with "server": true; the root task's own have 16
-ROOT_SERVERS = ("uart", "console", "tracer", "pci", "blk-virtio", "net-virtio", "rng-virtio")  # servers/root/start.c, but for "process"
+ROOT_SERVERS = ("uart", "console", "tracer", "pci", "blk-virtio", "net-virtio", "rng-virtio", "console-virtio")  # servers/root/start.c, but for "process"
 
 
 def restart_of(place):
@@ -603,7 +604,7 @@ class Description:
     def drivers(self):
         """Archive members: native programs of the build."""
         names = sorted({driver for device in self.devices() for driver in DEVICES[device]} |
-                       set(RANDOM_DRIVERS if self.has_random() else ()))
+                       set(RANDOM_DRIVERS if self.has_random() else ()) | set(LINE_DRIVERS if self.flags & FRAMED else ()))
         return [(name, os.path.join(self.build_dir, "programs", name)) for name in names]
 
     def wanted(self):

@@ -86,7 +86,7 @@ function(tessera_system name description)
     add_custom_command(OUTPUT "${output}"
         COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/system_image.py" "${description}" --arch ${TESSERA_ARCH}
             --host-dir "${TESSERA_HOST_DIR}" --build-dir "${CMAKE_BINARY_DIR}" -o "${output}" --depfile "${output}.d"
-        DEPENDS "${description}" ${programs} pci rng-virtio wasi wasm_runtime ${arg_IMAGES} "${TESSERA_HOST_DIR}/aot/tessera-aot"
+        DEPENDS "${description}" ${programs} pci rng-virtio console-virtio wasi wasm_runtime ${arg_IMAGES} "${TESSERA_HOST_DIR}/aot/tessera-aot"
             "${CMAKE_SOURCE_DIR}/ci/system_image.py" "${CMAKE_SOURCE_DIR}/ci/system_description.py"
             "${CMAKE_SOURCE_DIR}/ci/archive.py"
         DEPFILE "${output}.d" VERBATIM
@@ -124,7 +124,7 @@ function(tessera_write_lists)
     list(JOIN programs "\n" text)
     file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/system-programs.txt" CONTENT "${text}\n")
     set(existing)
-    foreach(target kernel wasi wasm_runtime pci blk-virtio rng-virtio store net-virtio net ${programs})
+    foreach(target kernel wasi wasm_runtime pci blk-virtio rng-virtio console-virtio store net-virtio net ${programs})
         if(TARGET ${target})
             list(APPEND existing ${target})
         endif()

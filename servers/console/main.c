@@ -1,4 +1,5 @@
-/* The console server: gathers the lines of all programs and sends them, whole, to the UART driver.
+/* The console server: gathers the lines of all programs and sends them, whole, to the UART driver, or to the driver of
+ * a line of its own, which looks the same to it.
  *
  * It answers every write at once, unless its own queue is full: then it receives nothing until the driver has made
  * room, so writers wait in the kernel and nobody's bytes are lost. proto/console.h is the protocol.
@@ -26,7 +27,6 @@ struct writer {
 };
 
 static struct console_state {
-    bool has_begun;
     struct writer writers[WRITERS];
     struct {             /* standard input of the program that has the terminal */
         uint32_t reader; /* its number; NOBODY: what arrives waits */
@@ -335,10 +335,9 @@ int program_main(const struct start_page *start)
     uart = (struct uart_region *)start->words[CONSOLE_WORD_REGION];
     is_framed = start->words[CONSOLE_WORD_FRAMED];
     state_take((struct console_state *)start->words[CONSOLE_WORD_STATE]);
-    if (is_framed && !state->has_begun)
+    if (is_framed && head == 0)
         emit_frame(CONSOLE_STREAM_LOG, "", 0); /* the line is ready: what the host sent before might be lost */
     publish();
-    state->has_begun = true;
     input_take(); /* signals may have been lost */
     input_tell();
     struct message m;

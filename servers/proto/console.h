@@ -73,6 +73,11 @@ struct uart_region {
     uint8_t in[UART_INPUT_BYTES];
 };
 #define UART_REGION_BYTES 32768u
+_Static_assert(sizeof(struct uart_region) <= UART_REGION_BYTES, "the root task has room for it");
+
+/* Where the machine has a virtio console, a framed console speaks through that one: its driver shares such a region
+ * with the console in the UART driver's place. Its capabilities, beside those of every PCI driver (proto/pci.h): */
+enum console_driver_capability { CONSOLE_DRIVER_CAP_ROOM = 9, CONSOLE_DRIVER_CAP_INPUT };
 
 /* Start page words of the UART driver. */
 enum uart_word { UART_WORD_KIND = 0, UART_WORD_BASE, UART_WORD_REGION, UART_WORD_CLOCK_HZ };

@@ -3,6 +3,7 @@
  * from what both share (proto/block.h, proto/packet.h, proto/entropy.h).
  */
 #include "proto/block.h"
+#include "proto/console.h"
 #include "proto/entropy.h"
 #include "proto/packet.h"
 #include "proto/pci.h"
@@ -15,6 +16,8 @@
 #define PCI_STACK_BYTES    16384
 #define DRIVER_STACK_BYTES 16384
 #define BLOCK_REGION_BITS  20
+#define LINE_REGION_BITS   15
+_Static_assert(1u << LINE_REGION_BITS == UART_REGION_BYTES, "one frame");
 _Static_assert(1u << BLOCK_REGION_BITS == BLOCK_REGION_BYTES, "one frame");
 _Static_assert(PAGE_BYTES == ENTROPY_REGION_BYTES, "one frame");
 
@@ -43,6 +46,7 @@ static const struct plan {
     [SERVER_DISK_LOG - SERVER_FIRST_DRIVER] = {SYSTEM_DISK, 0x1042, 0x1001, 1, 15, BLOCK_REGION_BITS},
     [SERVER_RNG - SERVER_FIRST_DRIVER] = {SYSTEM_RANDOM, 0x1044, 0x1005, 0, 13, PAGE_BITS},
     [SERVER_NET_CARD - SERVER_FIRST_DRIVER] = {SYSTEM_NET, 0x1041, 0x1000, 0, 15, PACKET_REGION_BITS},
+    [SERVER_LINE - SERVER_FIRST_DRIVER] = {SYSTEM_FRAMED, 0x1043, 0x1003, 0, 16, LINE_REGION_BITS},
 };
 
 struct device {
@@ -64,6 +68,8 @@ static struct {
     uint32_t ecam_bits;
     cptr disk_notification; /* the store waits on it */
     cptr card_notification; /* the net server waits on it */
+    cptr line_input;        /* tells the console of input */
+    cptr line_signal;       /* the console's, to the driver */
     struct device devices[DRIVERS];
 } drivers;
 
@@ -277,6 +283,8 @@ void driver_start(struct root *root, enum server which)
     server_grant(root, which, DRIVER_CAP_IRQ, device->irq, RIGHT_ALL, 0);
     if (device->client_signal)
         server_grant(root, which, DRIVER_CAP_CLIENT_SIGNAL, device->client_signal, RIGHT_SEND, 0);
+    if (which == SERVER_LINE)
+        server_grant(root, which, CONSOLE_DRIVER_CAP_INPUT, drivers.line_input, RIGHT_SEND, 0);
     (void)irq_handler_ack(device->irq); /* the one before may have ended with an interrupt in its hands */
     server_run(root, which);
 }
@@ -296,9 +304,26 @@ static bool are_all_made(const struct root *root)
     return true;
 }
 
-void drivers_start(struct root *root, cptr console_endpoint)
+static void line_want(struct root *root, cptr console_notification)
 {
-    if (!(root->system->flags & (SYSTEM_DISK | SYSTEM_RANDOM | SYSTEM_NET)))
+    struct device *device = device_of(SERVER_LINE);
+    if (!device->is_there)
+        return;
+    device->client_signal = signal_mint(root, console_notification, CONSOLE_SIGNAL_UART);
+    drivers.line_input = signal_mint(root, console_notification, CONSOLE_SIGNAL_INPUT);
+    drivers.line_signal = signal_mint(root, device->notification, DRIVER_SIGNAL_CLIENT);
+    device->is_wanted = true;
+}
+
+cptr driver_line(cptr *signal)
+{
+    *signal = drivers.line_signal;
+    return device_of(SERVER_LINE)->is_wanted ? device_of(SERVER_LINE)->region : 0;
+}
+
+void drivers_start(struct root *root, cptr console_endpoint, cptr console_notification)
+{
+    if (!(root->system->flags & (SYSTEM_DISK | SYSTEM_RANDOM | SYSTEM_NET | SYSTEM_FRAMED)))
         return;
     drivers.console_endpoint = console_endpoint;
     ecam_take(root);
@@ -324,6 +349,7 @@ void drivers_start(struct root *root, cptr console_endpoint)
         device_of(SERVER_NET_CARD)->is_wanted = true;
     }
     device_of(SERVER_RNG)->is_wanted = device_of(SERVER_RNG)->is_there;
+    line_want(root, console_notification);
     drivers.are_started = true;
     for (enum server which = SERVER_FIRST_DRIVER; which < SERVER_COUNT; which++)
         driver_start(root, which);

@@ -67,6 +67,7 @@ static void console_send(struct root *root, const struct message *m)
     do {
         supervise_wait(root, SERVER_CONSOLE);
         supervise_wait(root, SERVER_UART);
+        supervise_wait(root, SERVER_LINE);
         call = *m;
     } while (root->has_console && supervise_call(root, SERVER_CONSOLE, console_cap, &call) == ERROR_ABORTED);
 }

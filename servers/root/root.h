@@ -24,6 +24,7 @@ enum server {
     SERVER_DISK_LOG,
     SERVER_RNG,
     SERVER_NET_CARD,
+    SERVER_LINE, /* the framed console's, where the machine has one */
     SERVER_COUNT
 };
 
@@ -80,7 +81,9 @@ void server_run(struct root *root, enum server which);
 const char *server_name(enum server which);
 
 /* driver.c: the PCI server and the drivers of PCI devices, where the description asks for them. */
-void drivers_start(struct root *root, cptr console_endpoint);
+void drivers_start(struct root *root, cptr console_endpoint, cptr console_notification);
+/* The frame that the console shares with the driver of its own line; 0: it has none. *signal wakes the driver. */
+cptr driver_line(cptr *signal);
 /* What they share with their clients, and the signals, become the process server's. */
 void drivers_grant(struct root *root);
 void pci_start(struct root *root);

@@ -30,6 +30,7 @@ static const struct {
     [SERVER_DISK_LOG] = {"blk-virtio", 245},
     [SERVER_RNG] = {"rng-virtio", 245},
     [SERVER_NET_CARD] = {"net-virtio", 245},
+    [SERVER_LINE] = {"console-virtio", 245},
 };
 
 const char *server_name(enum server which)
@@ -208,6 +209,19 @@ static void console_connect(struct root *root)
         server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_INPUT_SIGNAL, notification, RIGHT_SEND, SERVER_SIGNAL_INPUT);
 }
 
+/* The UART driver's, or those of the driver of the console's own line. */
+static void console_line(struct root *root)
+{
+    cptr line_signal, slot, line = driver_line(&line_signal);
+    if (line && !task_map(&root->tasks[SERVER_CONSOLE], line, 0, UART_REGION_BYTES, REGION_ADDRESS,
+                          RIGHT_READ | RIGHT_WRITE, &slot))
+        root_fail(root, "root: server 'console': cannot map what it needs\n");
+    if (!line)
+        memory_show(root, SERVER_CONSOLE, &kept.uart_region, REGION_ADDRESS);
+    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, line ? line_signal : kept.uart_notification, RIGHT_SEND,
+                 line ? 0 : UART_SIGNAL_CONSOLE);
+}
+
 static void console_start(struct root *root)
 {
     struct task *console = server_make(root, SERVER_CONSOLE, SERVER_STACK_BYTES);
@@ -215,11 +229,9 @@ static void console_start(struct root *root)
     start->words[CONSOLE_WORD_REGION] = REGION_ADDRESS;
     start->words[CONSOLE_WORD_STATE] = STATE_ADDRESS;
     start->words[CONSOLE_WORD_FRAMED] = root->system->flags & SYSTEM_FRAMED;
-    memory_show(root, SERVER_CONSOLE, &kept.uart_region, REGION_ADDRESS);
     memory_show(root, SERVER_CONSOLE, &kept.console_state, STATE_ADDRESS);
     grant_common(root, SERVER_CONSOLE, kept.console_notification);
-    server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_UART_SIGNAL, kept.uart_notification, RIGHT_SEND,
-                 UART_SIGNAL_CONSOLE);
+    console_line(root);
     server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_ENDPOINT, kept.console_endpoint, RIGHT_RECV, 0);
     server_grant(root, SERVER_CONSOLE, CONSOLE_CAP_REPLY, kept.console_reply, RIGHT_ALL, 0);
     console_connect(root);
@@ -356,11 +368,16 @@ void server_start(struct root *root, enum server which)
 
 void servers_start(struct root *root)
 {
+    cptr line_signal;
     servers_keep(root);
     server_start(root, SERVER_UART);
     server_start(root, SERVER_CONSOLE);
     console_use(root, supervise_cap(root, kept.console_endpoint));
     server_start(root, SERVER_TRACER);
-    drivers_start(root, kept.console_endpoint);
+    drivers_start(root, kept.console_endpoint, kept.console_notification);
+    if (driver_line(&line_signal)) { /* from now on it speaks there */
+        server_unmake(root, SERVER_CONSOLE);
+        server_start(root, SERVER_CONSOLE);
+    }
     server_start(root, SERVER_PROCESS);
 }

@@ -160,7 +160,7 @@ static void ending_text(enum server which, char *text, size_t size)
 _Noreturn static void give_up(struct root *root, enum server which, const char *text, const char *why)
 {
     /* Without them nobody writes but the root task itself. */
-    if (which == SERVER_UART || which == SERVER_CONSOLE)
+    if (which == SERVER_UART || which == SERVER_CONSOLE || which == SERVER_LINE)
         root->has_console = false;
     root_fail(root, "root: %s; %s\n", text, why);
 }

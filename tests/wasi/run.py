@@ -3,16 +3,22 @@
 
     run.py ARCH HOST_DIR BUILD_DIR              the test
     run.py --run HOST_DIR BUILD_DIR WORD ...    the command `run` on these build folders, which are there already
+    run.py --run-with PROGRAM HOST_DIR BUILD_DIR WORD ...   with that program, which dies at moments of chance, as the line's driver
 """
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ci"))
+import archive  # noqa: E402
+import run_app  # noqa: E402
+import system_image  # noqa: E402
 import tessera  # noqa: E402
 
 LIMIT = 60
@@ -23,6 +29,30 @@ def as_command(host_dir, build_dir, words):
     tessera.require_parts = lambda arch: None
     sys.argv = ["./tessera", "run", *words]
     return tessera.main()
+
+
+def with_driver(program):
+    """Packs that program in the place of the line's driver, and lets it die as often as it likes."""
+    pack = system_image.pack
+
+    def pack_other(description, *rest):
+        with open(description, encoding="utf-8") as file:
+            system = json.load(file)
+        system["restart"] = {"console-virtio": {"when": "on failure", "limit": 0, "pause_ms": 0}}
+        with open(description, "w", encoding="utf-8") as file:
+            json.dump(system, file)
+        content, files = pack(description, *rest)
+        members = {member.name: member.data for member in archive.read(content)}
+        members["console-virtio"] = archive.without_debug_data(archive.read_file(program))
+        return archive.pack(list(members.items())), files
+
+    def frame_told(frames, stream, content):
+        if stream == run_app.STREAM_LOG:
+            run_app.put(sys.stderr, content)
+        frame(frames, stream, content)
+
+    frame = run_app.Frames.frame
+    system_image.pack, run_app.Frames.frame = pack_other, frame_told
 
 
 class Test:
@@ -77,6 +107,48 @@ class Test:
             child.stdin.write(b"and then more" + (b"\n" if mode == "cat" else b""))
             child.stdin.close()
             self.check(f"{mode}: a slow pipe", (expected, 0), (child.stdout.read(), child.wait(timeout=LIMIT)))
+
+    def through(self, content, pause, *command):
+        """What a program gives back of what comes after a while, read after a pause; the seconds without the waiting."""
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        begin = time.monotonic()
+
+        def feed():
+            child.stdin.write(b"first, ")
+            child.stdin.flush()
+            time.sleep(1.5)
+            child.stdin.write(content)
+            child.stdin.close()
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        time.sleep(pause)
+        got = child.stdout.read()
+        feeder.join()
+        return got, child.wait(timeout=LIMIT), time.monotonic() - begin - max(1.5, pause), child.stderr.read()
+
+    def streamed(self):
+        """Megabytes both ways, none of which was there at first; the reader begins late, so that everybody has to wait."""
+        content = os.urandom(4 << 20)
+        got, status, seconds, _ = self.through(content, 3, *self.command([self.tool, "--arch", self.arch, "--", "cat"]))
+        print(f"{seconds:5.2f} s  4 MiB there and back")
+        self.check("a stream", (True, 0), (got == b"first, " + content, status))
+        self.check("a stream's time", True, seconds < 15)
+
+    def faulty_line(self):
+        """The driver of the line dies again and again: nothing is lost, and nothing comes twice."""
+        driver = os.path.join(self.build_dir, "programs", "faulty-console-virtio")
+        deaths = 0
+        for _ in range(6):
+            content = os.urandom(1 << 20)
+            got, status, _, errors = self.through(
+                content, 0, sys.executable, __file__, "--run-with", driver, self.host_dir, self.build_dir, self.tool,
+                "--arch", self.arch, "--", "cat")
+            self.check("a stream whose driver dies", (True, 0), (got == b"first, " + content, status))
+            deaths += errors.count(b"server 'console-virtio' failed")
+            if deaths >= 3:
+                break
+        print(f"{deaths} deaths of the line's driver")
+        self.check("deaths", True, deaths >= 3)
 
     def terminal(self):
         """A pseudo-terminal is one; keys arrive, and the program sees a line's end and the end of the file."""
@@ -149,10 +221,15 @@ class Test:
 def main():
     if sys.argv[1] == "--run":
         return as_command(sys.argv[2], sys.argv[3], sys.argv[4:])
+    if sys.argv[1] == "--run-with":
+        with_driver(sys.argv[2])
+        return as_command(sys.argv[3], sys.argv[4], sys.argv[5:])
     with tempfile.TemporaryDirectory(prefix="tessera-run-test-") as scratch:
         test = Test(*sys.argv[1:4], scratch)
         test.streams()
         test.slow_pipe()
+        test.streamed()
+        test.faulty_line()
         test.terminal()
         test.ends()
         test.folders()
