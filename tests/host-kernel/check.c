@@ -544,13 +544,16 @@ static void check_object(const struct object *object)
 /* The idle thread is not left with something to do and nothing to begin it. */
 static void check_idle(const struct core *core)
 {
-    CHECK(core->current != core->idle || ring_count == 0 || model_deadline <= model_now || model_interrupt_waits);
+    CHECK(core->current != core->idle || ring_count == 0 || model_deadline <= model_now || model_interrupt_waits ||
+          model_interrupt_is_due());
 }
 
 static void check_irqs(void)
 {
     for (unsigned i = 0; i < ARCH_IRQ_COUNT; i++)
         CHECK(slot_is_empty(&kernel.irq_notification[i]) || kernel.irq_in_use[i]);
+    for (unsigned i = 0; i < MODEL_LINES; i++) /* silent without a handler */
+        CHECK(kernel.irq_in_use[i] || model_irqs.masked >> i & 1);
 }
 
 unsigned model_dying(void)

@@ -1,6 +1,6 @@
 /* Coverage-guided fuzzing of system-call sequences (libFuzzer): every input is a sequence for the player.
  *
- * The first byte says which world: 1 the replayable one, 2 that with time; it is not part of the sequence.
+ * The first byte says which world (play_choose); it is not part of the sequence.
  */
 #include "player.h"
 
@@ -26,8 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct play plays;
     if (size < HEADER + STEP)
         return -1;
-    plays.has_time = data[0] & 2;
-    plays.is_replayable = plays.has_time || (data[0] & 1);
+    play_choose(&plays, data[0]);
     play(data + HEADER, size - HEADER, &plays);
     if (plays.is_replayable)
         play_slowly(data + HEADER, size - HEADER, &plays);
@@ -52,6 +51,34 @@ static void step_random(uint8_t *step)
         step[i] = (uint8_t)random_below(limit);
 }
 
+/* A step in the life of a device's interrupt: the device raised or quiet, its handler invoked or deleted, a
+ * notification waited for or bound. First bytes as step_next (tests/sequence/sequence.c) reads them. */
+static void step_interrupt(uint8_t *step)
+{
+    enum { DEVICE = 233, ACK = 96 + 39, SET, CLEAR, BIND = 96 + 18, DELETE = 96 + 7 };
+    static const uint8_t kinds[] = {DEVICE,
+                                    DEVICE,
+                                    DEVICE,
+                                    DEVICE,
+                                    ACK,
+                                    ACK,
+                                    SET,
+                                    CLEAR,
+                                    BIND,
+                                    DELETE,
+                                    SYSCALL_RECV,
+                                    SYSCALL_NBRECV,
+                                    SYSCALL_WAIT,
+                                    SYSCALL_NBWAIT,
+                                    SYSCALL_REPLY_RECV};
+    step_random(step);
+    step[0] = kinds[random_below(sizeof(kinds))];
+    if (step[0] < SYSCALL_COUNT)
+        step[1] = (uint8_t)(160 + random_below(48)); /* on a notification */
+    else if (step[0] == DELETE)
+        step[2] = (uint8_t)(WORLD_IRQ_HANDLER + random_below(DEVICES));
+}
+
 /* Opens a gap of `count` steps at step `at`; the steps behind it move up and may fall off the end. */
 static unsigned steps_open(uint8_t *steps, unsigned used, unsigned most, unsigned at, unsigned count)
 {
@@ -72,12 +99,13 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         return size;
     unsigned at = used > 0 ? random_below(used) : 0, from = used > 0 ? random_below(used) : 0;
     unsigned count = 1 + random_below(MOST_NEW);
+    bool is_interrupt = random_below(4) == 0;
     switch (used == 0 ? 0u : random_below(10)) {
     case 0:
     case 1: /* new ones */
         used = steps_open(steps, used, most, at, count);
         for (unsigned i = at; i < at + count && i < used; i++)
-            step_random(steps + i * STEP);
+            (is_interrupt ? step_interrupt : step_random)(steps + i * STEP);
         break;
     case 2: { /* some again, elsewhere */
         uint8_t copy[MOST_NEW * STEP];
@@ -107,7 +135,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         break;
     case 6: /* another world */
         if (random_below(8) == 0)
-            data[0] = (uint8_t)random_below(3);
+            data[0] = (uint8_t)(random_below(3) | random_below(MODEL_CONTROLLERS) << 2);
         step_random(steps + at * STEP);
         break;
     default: /* one field of one step */

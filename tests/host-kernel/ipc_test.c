@@ -502,17 +502,17 @@ static void test_interrupt(void)
     cptr handler = new_slots(2), notification = new_object(OBJECT_NOTIFICATION, 0);
     OK(irq_control_get(ROOT_IRQ_CONTROL, 5, IRQ_LEVEL, ROOT_CNODE, handler));
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 5, IRQ_LOW, ROOT_CNODE, handler + 1), ERROR_DELETE_FIRST);
-    EQUAL(model_irq_flags[5], IRQ_LEVEL); /* a refused second handler changes nothing */
+    EQUAL(model_irqs.flags[5], IRQ_LEVEL); /* a refused second handler changes nothing */
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 16, 0, ROOT_CNODE, handler + 1), ERROR_RANGE);
     EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 6, 4, ROOT_CNODE, handler + 1), ERROR_INVALID_ARGUMENT);
     model_interrupt(5); /* nobody listens yet */
     OK(irq_handler_set_notification(handler, notification));
-    EQUAL(model_irq_masked & 1u << 5, 0);
+    EQUAL(model_irqs.masked & 1u << 5, 0);
     model_interrupt(5);
-    CHECK(model_irq_masked & 1u << 5);
+    CHECK(model_irqs.masked & 1u << 5);
     EQUAL(notification_poll(notification), 1);
     OK(irq_handler_ack(handler));
-    EQUAL(model_irq_masked & 1u << 5, 0);
+    EQUAL(model_irqs.masked & 1u << 5, 0);
     OK(irq_handler_clear(handler));
     model_interrupt(5);
     EQUAL(notification_poll(notification), 0);

@@ -16,9 +16,6 @@ struct debug_state *model_debug;
 uint64_t model_now, model_deadline;
 struct arch_space *model_space;
 unsigned model_publishes, model_tlb_pages, model_tlb_spaces, model_tlb_alls;
-bool model_interrupt_waits;
-unsigned model_patience, model_irq_masked, model_irq_released;
-word model_irq_flags[16];
 jmp_buf model_end;
 int model_status;
 char model_output[8192];
@@ -127,52 +124,6 @@ void arch_tlb_all(void)
     model_tlb_alls++;
     check_tlb_all();
 }
-enum error arch_irq_configure(word number, word flags, unsigned *irq)
-{
-    if (number >= 16)
-        return ERROR_RANGE;
-    model_irq_flags[number] = flags;
-    *irq = (unsigned)number;
-    return ERROR_NONE;
-}
-word arch_irq_limit(void)
-{
-    return 15;
-}
-enum error arch_irq_allocate_msi(unsigned *irq, word *address, word *data)
-{
-    for (unsigned i = 16; i < ARCH_IRQ_COUNT; i++) {
-        if (!kernel.irq_in_use[i]) {
-            *irq = i;
-            *address = 0xfee00000;
-            *data = i;
-            return ERROR_NONE;
-        }
-    }
-    return ERROR_NOT_ENOUGH_MEMORY;
-}
-void arch_irq_release(unsigned irq)
-{
-    (void)irq;
-    model_irq_released++;
-}
-void arch_irq_mask(unsigned irq)
-{
-    model_irq_masked |= 1u << irq;
-}
-void arch_irq_unmask(unsigned irq)
-{
-    model_irq_masked &= ~(1u << irq);
-}
-bool arch_irq_pending(struct core *core)
-{
-    (void)core;
-    if (model_interrupt_waits && model_patience > 0) {
-        model_patience--;
-        return false;
-    }
-    return model_interrupt_waits;
-}
 void arch_timer_set(struct core *core, uint64_t deadline)
 {
     (void)core;
@@ -232,7 +183,7 @@ void model_start(void)
     memset(kernel_cores, 0, sizeof(kernel_cores));
     model_now = 1000;
     model_deadline = UINT64_MAX;
-    model_interrupt_waits = false;
+    model_irq_reset();
     model_space = &empty_space;
     check_spaces_reset();
     check_time_reset();
@@ -260,7 +211,7 @@ struct model_snapshot {
     uint64_t now, deadline;
     struct arch_space *space;
     struct debug_state *debug;
-    unsigned irq_masked;
+    struct model_irqs irqs;
 };
 
 struct model_snapshot *model_snapshot_take(void)
@@ -274,7 +225,7 @@ struct model_snapshot *model_snapshot_take(void)
     s->now = model_now, s->deadline = model_deadline;
     s->space = model_space;
     s->debug = model_debug;
-    s->irq_masked = model_irq_masked;
+    s->irqs = model_irqs;
     return s;
 }
 
@@ -288,8 +239,8 @@ void model_snapshot_restore(const struct model_snapshot *s)
     model_deadline = s->deadline;
     model_space = s->space;
     model_debug = s->debug;
-    model_irq_masked = s->irq_masked;
-    model_interrupt_waits = false;
+    model_irq_reset();
+    model_irqs = s->irqs;
     check_spaces_reset();
     check_time_reset();
 }
@@ -477,13 +428,6 @@ void model_timer(uint64_t limit)
         model_now = model_deadline;
     model_deadline = UINT64_MAX;
     kernel_timer(model_core());
-    model_check();
-}
-
-void model_interrupt(unsigned irq)
-{
-    arch_irq_mask(irq);
-    kernel_interrupt(model_core(), irq);
     model_check();
 }
 

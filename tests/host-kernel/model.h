@@ -36,14 +36,13 @@
 /* Model switches: how the machine behaves. */
 extern bool model_interrupt_waits; /* what arch_irq_pending says, once model_patience preemption points have passed */
 extern unsigned model_patience;
-extern bool model_fastpath_is_off; /* every system call goes the ordinary way */
-extern uint64_t model_deadline;    /* what the timer is set to */
+extern void (*model_patience_over)(void); /* if not NULL: called at that point instead; a device raises its wire */
+extern bool model_fastpath_is_off;        /* every system call goes the ordinary way */
+extern uint64_t model_deadline;           /* what the timer is set to */
 /* By how much timer interrupts come late, at most; not 0: time passes only as on a machine, so budgets can be checked
  * (check_time.c). */
 extern uint64_t model_lateness;
 extern struct debug_state *model_debug; /* whose breakpoints are armed */
-extern unsigned model_irq_masked, model_irq_released;
-extern word model_irq_flags[16]; /* as configured last */
 
 /* arch_power_off and arch_power_reset end up here. */
 extern jmp_buf model_end;
@@ -73,9 +72,26 @@ struct ipc_buffer *model_buffer(const struct tcb *tcb);
 void model_system_call(struct core *core, word number);
 /* Timer interrupt at the time that the kernel asked for (at most `limit` later than now). */
 void model_timer(uint64_t limit);
-void model_interrupt(unsigned irq);
 void model_fault(enum fault kind, word w2, word w3, word w4);
 void model_debug_exception(enum debug_reason reason, word address, word number);
+
+/* Interrupts (model_irq.c). A wire or a message sets what waits; as on a machine, that is taken between two
+ * instructions of whoever runs, if it is not masked: when the test says model_interrupt_take (false: there is nothing).
+ */
+#define MODEL_LINES 16 /* the interrupts above are messages of an I/O APIC's machine */
+enum model_controller { MODEL_IO_APIC, MODEL_GIC, MODEL_GIC_MESSAGES, MODEL_CONTROLLERS };
+extern enum model_controller model_controller;
+extern struct model_irqs {
+    unsigned raised, masked, waiting; /* a bit for each interrupt: its wire, its line, an edge */
+    word flags[MODEL_LINES];          /* as configured last */
+} model_irqs;
+extern unsigned model_irq_released;
+void model_irq_reset(void);
+void model_wire_set(unsigned line, bool is_raised);
+void model_message(unsigned irq);
+bool model_interrupt_is_due(void);
+bool model_interrupt_take(void);
+void model_interrupt(unsigned irq); /* one that comes whatever its line says */
 
 /* Aborts the test program with a message when an invariant does not hold. */
 void model_check(void);

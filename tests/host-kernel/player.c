@@ -14,6 +14,7 @@
 #define CODE_TRAP  0x010        /* the system call */
 #define CODE_AFTER (CODE_TRAP + MODEL_TRAP_BYTES)
 #define CODE_TIME  0x040 /* lets time pass */
+#define CODE_TOLD  0x050 /* a device has been told to interrupt or to be quiet */
 
 #define STEP_TICKS 300 /* that a system call takes */
 
@@ -24,10 +25,18 @@
 #define APART_TICKS      150000
 #define STOP_NUMBER      201 /* the system call, which does not exist, of threads when there are no more steps */
 
+#define FIRST_LINE 3 /* of the devices' */
+
 static struct world world;
 static cptr controller_timer, controller_signal;
-static const struct arch_space *home;        /* where the code is */
-static struct model_snapshot *beginnings[3]; /* by world_kind */
+static const struct arch_space *home; /* where the code is */
+
+/* Worlds that are ready to begin. */
+#define WORLD_KINDS 3
+static struct {
+    struct model_snapshot *snapshot;
+    struct world world;
+} beginnings[MODEL_CONTROLLERS][WORLD_KINDS];
 
 static struct {
     struct play *play;
@@ -35,7 +44,8 @@ static struct {
     struct step steps[ACTORS];
     word until[ACTORS];        /* where CODE_TIME ends */
     uint64_t last, call_count; /* when something happened last */
-    unsigned interrupt;        /* what comes at the preemption point: a line, or ARCH_IRQ_COUNT for the timer */
+    unsigned devices_raised;   /* a bit for each */
+    unsigned device_later;     /* whose interrupt comes at the preemption point */
     bool is_over;
 } player;
 
@@ -53,20 +63,26 @@ static unsigned world_kind(bool is_replayable, bool has_time)
     return is_replayable + has_time;
 }
 
-/* One kind of world, ready to begin. */
-static void world_prepare(bool is_replayable, bool has_time, const struct model_snapshot *before)
+static void world_prepare(enum model_controller controller, bool is_replayable, bool has_time,
+                          const struct model_snapshot *before)
 {
     model_snapshot_restore(before);
+    model_controller = controller;
     world.is_replayable = is_replayable;
     world.has_time = has_time;
     world.now = model_now;
     world.time_ticks = SEQUENCE_TIME_NS;
+    world.lines[DEVICE_MESSAGE] = controller == MODEL_IO_APIC        ? LINE_BY_MESSAGE
+                                  : controller == MODEL_GIC_MESSAGES ? FIRST_LINE + DEVICE_MESSAGE
+                                                                     : LINE_NONE;
     const char *failed = world_build(&world);
     if (failed) {
         fprintf(stderr, "the world cannot be built: %s\n", failed);
         abort();
     }
-    beginnings[world_kind(is_replayable, has_time)] = model_snapshot_take();
+    unsigned kind = world_kind(is_replayable, has_time);
+    beginnings[controller][kind].snapshot = model_snapshot_take();
+    beginnings[controller][kind].world = world;
 }
 
 void player_start(const char *archive_path)
@@ -77,7 +93,8 @@ void player_start(const char *archive_path)
     world.device = untyped_find(BOOT_UNTYPED_DEVICE, 22);
     CHECK(world.memory != 0 && world.device != 0);
     world.slots = new_slots(ROOT_WORLD_SLOTS);
-    world.irq = 3;
+    for (unsigned i = 0; i < DEVICE_MESSAGE; i++)
+        world.lines[i] = FIRST_LINE + i;
     home = model_current()->space;
     for (unsigned i = 0; i < ACTORS; i++) {
         struct actor *actor = &world.actors[i];
@@ -90,33 +107,61 @@ void player_start(const char *archive_path)
     controller_signal = new_object(OBJECT_NOTIFICATION, 0);
     OK(timer_bind(controller_timer, controller_signal, ROOT_SCHED_CONTEXT));
     struct model_snapshot *before = model_snapshot_take();
-    world_prepare(false, false, before);
-    world_prepare(true, false, before);
-    world_prepare(true, true, before);
+    for (enum model_controller controller = 0; controller < MODEL_CONTROLLERS; controller++) {
+        world_prepare(controller, false, false, before);
+        world_prepare(controller, true, false, before);
+        world_prepare(controller, true, true, before);
+    }
     free(before);
+}
+
+/* --- devices --- */
+
+/* Raised again, one with messages sends another; a wire cannot be more than raised. */
+static void device_set(unsigned device, bool is_raised)
+{
+    unsigned bit = 1u << device;
+    player.devices_raised = is_raised ? player.devices_raised | bit : player.devices_raised & ~bit;
+    if (device < DEVICE_MESSAGE)
+        model_wire_set((unsigned)world.lines[device], is_raised);
+    else if (is_raised)
+        model_message((unsigned)(world.lines[device] == LINE_BY_MESSAGE ? world.message_data : world.lines[device]));
+}
+
+static void device_raise_later(void)
+{
+    device_set(player.device_later, true);
 }
 
 /* --- system calls --- */
 
-static void interrupt_deliver(void)
+/* What takes a thread through the kernel. */
+static void time_for_entry(void)
 {
-    model_interrupt_waits = false;
-    if (player.interrupt < ARCH_IRQ_COUNT)
-        model_interrupt(player.interrupt);
-    else
-        kernel_timer(model_core());
-    model_check();
-}
-
-static void trap(struct tcb *tcb)
-{
-    word number = tcb->context.number_status;
     if (world.has_time)
         model_now += player.play->is_quick ? QUICK_STEP_TICKS : TIMED_STEP_TICKS;
     else if (!world.is_replayable)
         model_now += STEP_TICKS;
     player.last = model_now;
     player.call_count++;
+}
+
+/* What was to come at a preemption point comes now: there were fewer of them, or the call has been interrupted. */
+static void interrupt_deliver(void)
+{
+    model_interrupt_waits = false;
+    if (model_patience_over) {
+        model_patience_over();
+        return;
+    }
+    kernel_timer(model_core());
+    model_check();
+}
+
+static void trap(struct tcb *tcb)
+{
+    word number = tcb->context.number_status;
+    time_for_entry();
     model_system_call(model_core(), number);
     model_check();
     if (model_interrupt_waits)
@@ -147,7 +192,11 @@ static void record(unsigned actor)
     const struct step *step = &player.steps[actor];
     struct outcome outcome = {c->number_status, c->destination_badge, c->info, c->mr, world.actors[actor].buffer};
     c->pc = world.actors[actor].entry;
-    if (step->kind != STEP_CALL || play->event_count == PLAY_EVENTS_MAX)
+    if (step->kind == STEP_DEVICE)
+        outcome = (struct outcome){.status = player.devices_raised >> step->device & 1, .words = c->mr};
+    else if (step->kind != STEP_CALL)
+        return;
+    if (play->event_count == PLAY_EVENTS_MAX)
         return;
     uint32_t event = step_record(actor, step, &outcome);
     if (play->is_spoken)
@@ -206,7 +255,6 @@ static void time_pass(uint64_t ticks)
 
 static void machine_step(unsigned actor, const uint8_t *bytes)
 {
-    unsigned irq = bytes[1] % ARCH_IRQ_COUNT;
     player.steps[actor].kind = STEP_MACHINE;
     switch (bytes[0] % 7) {
     case 0:
@@ -215,10 +263,6 @@ static void machine_step(unsigned actor, const uint8_t *bytes)
     case 1:
         time_pass(bytes[1] * 100000ul);
         break;
-    case 2:
-        if (!(model_irq_masked >> irq & 1))
-            model_interrupt(irq);
-        break;
     case 3:
         if (actor != 0)
             exception(bytes);
@@ -226,7 +270,8 @@ static void machine_step(unsigned actor, const uint8_t *bytes)
     case 4:
         model_interrupt_waits = true;
         model_patience = bytes[2] % 16;
-        player.interrupt = bytes[3] & 1 && !(model_irq_masked >> irq & 1) ? irq : ARCH_IRQ_COUNT;
+        player.device_later = bytes[1] % (world.lines[DEVICE_MESSAGE] == LINE_NONE ? DEVICE_MESSAGE : DEVICES);
+        model_patience_over = bytes[3] & 1 ? device_raise_later : NULL;
         break;
     case 5:
         if (actor == 0)
@@ -247,6 +292,13 @@ static void time_begin(unsigned actor, word until)
     model_current()->context.pc = CODE + ((word)actor << 12) + CODE_TIME;
 }
 
+static void device_tell(unsigned actor, const struct step *step)
+{
+    model_current()->context.pc = CODE + ((word)actor << 12) + CODE_TOLD;
+    player.last = model_now;
+    device_set(step->device, step->is_raised);
+}
+
 static void actor_run(unsigned actor)
 {
     struct step *step = &player.steps[actor];
@@ -263,10 +315,23 @@ static void actor_run(unsigned actor)
         machine_step(actor, step->bytes);
     else if (step->kind == STEP_TIME)
         time_begin(actor, step->until);
+    else if (step->kind == STEP_DEVICE)
+        device_tell(actor, step);
     else if (actor == 0)
         player.is_over = true;
     else
         call(actor, STOP_NUMBER, 0, &nothing);
+}
+
+/* What comes after the last step hangs on the machine's speed if `is_timed`. */
+static void timed_note(bool is_timed)
+{
+    struct play *play = player.play;
+    if (!is_timed || play->is_timed)
+        return;
+    CHECK(player.sequence.next > 0); /* without any step nothing depends on time */
+    play->is_timed = true;
+    play->timed_step = player.sequence.next / SEQUENCE_STEP_BYTES - 1;
 }
 
 /* Budgets and refills count from when their use began: on a quick machine earlier by the time of all steps before. */
@@ -292,7 +357,7 @@ static void timed_interrupt(uint64_t limit)
         unsigned due = heap_due(core->releases, when + apart) + heap_due(core->timers, when + apart);
         const struct sched_context *sc = core->charged;
         due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + apart;
-        player.play->is_timed |= due > 1 || when < player.last + apart;
+        timed_note(due > 1 || when < player.last + apart);
         player.last = when;
         player.play->interrupts++;
     }
@@ -321,14 +386,27 @@ static void time_spend(unsigned actor)
     player.last = model_now;
 }
 
+/* Before the next instruction. */
+static bool device_interrupt_take(void)
+{
+    if (!model_interrupt_is_due())
+        return false;
+    time_for_entry();
+    player.play->device_interrupts++;
+    return model_interrupt_take();
+}
+
 /* Whoever is current goes on for a bit. */
 static void current_run(void)
 {
     struct tcb *tcb = model_current();
-    player.play->is_timed |= kernel_cores[0].rescue.tcb != NULL; /* its refills interrupt others, too */
-    player.play->is_timed |= world.has_time && is_charged_ahead();
+    timed_note(kernel_cores[0].rescue.tcb != NULL); /* its refills interrupt others, too */
+    timed_note(world.has_time && is_charged_ahead());
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
-    bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME;
+    bool is_program =
+        place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME || place == CODE_TOLD;
+    if (device_interrupt_take())
+        return;
     if (tcb == model_core()->idle) {
         CHECK(model_deadline != UINT64_MAX); /* the root task's timer at least */
         model_timer(UINT64_MAX - model_now);
@@ -342,7 +420,7 @@ static void current_run(void)
         tcb->context.pc += MODEL_TRAP_BYTES;
         trap(tcb);
     } else {
-        if (place == CODE_AFTER)
+        if (place == CODE_AFTER || place == CODE_TOLD)
             record((unsigned)actor);
         actor_run((unsigned)actor);
     }
@@ -369,19 +447,27 @@ static void world_end(void)
         CHECK(!kernel.irq_in_use[i] && slot_is_empty(&kernel.irq_notification[i]));
 }
 
+void play_choose(struct play *play, uint8_t first)
+{
+    play->has_time = first & 2;
+    play->is_replayable = play->has_time || (first & 1);
+    play->controller = (first >> 2) % MODEL_CONTROLLERS;
+}
+
 void play(const uint8_t *bytes, size_t size, struct play *play)
 {
-    model_snapshot_restore(beginnings[world_kind(play->is_replayable, play->has_time)]);
-    world.is_replayable = play->is_replayable;
-    world.has_time = play->has_time;
+    unsigned kind = world_kind(play->is_replayable, play->has_time);
+    model_snapshot_restore(beginnings[play->controller][kind].snapshot);
+    world = beginnings[play->controller][kind].world;
     world.now = model_now;
+    model_controller = play->controller;
     model_lateness = 3 * (play->has_time ? TIMED_STEP_TICKS : STEP_TICKS);
     memset(&player, 0, sizeof(player));
     player.play = play;
     player.sequence = (struct sequence){bytes, size, 0};
     play->event_count = 0;
     play->is_timed = false;
-    play->interrupts = 0;
+    play->interrupts = play->device_interrupts = 0;
     model_current()->context.pc = CODE + CODE_NEXT;
     struct message m = {message_info(TCB_SET_PRIORITY, 0, 2), {ROOT_TCB, 0}};
     player.steps[0].kind = STEP_MACHINE;
@@ -391,13 +477,14 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
         current_run();
     }
     /* On a slower machine it may come before the end. */
-    play->is_timed |= world.has_time && model_deadline < model_now + apart_ticks();
+    timed_note(world.has_time && model_deadline < model_now + apart_ticks());
     world_end();
 }
 
 void play_slowly(const uint8_t *bytes, size_t size, const struct play *quick)
 {
     static struct play slow;
+    slow.controller = quick->controller;
     slow.is_replayable = quick->is_replayable;
     slow.has_time = quick->has_time;
     slow.is_spoken = quick->is_spoken;

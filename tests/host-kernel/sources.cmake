@@ -7,7 +7,7 @@ foreach(file kernel/boot kernel/delete kernel/elf kernel/entry kernel/fault kern
     list(APPEND model_portable "${CMAKE_SOURCE_DIR}/${file}.c")
 endforeach()
 set(model_machine)
-foreach(file model check check_memory check_time)
+foreach(file model model_irq check check_memory check_time)
     list(APPEND model_machine "${CMAKE_CURRENT_LIST_DIR}/${file}.c")
 endforeach()
 set(model_player "${CMAKE_CURRENT_LIST_DIR}/player.c" "${CMAKE_SOURCE_DIR}/tests/sequence/sequence.c"

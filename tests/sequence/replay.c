@@ -1,20 +1,18 @@
 /* Replays sequences on the machine: the same system calls by the same threads as on the kernel's model, which has said
  * beforehand what every one of them gives (kernel-corpus --expect). A difference ends the run with the place.
  *
+ * The devices are QEMU's edu, whose registers everybody can write.
+ *
  * The workers are threads in the root task's address space, each in actor_run; the root task itself is actor 0. A
  * worker can be sent back to its beginning at any time, so it keeps nothing: its stack tells who it is.
  */
 #include "harness.h"
+#include "pci.h"
 #include "sequence.h"
 
 #include "arch/platform/archive.h"
 
-#define STACK_BYTES 8192
-#if defined(__x86_64__)
-#define IRQ_LINES 8 /* the RTC's and the next: nobody programs their devices */
-#else
-#define IRQ_LINES 34
-#endif
+#define STACK_BYTES  8192
 #define WHOLE_MEMORY (1ul << WORLD_MEMORY_BITS)
 
 _Noreturn void actor_run(word stack);
@@ -23,6 +21,8 @@ void actor_entry(void);
 static char stacks[ACTORS][STACK_BYTES] __attribute__((aligned(16)));
 static struct world world;
 static struct sequence sequence;
+static struct edu devices[DEVICES];
+static enum { IO_APIC, GIC, GIC_MESSAGES } controller; /* the model's: tests/host-kernel/model.h */
 
 static struct {
     const uint8_t *expected; /* what comes next, four bytes each */
@@ -80,6 +80,13 @@ static bool actor_step(unsigned actor)
             world.now = step.until;
         return true;
     }
+    if (step.kind == STEP_DEVICE) {
+        volatile uint32_t *registers = devices[step.device].registers;
+        registers[step.is_raised ? EDU_RAISE : EDU_ACKNOWLEDGE] = 1; /* an interrupt comes before anything else */
+        struct outcome outcome = {.status = registers[EDU_STATUS] & 1};
+        compare(actor, &step, &outcome);
+        return true;
+    }
     struct message m = step.message;
     word destination = step.destination;
     enum error status = syscall_numbered(step.number, &destination, &m);
@@ -101,13 +108,54 @@ _Noreturn void actor_run(word stack)
 
 /* --- the root task --- */
 
+static void devices_prepare(void)
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        devices[i] = edu_map(i, HARNESS_MAP_BASE + 2 * i * PAGE_BYTES);
+        if (devices[i].config == NULL)
+            give_up("this device is not there", i);
+        world.lines[i] = edu_line(i);
+    }
+    world.lines[DEVICE_MESSAGE] = controller == IO_APIC ? LINE_BY_MESSAGE : controller == GIC ? LINE_NONE : V2M_FIRST;
+}
+
+/* They are quiet, and messages go to the handler that the world has now. */
+static void devices_aim(void)
+{
+    if (controller == IO_APIC)
+        pci_msi_aim(devices[DEVICE_MESSAGE].config, world.message_address, world.message_data);
+    else if (controller == GIC_MESSAGES)
+        pci_msi_aim(devices[DEVICE_MESSAGE].config, V2M_DOORBELL, V2M_FIRST);
+}
+
+static void devices_calm(void)
+{
+    for (unsigned i = 0; i < DEVICES; i++)
+        devices[i].registers[EDU_ACKNOWLEDGE] = ~0u;
+}
+
+/* The machine's timer may still be set for what was to come in the play before: it would interrupt this one. */
+static void timer_settle(void)
+{
+    static cptr timer, signal;
+    struct message m;
+    word badge;
+    if (timer == 0) {
+        timer = object_new(OBJECT_TIMER, 0);
+        signal = object_new(OBJECT_NOTIFICATION, 0);
+        if (timer_bind(timer, signal, ROOT_SCHED_CONTEXT) != ERROR_NONE)
+            give_up("the root task has no timer", 0);
+    }
+    if (timer_set(timer, ticks_now()) != ERROR_NONE || syscall_wait(signal, &m, &badge) != ERROR_NONE)
+        give_up("the timer does not come", 0);
+}
+
 static void world_prepare(void)
 {
     world.is_replayable = true;
     world.time_ticks = ns_to_ticks(SEQUENCE_TIME_NS);
     world.memory = object_new(OBJECT_UNTYPED, WORLD_MEMORY_BITS);
     world.slots = slots_new(ROOT_WORLD_SLOTS);
-    world.irq = IRQ_LINES;
     world.actors[0].buffer = own_buffer;
     for (unsigned i = 1; i < ACTORS; i++) {
         struct actor *actor = &world.actors[i];
@@ -133,11 +181,14 @@ static bool play(void)
     for (unsigned i = 1; i < ACTORS; i++) /* whole pages: a buffer can be moved in its frame */
         for (unsigned j = 0; j < PAGE_BYTES / sizeof(struct ipc_buffer); j++)
             world.actors[i].buffer[j] = (struct ipc_buffer){0};
+    devices_calm();
+    timer_settle();
     const char *failed = world_build(&world);
     if (failed) {
         say("the world cannot be built: %s\n", failed);
         return false;
     }
+    devices_aim();
     replay.count = 0;
     replay.is_different = false;
     world.now = ticks_now();
@@ -149,6 +200,15 @@ static bool play(void)
     return !replay.is_different && replay.left == 0;
 }
 
+static void say_call(const struct step *step)
+{
+    const struct outcome *o = &replay.outcome;
+    say("system call %u on %x, info %x gave status %u, badge %x, info %x, words", step->number, step->destination,
+        step->message.info, o->status, o->badge, o->info);
+    for (unsigned i = 0; i < 4; i++)
+        say(" %x", o->words[i]);
+}
+
 static void say_difference(word number)
 {
     const struct step *step = &replay.step;
@@ -157,13 +217,13 @@ static void say_difference(word number)
         say("%u events more are expected\n", replay.left);
         return;
     }
-    say("actor %u, step %u: system call %u on %x, info %x gave status %u, badge %x, info %x, words", (word)replay.actor,
-        (word)(step->bytes - sequence.bytes) / SEQUENCE_STEP_BYTES, step->number, step->destination, step->message.info,
-        replay.outcome.status, replay.outcome.badge, replay.outcome.info);
-    for (unsigned i = 0; i < 4; i++)
-        say(" %x", replay.outcome.words[i]);
-    say("\n(kernel-corpus ARCHIVE CORPUS %u %s: what the model says)\n", number / 2,
-        (word)(world.has_time ? "time" : "replayable"));
+    say("actor %u, step %u: ", (word)replay.actor, (word)(step->bytes - sequence.bytes) / SEQUENCE_STEP_BYTES);
+    if (step->kind == STEP_DEVICE)
+        say("device %u is %s", (word)step->device, replay.outcome.status != 0 ? "raised" : "quiet");
+    else
+        say_call(step);
+    say("\n(kernel-corpus ARCHIVE CORPUS %u %s %u: what the model says)\n", number / 2,
+        (word)(world.has_time ? "time" : "replayable"), (word)controller);
 }
 
 int main(void)
@@ -174,8 +234,11 @@ int main(void)
     const char *wrong = archive_open(&archive, (const void *)boot->archive, boot->archive_bytes);
     if (wrong || !archive_find(&archive, "plays", &member))
         give_up("no plays in the archive", 0);
+    const uint8_t *at = member.data, *end = at + member.bytes;
+    controller = *at++;
+    devices_prepare();
     world_prepare();
-    for (const uint8_t *at = member.data, *end = at + member.bytes; at < end; number++) {
+    for (; at < end; number++) {
         world.has_time = *at++;
         sequence = (struct sequence){at + 2, read_number(at, 2), 0};
         at = sequence.bytes + sequence.size;

@@ -69,7 +69,7 @@ static const struct {
     [TABLE] = {WORLD_TABLE, 4},
     [FRAME] = {WORLD_FRAME, 7},
     [BUFFER] = {WORLD_BUFFER, WORKERS},
-    [IRQ_HANDLER] = {WORLD_IRQ_HANDLER, 2},
+    [IRQ_HANDLER] = {WORLD_IRQ_HANDLER, DEVICES},
     [IO_PORT] = {WORLD_IO_PORT, 1},
     [SCHED_CONTROL] = {WORLD_SCHED_CONTROL, 1},
 };
@@ -314,6 +314,13 @@ static void step_help(const struct world *world, struct step *step)
 
 /* --- steps --- */
 
+static void step_device(const struct world *world, struct step *step)
+{
+    step->kind = STEP_DEVICE;
+    step->device = step->bytes[1] % (world->lines[DEVICE_MESSAGE] == LINE_NONE ? DEVICE_MESSAGE : DEVICES);
+    step->is_raised = step->bytes[2] % 2 == 0;
+}
+
 #define KIND_IPC     96  /* bytes below: system calls */
 #define KIND_INVOKE  224 /* below: invocations */
 #define KIND_UNKNOWN 228 /* below: system calls that do not exist; the rest is the machine's */
@@ -331,6 +338,10 @@ void step_next(struct sequence *sequence, const struct world *world, unsigned ac
             if (world->has_time && step->bytes[0] % 7 < 2) {
                 step->kind = STEP_TIME;
                 step->until = world->now + world->time_ticks * (1 + step->bytes[1] % 4);
+                return;
+            }
+            if (step->bytes[0] % 7 == 2) {
+                step_device(world, step);
                 return;
             }
             if (world->is_replayable)
@@ -375,6 +386,8 @@ uint32_t step_record(unsigned actor, const struct step *step, const struct outco
 {
     word length = message_info_length(outcome->info), label = message_info_label(outcome->info);
     uint32_t hash = mix(mix(2166136261u, actor), (word)step->bytes[0]);
+    if (step->kind == STEP_DEVICE)
+        return mix(hash, outcome->status);
     if (step->number >= SYSCALL_COUNT)
         return hash; /* nothing comes back from a call that does not exist */
     hash = mix(mix(mix(hash, outcome->status), outcome->badge), outcome->info);

@@ -60,14 +60,33 @@ static const char *build_copies(const struct world *world, cptr cnode)
         TRY(cnode_copy(cnode, WORLD_FRAME + 5 + i, cnode, WORLD_FRAME + i, RIGHT_ALL));
     }
     TRY(cnode_copy(cnode, WORLD_VSPACE + 2, ROOT_CNODE, ROOT_VSPACE, RIGHT_ALL));
-    for (unsigned i = 0; i < 2; i++)
-        TRY(irq_control_get(ROOT_IRQ_CONTROL, world->irq + i, 0, cnode, WORLD_IRQ_HANDLER + i));
     for (unsigned i = 0; i < WORKERS; i++)
         TRY(cnode_copy(cnode, WORLD_BUFFER + i, ROOT_CNODE, world->actors[1 + i].buffer_frame, RIGHT_ALL));
     TRY(cnode_copy(cnode, WORLD_SCHED_CONTROL, ROOT_CNODE, ROOT_SCHED_CONTROL, RIGHT_ALL));
     TRY(cnode_copy_range(small, WORLD_TCB, cnode, WORLD_TCB, RIGHT_ALL, WORLD_TABLE - WORLD_TCB, &done));
     TRY(cnode_copy_range(ROOT_CNODE, copy_of(world, WORLD_TCB), cnode, WORLD_TCB, RIGHT_ALL, WORLD_REPLY - WORLD_TCB,
                          &done));
+    return NULL;
+}
+
+/* Handlers of the devices' interrupts; all but the second have a notification. */
+static const char *build_handlers(struct world *world, cptr cnode)
+{
+    static const uint8_t notifications[DEVICES] = {WORLD_NOTIFICATION + 2, 0, WORLD_NOTIFICATION + 3,
+                                                   WORLD_NOTIFICATION};
+    cptr handler = world->slots + ROOT_WORLD_HANDLER;
+    for (unsigned i = 0; i < DEVICES; i++) {
+        word line = world->lines[i], *address = &world->message_address, *data = &world->message_data;
+        if (line == LINE_NONE)
+            continue;
+        if (line == LINE_BY_MESSAGE)
+            TRY(irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, handler, address, data));
+        else
+            TRY(irq_control_get(ROOT_IRQ_CONTROL, line, i < DEVICE_EDGE ? IRQ_LEVEL : 0, ROOT_CNODE, handler));
+        if (notifications[i] != 0)
+            TRY(irq_handler_set_notification(handler, copy_of(world, notifications[i])));
+        TRY(cnode_move(cnode, WORLD_IRQ_HANDLER + i, ROOT_CNODE, handler));
+    }
     return NULL;
 }
 
@@ -100,12 +119,14 @@ static const char *build_worker(const struct world *world, unsigned i)
     return NULL;
 }
 
-const char *world_build(const struct world *world)
+const char *world_build(struct world *world)
 {
     cptr cnode = world->slots + ROOT_WORLD_CNODE;
     const char *failed = build_objects(world, cnode);
     if (!failed)
         failed = build_copies(world, cnode);
+    if (!failed)
+        failed = build_handlers(world, cnode);
     if (!failed && !world->is_replayable)
         failed = build_devices(world, cnode);
     for (unsigned i = 0; i < WORKERS && !failed; i++)
