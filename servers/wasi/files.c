@@ -2,7 +2,8 @@
  * window.
  *
  * A server that died is there again soon, without the handles of before. What a program had opened then answers EIO; a
- * preopened directory is opened anew, since who may have it is the system's word, not the server's.
+ * preopened directory is opened anew, since who may have it is the system's word, not the server's. What had been
+ * changed and not synced may be gone with the server: the next call says EIO, whatever it is, and the next sync too.
  */
 #include "imports.h"
 #include "proto/fs.h"
@@ -11,10 +12,13 @@
 
 #define FILE_SESSIONS 8
 #define FIRST_PREOPEN 3
+#define SERVER_DIED   UINT32_MAX /* perhaps it was done; who wants to know looks */
 
 static struct file_session {
     uint32_t endpoint; /* 0: free */
     uint8_t *window;
+    bool is_dirty; /* changed something since the last sync */
+    bool has_lost; /* and the server died then, which no sync has told yet */
 } file_sessions[FILE_SESSIONS];
 
 void preopens_init(void)
@@ -40,7 +44,7 @@ static uint32_t session_open(uint32_t preopen, uint16_t *session)
     for (*session = 0; *session < FILE_SESSIONS; ++*session) {
         struct file_session *at = &file_sessions[*session];
         if (at->endpoint == 0)
-            *at = (struct file_session){(uint32_t)m.words[0], (uint8_t *)m.words[1]};
+            *at = (struct file_session){.endpoint = (uint32_t)m.words[0], .window = (uint8_t *)m.words[1]};
         if (at->endpoint == m.words[0])
             return ESUCCESS;
     }
@@ -56,9 +60,9 @@ static uint32_t call(const struct descriptor *descriptor, uint64_t operation, st
 {
     m->info = message_info(operation, 0, MESSAGE_REGISTERS);
     if (syscall_call(file_sessions[descriptor->node.session].endpoint, m) != ERROR_NONE)
-        return EIO;
+        return SERVER_DIED;
     word status = message_info_label(m->info);
-    return status & SERVICE_STATUS_SYSTEM ? EIO : (uint32_t)status;
+    return status & SERVICE_STATUS_SYSTEM ? SERVER_DIED : (uint32_t)status;
 }
 
 static uint32_t root_open(struct descriptor *descriptor)
@@ -66,7 +70,7 @@ static uint32_t root_open(struct descriptor *descriptor)
     struct message m = {0, {descriptor->node.preopen - 1ul}};
     uint32_t error = session_open(descriptor->node.preopen - 1u, &descriptor->node.session);
     if (error || (error = call(descriptor, FS_ROOT, &m)))
-        return error;
+        return error == SERVER_DIED ? EIO : error;
     descriptor->node.handle = m.words[0];
     if (!(m.words[1] & FS_MAY_WRITE)) {
         descriptor->rights &= RIGHTS_READ_DIRECTORY;
@@ -87,21 +91,67 @@ uint32_t node_open_preopened(struct descriptor *descriptor)
     return root_open(descriptor);
 }
 
-uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m)
+static bool changes(uint64_t operation, const struct message *m)
+{
+    switch (operation) {
+    case FS_OPEN:
+        return m->words[2] & (FS_OPEN_CREATE | FS_OPEN_TRUNCATE);
+    case FS_CLOSE:
+    case FS_READ:
+    case FS_STAT:
+    case FS_STAT_PATH:
+    case FS_SYNC:
+    case FS_LIST:
+    case FS_READLINK:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* True when it took changes with it that no sync had confirmed. */
+static bool server_died(struct file_session *session)
+{
+    bool has_lost = session->is_dirty;
+    session->has_lost |= has_lost;
+    session->is_dirty = false;
+    return has_lost;
+}
+
+/* A call on a directory or file; a directory that a dead server had opened is opened anew where nothing was lost. */
+static uint32_t call_living(struct descriptor *descriptor, uint64_t operation, struct message *m)
 {
     struct message again = *m;
     m->words[0] = descriptor->node.handle;
     uint32_t error = call(descriptor, operation, m);
+    if (error == SERVER_DIED)
+        (void)server_died(&file_sessions[descriptor->node.session]);
     if (error != EBADF || !is_stale(descriptor))
-        return error; /* EIO: perhaps it was done; who wants to know looks */
+        return error == SERVER_DIED ? EIO : error;
+    bool has_lost = server_died(&file_sessions[descriptor->node.session]);
     if (!descriptor->node.preopen)
         return EIO;
     error = root_open(descriptor);
-    if (error)
-        return error;
+    if (error || has_lost)
+        return EIO;
     *m = again;
     m->words[0] = descriptor->node.handle;
-    return call(descriptor, operation, m);
+    error = call(descriptor, operation, m);
+    return error == SERVER_DIED ? EIO : error;
+}
+
+uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m)
+{
+    bool is_change = changes(operation, m);
+    uint32_t error = call_living(descriptor, operation, m);
+    struct file_session *session = &file_sessions[descriptor->node.session];
+    session->is_dirty |= is_change && error != EIO;
+    if (operation == FS_SYNC) {
+        error = session->has_lost ? EIO : error;
+        session->has_lost = false;
+        session->is_dirty &= error != ESUCCESS;
+    }
+    return error;
 }
 
 uint32_t node_get(uint32_t fd, uint64_t right, uint32_t otherwise, struct descriptor **descriptor)

@@ -41,6 +41,8 @@ int main(void)
         check_u64(&check, "nor its status", __WASI_ERRNO_IO, __wasi_fd_filestat_get((__wasi_fd_t)fd, &stat));
         check_u64(&check, "it can be closed", 0, (uint64_t)close(fd));
         check_true(&check, "the directory is there", access("/home", F_OK) == 0);
+        check_u64(&check, "a sync tells what was lost", __WASI_ERRNO_IO, __wasi_fd_sync(3));
+        check_u64(&check, "once", 0, __wasi_fd_sync(3));
         check_true(&check, "memory has forgotten", open("/home/file", O_RDONLY) < 0 && errno == ENOENT);
     }
     return check_finish(&check, "restart");

@@ -1,6 +1,6 @@
 /* Put before the store's sources (-include): it ends in a trap again and again, just before or after a request to a
  * disk, until it was started often enough. A disk's generation counts the starts (proto/block.h). */
-#ifndef TESTS_STORE_FAULTY_STORE_H
+#if !defined(TESTS_STORE_FAULTY_STORE_H) && !defined(TESTS_SERVERS_FAULTY_H) /* which dies in its own way */
 #define TESTS_STORE_FAULTY_STORE_H
 
 #include "tessera/syscall.h"
