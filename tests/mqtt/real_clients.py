@@ -61,8 +61,11 @@ def levels(broker):
         expect(f"subscriber of QoS {sub}", messages(subscriber), wanted)
 
 
-def many(broker, count=2000):
+def many(broker, most=2000):
     for qos in "012":
+        # With more than MQTT 5's receive maximum of QoS 2 on the way, mosquitto_sub 2.0.11 takes a message too many for an error
+        # now and then, from a native Mosquitto as well.
+        count = 20 if qos == "2" and broker.version == "mqttv5" else most
         subscriber = broker.subscribe("-q", qos, "-t", "many", "-C", str(count))
         broker.publish("-q", qos, "-t", "many", "-l", stdin=b"".join(b"line %d\n" % i for i in range(count)))
         expect(f"{count} messages of QoS {qos} in order", messages(subscriber), [f"many|{qos}|0|line {i}" for i in range(count)])
