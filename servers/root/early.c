@@ -60,8 +60,10 @@ void console_use(struct root *root, cptr console)
     root->has_console = true;
 }
 
-/* A server on the way that fails meanwhile is started again first; what it was about to write is written once more. */
-static void console_send(struct root *root, const struct message *m)
+/* A server on the way that fails meanwhile is started again first; what it was about to write is written once more.
+ * `text` comes behind the first word. It is put where messages begin anew each time: starting a server again takes
+ * messages of our own. */
+static void console_send(struct root *root, const struct message *m, const char *text, size_t length)
 {
     struct message call;
     do {
@@ -69,6 +71,7 @@ static void console_send(struct root *root, const struct message *m)
         supervise_wait(root, SERVER_UART);
         supervise_wait(root, SERVER_LINE);
         call = *m;
+        message_put(&call, 1, text, length);
     } while (root->has_console && supervise_call(root, SERVER_CONSOLE, console_cap, &call) == ERROR_ABORTED);
 }
 
@@ -77,8 +80,7 @@ static void console_write(struct root *root, enum console_stream stream, const c
     while (length > 0) {
         size_t part = length < CONSOLE_WRITE_BYTES ? length : CONSOLE_WRITE_BYTES;
         struct message m = {message_info(CONSOLE_WRITE, 0, 1 + message_words(part)), {part | (word)stream << 32}};
-        message_put(&m, 1, text, part);
-        console_send(root, &m);
+        console_send(root, &m, text, part);
         text += part;
         length -= part;
     }
@@ -124,7 +126,7 @@ _Noreturn void root_power_off(struct root *root, unsigned status)
 {
     if (root->has_console) {
         struct message m = {message_info(CONSOLE_FLUSH, 0, 0), {0}};
-        console_send(root, &m);
+        console_send(root, &m, NULL, 0);
     }
     (void)power_off(ROOT_POWER_CONTROL, status);
     root->has_console = false;

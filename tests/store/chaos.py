@@ -32,6 +32,10 @@ def files_of(image):
         return {name: b"".join(opened.read(file, size)) for name, file, size in rows}
 
 
+FAILED = re.compile(r"root: server '[a-z-]+' failed: fault [0-9]+ at 0x[0-9a-f]+, address 0x[0-9a-f]+, detail 0x[0-9a-f]+ 0x[0-9a-f]+,"
+                    r" and was started again after 0 ms, time [0-9]+\r?\n")
+
+
 def boot(options, image):
     """Counter of deaths, by server."""
     command = [sys.executable, os.path.join(ROOT, "ci", "qemu.py"), "--arch", options.arch, "--kernel", options.kernel,
@@ -41,6 +45,9 @@ def boot(options, image):
     text = result.stdout
     if result.returncode:
         raise SystemExit(f"chaos.py: status {result.returncode}\n{text[-5000:]}")
+    garbled = [line for line in re.findall(r"root: server '.*\n", text) if not FAILED.fullmatch(line)]
+    if garbled:
+        raise SystemExit(f"chaos.py: the root task said: {garbled[0]!r}")
     deaths = collections.Counter(re.findall(r"server '(pci|blk-virtio)' failed", text) + re.findall(r"(fs|store): killed: ", text))
     told = re.findall(r"chaos: /data/(f[0-9]+) ([0-9]+) ([0-9]+)", text)
     print("\n".join(re.findall(r"chaos: /[a-z]+: [^\r\n]*", text)))
