@@ -15,19 +15,27 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define WRITERS    256
+#define WRITERS    4096
+#define LINES      256 /* unfinished at a time: with one more, the oldest goes out as it is */
 #define LINE_BYTES 256 /* longer lines are cut into several */
 #define NOBODY     0
 
 struct writer {
     char name[CONSOLE_NAME_BYTES];
     bool has_prefix, is_system;
-    uint32_t used[2];
-    char line[2][LINE_BYTES]; /* of stdout and stderr: the unfinished ends */
+    uint16_t lines[2]; /* of stdout and stderr: which, + 1; 0: nothing is unfinished */
+};
+
+struct line {
+    uint32_t writer, stream; /* NOBODY's first stream, and nothing used: perhaps free */
+    uint32_t used;
+    char text[LINE_BYTES];
 };
 
 static struct console_state {
     struct writer writers[WRITERS];
+    uint32_t next_line; /* the one to be taken next */
+    struct line lines[LINES];
     struct {             /* standard input of the program that has the terminal */
         uint32_t reader; /* its number; NOBODY: what arrives waits */
         bool wants_signal, is_at_end;
@@ -89,13 +97,13 @@ static void emit(const char *text, size_t length)
         uart->out[head++ % UART_RING_BYTES] = (uint8_t)text[i];
 }
 
-static void emit_line(const struct writer *writer, uint32_t stream, uint32_t used)
+static void emit_line(const struct writer *writer, const char *text, uint32_t used)
 {
     if (writer->has_prefix) {
         emit(writer->name, text_length(writer->name));
         emit(": ", 2);
     }
-    emit(writer->line[stream], used);
+    emit(text, used);
     emit("\r\n", 2);
 }
 
@@ -105,20 +113,46 @@ static char printable(char c)
     return ((unsigned char)c < ' ' && c != '\t') || c == 127 ? '?' : c;
 }
 
-static void take_bytes(struct writer *writer, uint32_t stream, const char *bytes, size_t count)
+/* Whoever had it; what was unfinished goes out. */
+static void line_release(struct line *line)
 {
-    uint32_t used = writer->used[stream];
+    struct writer *writer = &state->writers[line->writer];
+    if (writer->lines[line->stream] != line - state->lines + 1)
+        return; /* nobody has it */
+    writer->lines[line->stream] = 0;
+    if (line->used > 0)
+        emit_line(writer, line->text, line->used);
+    line->used = 0;
+}
+
+static struct line *line_take(uint32_t index, uint32_t stream)
+{
+    uint16_t *number = &state->writers[index].lines[stream];
+    if (*number)
+        return &state->lines[*number - 1];
+    struct line *line = &state->lines[state->next_line++ % LINES];
+    line_release(line);
+    line->writer = index;
+    line->stream = stream;
+    *number = (uint16_t)(line - state->lines + 1);
+    return line;
+}
+
+static void take_bytes(uint32_t index, uint32_t stream, const char *bytes, size_t count)
+{
+    struct line *line = line_take(index, stream);
+    uint32_t used = line->used;
     for (size_t i = 0; i < count; i++) {
         bool is_end = bytes[i] == '\n';
         if (!is_end && bytes[i] != '\r')
-            writer->line[stream][used++] = printable(bytes[i]);
+            line->text[used++] = printable(bytes[i]);
         if (!is_end && used < LINE_BYTES)
             continue;
-        emit_line(writer, stream, used);
+        emit_line(&state->writers[index], line->text, used);
         used = 0;
     }
     publish();
-    writer->used[stream] = used;
+    line->used = used;
 }
 
 static void emit_frame(uint8_t stream, const char *bytes, size_t count)
@@ -137,8 +171,9 @@ static uint8_t frame_stream(const struct writer *writer, word stream)
     return stream == CONSOLE_STREAM_FILES || stream == CONSOLE_STREAM_VERDICT ? (uint8_t)stream : CONSOLE_STREAM_LOG;
 }
 
-static void console_write(const struct message *m, struct writer *writer)
+static void console_write(const struct message *m, uint32_t index)
 {
+    const struct writer *writer = &state->writers[index];
     char bytes[CONSOLE_WRITE_BYTES];
     size_t count = (uint32_t)m->words[0];
     size_t sent = (message_info_length(m->info) - 1) * 8;
@@ -149,7 +184,7 @@ static void console_write(const struct message *m, struct writer *writer)
     if (is_framed)
         emit_frame(frame_stream(writer, m->words[0] >> 32), bytes, count);
     else if (m->words[0] >> 32 <= CONSOLE_STREAM_ERROR)
-        take_bytes(writer, stream, bytes, count);
+        take_bytes(index, stream, bytes, count);
     publish();
 }
 
@@ -159,7 +194,7 @@ static void console_name(const struct message *m)
     if (index == NOBODY || index >= WRITERS)
         return;
     struct writer *writer = &state->writers[index];
-    memset(writer, 0, sizeof(*writer));
+    *writer = (struct writer){0};
     writer->has_prefix = m->words[1] & CONSOLE_PREFIX;
     writer->is_system = m->words[1] & CONSOLE_SYSTEM;
     if (m->words[1] & CONSOLE_TERMINAL)
@@ -175,10 +210,9 @@ static void console_gone(const struct message *m)
     if (index == state->input.reader)
         state->input.reader = NOBODY;
     for (uint32_t stream = 0; stream < 2; stream++)
-        if (state->writers[index].used[stream] > 0) {
-            emit_line(&state->writers[index], stream, state->writers[index].used[stream]);
+        if (state->writers[index].lines[stream]) {
+            line_release(&state->lines[state->writers[index].lines[stream] - 1]);
             publish();
-            state->writers[index].used[stream] = 0;
         }
 }
 
@@ -288,7 +322,7 @@ static void handle(struct message *m, word badge)
     switch (message_info_label(m->info)) {
     case CONSOLE_WRITE:
         if (index < WRITERS)
-            console_write(m, &state->writers[index]);
+            console_write(m, index);
         break;
     case CONSOLE_NAME:
         if (is_system)
@@ -319,8 +353,13 @@ static void state_take(struct console_state *left)
         struct writer *writer = &state->writers[i];
         writer->name[CONSOLE_NAME_BYTES - 1] = 0;
         for (uint32_t stream = 0; stream < 2; stream++)
-            if (writer->used[stream] >= LINE_BYTES)
-                writer->used[stream] = 0;
+            if (writer->lines[stream] > LINES)
+                writer->lines[stream] = 0;
+    }
+    for (uint32_t i = 0; i < LINES; i++) {
+        struct line *line = &state->lines[i];
+        if (line->writer >= WRITERS || line->stream > 1 || line->used >= LINE_BYTES)
+            *line = (struct line){0};
     }
     if (input_bytes() > UART_INPUT_BYTES)
         state->input.head = state->input.tail;

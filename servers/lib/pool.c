@@ -15,6 +15,11 @@ void pool_open(struct pool *pool, cptr cnode, cptr vspace, cptr first, cptr end)
     pool->cnode = cnode;
     pool->vspace = vspace;
     pool->node_count = 1; /* node 0 means none */
+    pool_rows_add(pool, first, end);
+}
+
+void pool_rows_add(struct pool *pool, cptr first, cptr end)
+{
     for (cptr row = end - POOL_ROW_SLOTS; row >= first && pool->row_count < POOL_ROWS; row -= POOL_ROW_SLOTS)
         pool->rows[pool->row_count++] = (uint16_t)(row / POOL_ROW_SLOTS);
 }
@@ -24,12 +29,29 @@ static bool reclaim(struct pool *pool)
     return pool->reclaim && pool->reclaim();
 }
 
-bool pool_row_take(struct pool *pool, cptr *first)
+/* In time: growing takes rows itself. Once more when all are gone, should there have been no memory for it. */
+static void rows_grow(struct pool *pool)
+{
+    if (!pool->grow || pool->is_growing || (pool->row_count != POOL_ROWS_RESERVE && pool->row_count != 0))
+        return;
+    pool->is_growing = true;
+    (void)pool->grow();
+    pool->is_growing = false;
+}
+
+/* In the middle of taking memory: nothing grows there. */
+static bool row_take(struct pool *pool, cptr *first)
 {
     if (pool->row_count == 0 && !(reclaim(pool) && pool->row_count > 0))
         return false;
     *first = pool->rows[--pool->row_count] * POOL_ROW_SLOTS;
     return true;
+}
+
+bool pool_row_take(struct pool *pool, cptr *first)
+{
+    rows_grow(pool);
+    return row_take(pool, first);
 }
 
 void pool_row_return(struct pool *pool, cptr first)
@@ -41,7 +63,7 @@ void pool_row_return(struct pool *pool, cptr first)
 
 static void node_free(struct pool *pool, uint32_t n)
 {
-    struct pool_node *node = &pool->nodes[n];
+    struct pool_node *node = pool_node_at(pool, n);
     node->state = NODE_FREE;
     node->next = pool->free_nodes[node->bits];
     pool->free_nodes[node->bits] = n;
@@ -52,7 +74,7 @@ bool pool_add_untyped(struct pool *pool, cptr slot, uint64_t address, uint32_t b
     if (pool->node_count == POOL_NODES || bits < POOL_BLOCK_BITS || bits >= 48)
         return false;
     uint32_t n = pool->node_count++;
-    pool->nodes[n] = (struct pool_node){.address = address, .slot = slot, .bits = (uint8_t)bits};
+    *pool_node_at(pool, n) = (struct pool_node){.address = address, .slot = slot, .bits = (uint8_t)bits};
     node_free(pool, n);
     pool->free_bytes += 1ul << bits;
     return true;
@@ -63,30 +85,32 @@ static uint32_t pair_take(struct pool *pool)
 {
     uint32_t pair = pool->free_pairs;
     if (pair) {
-        pool->free_pairs = pool->nodes[pair].next;
+        pool->free_pairs = pool_node_at(pool, pair)->next;
         return pair;
     }
-    if (pool->node_count + 2 > POOL_NODES)
+    if ((pool->node_count + 1 - POOL_NODES) % POOL_PAGE_NODES == 0)
+        pool->node_count++; /* the two would not lie in one piece */
+    if (pool->node_count + 2 > POOL_NODES + pool->node_pages * POOL_PAGE_NODES)
         return 0;
     if (pool->slots_next == pool->slots_end) {
-        if (!pool_row_take(pool, &pool->slots_next))
+        if (!row_take(pool, &pool->slots_next))
             return 0;
         pool->slots_end = pool->slots_next + POOL_ROW_SLOTS;
     }
     pair = pool->node_count;
     pool->node_count += 2;
-    pool->nodes[pair].slot = pool->slots_next++;
-    pool->nodes[pair + 1].slot = pool->slots_next++;
+    pool_node_at(pool, pair)->slot = pool->slots_next++;
+    pool_node_at(pool, pair + 1)->slot = pool->slots_next++;
     return pair;
 }
 
 static bool node_split(struct pool *pool, uint32_t n)
 {
-    struct pool_node *node = &pool->nodes[n];
+    struct pool_node *node = pool_node_at(pool, n);
     uint32_t pair = pair_take(pool);
     if (!pair)
         return false;
-    struct pool_node *half = &pool->nodes[pair];
+    struct pool_node *half = pool_node_at(pool, pair);
     if (untyped_retype_all(node->slot, OBJECT_UNTYPED, node->bits - 1u, pool->cnode, half[0].slot, 2) != ERROR_NONE) {
         half->next = pool->free_pairs;
         pool->free_pairs = pair;
@@ -115,8 +139,8 @@ static bool nodes_join(struct pool *pool)
     while (again) {
         again = false;
         for (uint32_t n = 1; n < pool->node_count; n++) {
-            struct pool_node *node = &pool->nodes[n];
-            struct pool_node *half = &pool->nodes[node->child];
+            struct pool_node *node = pool_node_at(pool, n);
+            struct pool_node *half = pool_node_at(pool, node->child);
             if (node->state != NODE_SPLIT || half[0].state != NODE_FREE || half[1].state != NODE_FREE)
                 continue;
             for (uint32_t i = 0; i < 2; i++) {
@@ -133,7 +157,7 @@ static bool nodes_join(struct pool *pool)
         return false;
     memset(pool->free_nodes, 0, sizeof(pool->free_nodes));
     for (uint32_t n = pool->node_count - 1; n > 0; n--)
-        if (pool->nodes[n].state == NODE_FREE)
+        if (pool_node_at(pool, n)->state == NODE_FREE)
             node_free(pool, n);
     return true;
 }
@@ -147,7 +171,7 @@ static uint32_t node_find(struct pool *pool, uint32_t bits)
         return 0;
     for (;; size--) {
         uint32_t n = pool->free_nodes[size];
-        pool->free_nodes[size] = pool->nodes[n].next;
+        pool->free_nodes[size] = pool_node_at(pool, n)->next;
         if (size == bits)
             return n;
         if (!node_split(pool, n)) {
@@ -157,13 +181,29 @@ static uint32_t node_find(struct pool *pool, uint32_t bits)
     }
 }
 
+/* More nodes, in time: their memory may take some itself. It is never given back, and nobody's. */
+static void nodes_grow(struct pool *pool)
+{
+    struct memory memory;
+    uint32_t capacity = POOL_NODES + pool->node_pages * POOL_PAGE_NODES;
+    if (pool->is_adding || pool->node_pages == POOL_NODE_PAGES || pool->node_count + POOL_NODES_RESERVE < capacity)
+        return;
+    pool->is_adding = true;
+    if (memory_take(pool, POOL_PAGE_NODES * sizeof(struct pool_node), &memory)) {
+        pool->more_nodes[pool->node_pages++] = (struct pool_node *)(void *)memory.view;
+        pool->used_bytes[1] -= memory.bytes;
+    }
+    pool->is_adding = false;
+}
+
 static uint32_t node_take(struct pool *pool, uint32_t bits, enum node_state state)
 {
+    nodes_grow(pool);
     uint32_t n = node_find(pool, bits);
     if (!n && nodes_join(pool))
         n = node_find(pool, bits);
     if (n)
-        pool->nodes[n].state = (uint8_t)state;
+        pool_node_at(pool, n)->state = (uint8_t)state;
     return n;
 }
 
@@ -181,7 +221,7 @@ bool pool_block_take(struct pool *pool, uint32_t *node)
 
 void pool_block_return(struct pool *pool, uint32_t node)
 {
-    (void)cnode_revoke(pool->cnode, pool->nodes[node].slot);
+    (void)cnode_revoke(pool->cnode, pool_node_at(pool, node)->slot);
     node_free(pool, node);
     pool->free_bytes += 1u << POOL_BLOCK_BITS;
     pool->used_bytes[0] -= 1u << POOL_BLOCK_BITS;
@@ -194,7 +234,7 @@ bool pool_untyped_take(struct pool *pool, uint32_t bits, cptr *slot)
         return false;
     pool->free_bytes -= 1ul << bits;
     pool->used_bytes[0] += 1ul << bits;
-    *slot = pool->nodes[n].slot;
+    *slot = pool_node_at(pool, n)->slot;
     return true;
 }
 
@@ -205,7 +245,7 @@ bool pool_largest_take(struct pool *pool, cptr *slot, uint64_t *address, uint32_
         size--;
     if (size == 0)
         return false;
-    *address = pool->nodes[pool->free_nodes[size]].address;
+    *address = pool_node_at(pool, pool->free_nodes[size])->address;
     *bits = size;
     return pool_untyped_take(pool, size, slot);
 }
@@ -217,7 +257,7 @@ static bool view_table_map(struct pool *pool, uint64_t address, word level)
 {
     uint32_t *block = &pool->table_block;
     if (pool->tables_next == pool->tables_end) {
-        if (!pool_row_take(pool, &pool->tables_next))
+        if (!row_take(pool, &pool->tables_next))
             return false;
         pool->tables_end = pool->tables_next + POOL_ROW_SLOTS;
     }
@@ -256,10 +296,10 @@ static uint32_t frame_take(struct pool *pool, uint32_t bits, enum node_state sta
     uint32_t n = node_take(pool, bits, state);
     if (!n)
         return 0;
-    struct pool_node *node = &pool->nodes[n];
+    struct pool_node *node = pool_node_at(pool, n);
     if (!node->frame) {
         if (pool->slots_next == pool->slots_end) {
-            if (!pool_row_take(pool, &pool->slots_next)) {
+            if (!row_take(pool, &pool->slots_next)) {
                 node_free(pool, n);
                 return 0;
             }
@@ -288,7 +328,7 @@ static bool chunk_add(struct pool *pool)
     uint32_t n = frame_take(pool, POOL_CHUNK_BITS, NODE_CHUNK);
     if (!n)
         return false;
-    pool->nodes[n].chunk = (uint16_t)pool->chunk_count;
+    pool_node_at(pool, n)->chunk = (uint16_t)pool->chunk_count;
     pool->chunks[pool->chunk_count++] = (struct pool_chunk){.node = n, .free_pages = 512};
     return true;
 }
@@ -365,9 +405,9 @@ static bool memory_find(struct pool *pool, uint64_t bytes, struct memory *memory
     pool->free_bytes -= 1ul << bits;
     pool->used_bytes[1] += 1ul << bits;
     *memory = (struct memory){
-        .view = (uint8_t *)(PROCESS_VIEW_BASE + pool->nodes[n].address + first),
+        .view = (uint8_t *)(PROCESS_VIEW_BASE + pool_node_at(pool, n)->address + first),
         .bytes = 1ul << bits,
-        .frame = pool->nodes[n].frame,
+        .frame = pool_node_at(pool, n)->frame,
         .first = first,
         .node = n,
     };
@@ -381,14 +421,15 @@ bool memory_take(struct pool *pool, uint64_t bytes, struct memory *memory)
 
 void memory_return(struct pool *pool, const struct memory *memory)
 {
-    if (pool->nodes[memory->node].state != NODE_FRAME) /* a frame of its own is zero when it is made of it again */
+    if (pool_node_at(pool, memory->node)->state !=
+        NODE_FRAME) /* a frame of its own is zero when it is made of it again */
         memset(memory->view, 0, memory->bytes);
     memory_return_cleared(pool, memory);
 }
 
 void memory_return_cleared(struct pool *pool, const struct memory *memory)
 {
-    struct pool_node *node = &pool->nodes[memory->node];
+    struct pool_node *node = pool_node_at(pool, memory->node);
     if (node->state == NODE_FRAME) {
         (void)cnode_delete(pool->cnode, node->frame);
         node_free(pool, memory->node);

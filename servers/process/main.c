@@ -348,6 +348,11 @@ static bool memory_reclaim(void)
     return shells_drop();
 }
 
+static bool memory_grow(void)
+{
+    return slots_grow();
+}
+
 static bool memory_collect(void)
 {
     const uint64_t *words = server.start->words;
@@ -356,6 +361,7 @@ static bool memory_collect(void)
     cptr first = ((cptr)words[SERVER_WORD_EMPTY] + POOL_ROW_SLOTS - 1) / POOL_ROW_SLOTS * POOL_ROW_SLOTS;
     pool_open(&server.pool, SERVER_CAP_CNODE, SERVER_CAP_VSPACE, first, 1u << PROCESS_SERVER_CNODE_BITS);
     server.pool.reclaim = memory_reclaim;
+    server.pool.grow = memory_grow;
     for (uint64_t i = 0; i < untypeds; i++)
         (void)pool_add_untyped(&server.pool, (cptr)(SERVER_CAP_UNTYPEDS + i), table[i].address,
                                (uint32_t)table[i].size_bits);

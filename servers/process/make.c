@@ -387,7 +387,7 @@ static uint32_t thread_make(struct process *process, const struct process_option
 static bool capabilities_grant(struct process *process)
 {
     uint64_t badge = process_badge(PROCESS_BADGE_CALL, process->generation, process->index);
-    process->cap_used |= (1ul << PROCESS_CAP_FIRST_FREE) - 1; /* pipes have theirs already */
+    process->cap_used[0] |= (1ul << PROCESS_CAP_FIRST_FREE) - 1; /* pipes have theirs already */
     return task_grant(&process->task, PROCESS_CAP_SERVER, SERVER_CAP_ENDPOINT, RIGHT_CALL, badge) &&
            task_grant(&process->task, PROCESS_CAP_CONSOLE, SERVER_CAP_CONSOLE_MINT, RIGHT_CALL, process->index) &&
            task_grant(&process->task, PROCESS_CAP_NOTIFICATION, process->task.notification, RIGHT_RECV, 0);
@@ -415,7 +415,8 @@ static bool space_make(struct process *process, const struct process_options *op
     process->region_count = 0;
     if (!task_create(task, &server.pool))
         return false;
-    return task_load(task, &server.archive_map, image->offset, &image->image, image->text) && regions_map(process);
+    return task_load(task, &server.archive_map, image->offset, &image->image, image->text) && regions_map(process) &&
+           task->memory_bytes <= process->memory_limit;
 }
 
 static uint32_t process_build(struct process *process, const struct process_options *options)

@@ -20,7 +20,7 @@
 #include "tessera/random.h"
 #include "tessera/task.h"
 
-#define PROCESSES        250  /* process numbers are 1 to this */
+#define PROCESSES        4095 /* process numbers are 1 to this */
 #define SESSIONS         8192 /* of all processes: those of one are PROCESS_SESSIONS */
 #define CHANNELS         64
 #define SERVICES         32
@@ -36,6 +36,7 @@
 #define DEFAULT_STACK    (16ul << 10) /* mapped at first */
 #define STACK_LIMIT      (1ul << 20)
 #define BADGE_NOTIFY     SERVER_SIGNAL
+#define CNODE_WORDS      ((1u << PROCESS_CNODE_BITS_MAX) / 64)
 
 enum wasi_errno {
     E_AGAIN = 6,
@@ -129,7 +130,7 @@ struct region {
 
 /* A thread beside the first; its objects stay for the next one when it ends. */
 struct process_thread {
-    cptr tcb, sched_context; /* 0: not made yet */
+    cptr tcb, sched_context, faults; /* 0: not made yet */
     uint64_t stack_mapped;
     uint64_t cpu_ns; /* used by the thread that has it now */
     bool is_running, is_broken;
@@ -149,19 +150,20 @@ struct process {
     struct authority authority;
     uint64_t memory_limit, memory_extra; /* streams, and what children may use */
     uint64_t charged_to_parent;
-    uint64_t budget_ns, period_ns; /* CPU time of it and all its children; 0: a time slice, without limit */
-    uint64_t spawn_ticks;          /* a limited one may have its next child then */
-    uint32_t quotas_told;          /* enum quota: logged once each */
-    uint64_t deadline_ticks;       /* 0: none */
-    uint64_t cap_used;             /* slots of its CNode */
+    uint64_t budget_ns, period_ns;  /* CPU time of it and all its children; 0: a time slice, without limit */
+    uint64_t spawn_ticks;           /* a limited one may have its next child then */
+    uint32_t quotas_told;           /* enum quota: logged once each */
+    uint64_t deadline_ticks;        /* 0: none */
+    uint64_t cap_used[CNODE_WORDS]; /* slots of its CNode */
     uint64_t window_next;
     uint32_t window_count;
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal, finish_signal;
-    bool is_server; /* SYSTEM_SERVER */
-    bool is_shell;  /* ended, its address space kept for the next of its image: shell.c */
-    cptr trap_tcb;  /* 0: it has no trap thread */
+    bool is_server;      /* SYSTEM_SERVER */
+    bool is_shell;       /* ended, its address space kept for the next of its image: shell.c */
+    cptr trap_tcb;       /* 0: it has no trap thread */
+    cptr trap_faults[2]; /* where the first thread's faults go then, and its own */
     struct process_thread threads[PROCESS_THREADS]; /* of 0, the first, only cpu_ns is used */
     uint64_t cpu_past_ns;                           /* of threads that ended */
     uint32_t refusals;                              /* counted for the log */
@@ -219,6 +221,8 @@ uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error
 /* A kernel object of the server's own. */
 bool server_object(enum object_type type, cptr *slot);
 bool server_slot(cptr *slot);
+/* Four times as many slots as before (slots.c); false: there is no memory, or they are enough. */
+bool slots_grow(void);
 /* Ends the whole system. */
 _Noreturn void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

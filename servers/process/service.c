@@ -17,15 +17,19 @@ struct client {
     uint64_t seen_at; /* and in the server process, 0: not yet */
 };
 
+#define PIECE_CLIENTS 64u
+#define PIECE_BYTES   8192u
+#define CLIENT_PIECES (PROCESSES / PIECE_CLIENTS + 1)
+
 struct service {
     char name[PROCESS_NAME_MAX + 1];
     uint32_t server, generation; /* process; 0: nobody serves */
     cptr endpoint;               /* in a slot of the serving process's task */
     uint64_t window_bytes;       /* of each client */
-    struct client *clients;      /* by process number; NULL: nobody asked for it yet. Kept for good */
+    struct client
+        *clients[CLIENT_PIECES]; /* by process number; NULL: nobody of these asked for it yet. Kept for good */
 };
-#define CLIENTS_BYTES 32768u
-_Static_assert((PROCESSES + 1) * sizeof(struct client) <= CLIENTS_BYTES, "one for each process");
+_Static_assert(PIECE_CLIENTS * sizeof(struct client) <= PIECE_BYTES, "a piece's memory");
 
 static struct service services[SERVICES];
 
@@ -43,22 +47,27 @@ static struct service *service_get(const char *name)
     return unused;
 }
 
-static struct client *client_find(struct service *service, uint32_t index, uint32_t generation)
+/* NULL: there is no piece for it. */
+static struct client *client_at(struct service *service, uint32_t index)
 {
-    if (!service->clients || index == 0 || index > PROCESSES)
-        return NULL;
-    struct client *client = &service->clients[index];
-    return client->process == index && client->generation == generation ? client : NULL;
+    struct client *piece = index <= PROCESSES ? service->clients[index / PIECE_CLIENTS] : NULL;
+    return piece ? &piece[index % PIECE_CLIENTS] : NULL;
 }
 
-static bool clients_make(struct service *service)
+static struct client *client_find(struct service *service, uint32_t index, uint32_t generation)
+{
+    struct client *client = index ? client_at(service, index) : NULL;
+    return client && client->process == index && client->generation == generation ? client : NULL;
+}
+
+static bool clients_make(struct service *service, uint32_t index)
 {
     struct memory memory;
-    if (service->clients)
+    if (client_at(service, index))
         return true;
-    if (!memory_take(&server.pool, CLIENTS_BYTES, &memory))
+    if (!memory_take(&server.pool, PIECE_BYTES, &memory))
         return false;
-    service->clients = (struct client *)(void *)memory.view;
+    service->clients[index / PIECE_CLIENTS] = (struct client *)(void *)memory.view;
     server.own_pages += memory.bytes;
     return true;
 }
@@ -75,9 +84,9 @@ static uint32_t client_make(struct service *service, struct process *process, wo
 {
     struct client *client = client_find(service, process->index, process->generation);
     if (!client) {
-        if (!clients_make(service))
+        if (!clients_make(service, process->index))
             return E_NOMEM;
-        client = &service->clients[process->index];
+        client = client_at(service, process->index);
         if (process_memory_left(process) < service->window_bytes)
             return quota_reached(process, QUOTA_MEMORY, E_NOMEM);
         if (!process_cap_take(process, &client->cap))
@@ -151,9 +160,11 @@ uint32_t service_listen(struct process *process, const char *name, word window_b
     service->window_bytes = window_bytes;
     caps[0] = endpoint_cap;
     caps[1] = reply_cap;
-    for (uint32_t i = 1; service->clients && i <= PROCESSES; i++) /* those who knew an earlier server */
-        if (process_find(service->clients[i].process, service->clients[i].generation))
-            (void)client_connect(service, &service->clients[i]);
+    for (uint32_t i = 1; i <= server.top; i++) { /* those who knew an earlier server */
+        struct client *client = client_at(service, i);
+        if (client && process_find(client->process, client->generation))
+            (void)client_connect(service, client);
+    }
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *waiter = server.processes[i];
         word result[2] = {0};
@@ -229,8 +240,10 @@ bool service_owns_cap(struct process *process, cptr cap)
 /* Its callers' capabilities lead to this server from now on, which answers that there is nobody. */
 static void server_ended(struct service *service)
 {
-    for (uint32_t i = 1; service->clients && i <= PROCESSES; i++) {
-        struct client *client = &service->clients[i];
+    for (uint32_t i = 1; i <= server.top; i++) {
+        struct client *client = client_at(service, i);
+        if (!client)
+            continue;
         struct process *process = process_find(client->process, client->generation);
         client->seen_at = 0;
         if (!process)

@@ -58,13 +58,11 @@ static bool sleep_make(struct process *process, uint32_t number, cptr context)
 /* The first thread's part, once. */
 static uint32_t threads_open(struct process *process)
 {
-    if ((process->cap_used & SLOTS_OF_THREADS) == SLOTS_OF_THREADS)
+    if ((process->cap_used[0] & SLOTS_OF_THREADS) == SLOTS_OF_THREADS)
         return 0;
-    if (process->cap_used & SLOTS_OF_THREADS)
-        return E_AGAIN; /* sessions or services have them */
     if (!sleep_make(process, 0, process->task.sched_context))
         return E_NOMEM;
-    process->cap_used |= SLOTS_OF_THREADS;
+    process->cap_used[0] |= SLOTS_OF_THREADS;
     return 0;
 }
 
@@ -97,16 +95,16 @@ static bool thread_make(struct process *process, uint32_t number)
 {
     struct process_thread *thread = &process->threads[number];
     struct task *task = &process->task;
-    cptr self = SERVER_CAP_CNODE, cspace, faults;
+    cptr self = SERVER_CAP_CNODE, cspace;
     uint64_t badge = process_badge(PROCESS_BADGE_FAULT, process->generation, process->index);
     return task_object(task, OBJECT_TCB, 0, &thread->tcb) &&
            task_object(task, OBJECT_SCHED_CONTEXT, 0, &thread->sched_context) && task_slot(task, &cspace) &&
-           task_slot(task, &faults) &&
-           cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - PROCESS_CNODE_BITS)) ==
+           task_slot(task, &thread->faults) &&
+           cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - task->cnode_bits)) ==
                ERROR_NONE &&
-           cnode_mint(self, faults, self, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
+           cnode_mint(self, thread->faults, self, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
                       badge | (uint64_t)number << PROCESS_BADGE_THREAD_SHIFT) == ERROR_NONE &&
-           tcb_configure(thread->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, faults) ==
+           tcb_configure(thread->tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, thread->faults) ==
                ERROR_NONE &&
            budget_give(process, thread->sched_context, number + 1) &&
            tcb_set_sched_params(thread->tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM, thread->sched_context) ==

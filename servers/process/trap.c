@@ -37,7 +37,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         !task_object(task, OBJECT_REPLY, 0, &reply) || !task_object(task, OBJECT_TCB, 0, &tcb) ||
         !task_object(task, OBJECT_SCHED_CONTEXT, 0, &context) || !task_slot(task, &own_faults) ||
         !task_slot(task, &first_faults) || !task_slot(task, &cspace) ||
-        cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - PROCESS_CNODE_BITS)) != ERROR_NONE ||
+        cnode_mint(self, cspace, self, task->cnode, RIGHT_ALL, cnode_guard(0, 32 - task->cnode_bits)) != ERROR_NONE ||
         cnode_mint(self, own_faults, self, SERVER_CAP_ENDPOINT, RIGHT_CALL | RIGHT_GRANT,
                    process_badge(PROCESS_BADGE_FAULT, process->generation, process->index)) != ERROR_NONE ||
         cnode_mint(self, first_faults, self, endpoint, RIGHT_CALL | RIGHT_GRANT, 1) != ERROR_NONE ||
@@ -51,5 +51,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         tcb_set_space(task->tcb, cspace, task->vspace, first_faults) != ERROR_NONE)
         return E_NOMEM;
     process->trap_tcb = tcb;
+    process->trap_faults[0] = first_faults;
+    process->trap_faults[1] = own_faults;
     return 0;
 }

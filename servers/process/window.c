@@ -2,11 +2,39 @@
 #include "server.h"
 #include "tessera/invoke.h"
 
-bool process_cap_take(struct process *process, cptr *cap)
+static bool thread_move(struct process *process, cptr tcb, cptr faults)
 {
-    for (cptr i = PROCESS_CAP_FIRST_FREE; i < 1u << PROCESS_CNODE_BITS; i++) {
-        if (!(process->cap_used >> i & 1)) {
-            process->cap_used |= 1ul << i;
+    return !tcb || tcb_set_space(tcb, process->task.cspace, process->task.vspace, faults) == ERROR_NONE;
+}
+
+/* Its capabilities move to a larger CNode, each to the slot that it had, while none of its threads runs. It pays. */
+static bool cnode_grow(struct process *process)
+{
+    struct task *task = &process->task;
+    cptr cnode, cspace, self = SERVER_CAP_CNODE;
+    uint64_t bytes = 1ul << (PROCESS_CNODE_BITS_MAX + OBJECT_BITS_CNODE_SLOT);
+    if (task->cnode_bits == PROCESS_CNODE_BITS_MAX || process_memory_left(process) < bytes ||
+        !task_object(task, OBJECT_CNODE, PROCESS_CNODE_BITS_MAX, &cnode) || !task_slot(task, &cspace) ||
+        cnode_mint(self, cspace, self, cnode, RIGHT_ALL, cnode_guard(0, 32 - PROCESS_CNODE_BITS_MAX)) != ERROR_NONE)
+        return false;
+    for (cptr i = 1; i < 1u << PROCESS_CNODE_BITS; i++)
+        (void)cnode_move(cnode, i, task->cnode, i); /* where there is one */
+    process->memory_extra += bytes;
+    task->cnode = cnode;
+    task->cnode_bits = PROCESS_CNODE_BITS_MAX;
+    task->cspace = cspace;
+    bool is_moved = thread_move(process, task->tcb, process->trap_tcb ? process->trap_faults[0] : task->fault) &&
+                    thread_move(process, process->trap_tcb, process->trap_faults[1]);
+    for (uint32_t i = 1; i < PROCESS_THREADS; i++)
+        is_moved = is_moved && thread_move(process, process->threads[i].tcb, process->threads[i].faults);
+    return is_moved;
+}
+
+static bool cap_find(struct process *process, cptr first, cptr end, cptr *cap)
+{
+    for (cptr i = first; i < end; i++) {
+        if (!(process->cap_used[i / 64] >> i % 64 & 1)) {
+            process->cap_used[i / 64] |= 1ul << i % 64;
             *cap = i;
             return true;
         }
@@ -14,10 +42,18 @@ bool process_cap_take(struct process *process, cptr *cap)
     return false;
 }
 
+/* Those of threads are left to them. */
+bool process_cap_take(struct process *process, cptr *cap)
+{
+    return cap_find(process, PROCESS_CAP_FIRST_FREE, PROCESS_CAP_THREADS, cap) ||
+           ((process->task.cnode_bits == PROCESS_CNODE_BITS_MAX || cnode_grow(process)) &&
+            cap_find(process, 1u << PROCESS_CNODE_BITS, 1u << PROCESS_CNODE_BITS_MAX, cap));
+}
+
 void process_cap_return(struct process *process, cptr cap)
 {
     (void)cnode_delete(process->task.cnode, cap);
-    process->cap_used &= ~(1ul << cap);
+    process->cap_used[cap / 64] &= ~(1ul << cap % 64);
 }
 
 /* The kernel unmaps a capability by walking the frame's whole extent at the distance where it was mapped: two windows

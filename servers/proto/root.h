@@ -35,6 +35,7 @@ enum process_server_capability {
     SERVER_CAP_CARD_WAIT,   /* with SERVER_WORD_CARD: what struct process_card describes */
     SERVER_CAP_CARD_REGION, /* a frame of PACKET_REGION_BYTES */
     SERVER_CAP_CARD_SIGNAL,
+    SERVER_CAP_FAULT,         /* where its own faults go: to be named when its CSpace changes */
     SERVER_CAP_UNTYPEDS = 32, /* first of the untypeds; archive frames follow */
 };
 /* Bits of its notification, which no badge of a process has: always the first, and what happened. */

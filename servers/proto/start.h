@@ -51,7 +51,8 @@ enum process_capability {
                                   timer, which signals that with PROCESS_SIGNAL_TIMER; thread 0's, thread 1's, ... */
     PROCESS_CAP_FIRST_FREE = 8 /* sessions and services; servers: what their creator gave them, see their protocol */
 };
-#define PROCESS_CNODE_BITS 6
+#define PROCESS_CNODE_BITS     6
+#define PROCESS_CNODE_BITS_MAX 8 /* once it has more than fit: slots from 64 on follow */
 
 /* Bits of a process's own notification. Bit i below 48: the peer of session i (modulo 48) set a ready bit. A server,
  * whose notification arrives where requests do, must tell it from a client's badge: its sessions have the ten bits

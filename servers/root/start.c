@@ -324,6 +324,8 @@ static void process_start(struct root *root)
     if (tcb_set_sched_params(task->tcb, ROOT_TCB, plan[SERVER_PROCESS].priority - 10, plan[SERVER_PROCESS].priority,
                              task->sched_context) != ERROR_NONE)
         root_fail(root, "root: no priorities for the process server\n");
+    server_grant(root, SERVER_PROCESS, SERVER_CAP_FAULT, supervise_fault_endpoint(root, SERVER_PROCESS),
+                 RIGHT_CALL | RIGHT_GRANT, 0);
     drivers_grant(root);
     process_grant_memory(root, task, (struct server_memory *)(void *)table.view,
                          2 * PAGE_BYTES / sizeof(struct server_memory));

@@ -15,12 +15,17 @@
 #include <abi/types.h>
 
 #define POOL_ROW_SLOTS  64u
-#define POOL_ROWS       256u
+#define POOL_ROWS       4096u /* at most, as POOL_NODES and those of POOL_NODE_PAGES are */
 #define POOL_NODES      2048u
-#define POOL_CHUNKS     512u
-#define POOL_BLOCK_BITS 16u
-#define POOL_CHUNK_BITS 21u
-#define POOL_LARGEST    30u
+#define POOL_NODE_PAGES 32u
+#define POOL_PAGE_NODES 512u
+/* What growing may take itself. */
+#define POOL_ROWS_RESERVE  16u
+#define POOL_NODES_RESERVE 256u
+#define POOL_CHUNKS        512u
+#define POOL_BLOCK_BITS    16u
+#define POOL_CHUNK_BITS    21u
+#define POOL_LARGEST       30u
 
 struct memory {
     uint8_t *view;  /* where this server sees it */
@@ -47,22 +52,35 @@ struct pool {
     uint64_t free_bytes;        /* untyped or unused in chunks */
     uint64_t used_bytes[2];     /* blocks (without those of our own tables), pages */
     cptr slots_next, slots_end; /* slots for nodes */
-    uint16_t rows[POOL_ROWS];
     uint32_t row_count;
     cptr tables_next, tables_end; /* slots for page tables of our own view */
     uint32_t table_block;         /* and the block that they are made of */
     uint32_t chunk_count;
     /* Called when something is short; true: something was given back, try again. NULL: there is nothing to give. */
     bool (*reclaim)(void);
+    /* Called before the last rows are taken: to add some. NULL: there are no more. */
+    bool (*grow)(void);
+    bool is_growing, is_adding;
+    uint32_t node_pages;
+    struct pool_node *more_nodes[POOL_NODE_PAGES];
     struct pool_chunk {
         uint64_t used[8]; /* a bit for each page */
         uint32_t node, free_pages;
     } chunks[POOL_CHUNKS];
     struct pool_node nodes[POOL_NODES];
+    uint16_t rows[POOL_ROWS];
 };
+
+static inline struct pool_node *pool_node_at(struct pool *pool, uint32_t n)
+{
+    return n < POOL_NODES ? &pool->nodes[n]
+                          : &pool->more_nodes[(n - POOL_NODES) / POOL_PAGE_NODES][(n - POOL_NODES) % POOL_PAGE_NODES];
+}
 
 /* Slots [first, end) of `cnode` are the pool's; the first must be a multiple of POOL_ROW_SLOTS. */
 void pool_open(struct pool *pool, cptr cnode, cptr vspace, cptr first, cptr end);
+/* So are these, from now on. */
+void pool_rows_add(struct pool *pool, cptr first, cptr end);
 bool pool_add_untyped(struct pool *pool, cptr slot, uint64_t address, uint32_t bits);
 
 /* 64 empty slots in a row; the caller empties them before they go back. */
@@ -72,9 +90,9 @@ void pool_row_return(struct pool *pool, cptr first);
 /* A block of untyped memory for kernel objects: its node number; the slot is pool_slot(). Revoked when given back. */
 bool pool_block_take(struct pool *pool, uint32_t *node);
 void pool_block_return(struct pool *pool, uint32_t node);
-static inline cptr pool_slot(const struct pool *pool, uint32_t node)
+static inline cptr pool_slot(struct pool *pool, uint32_t node)
 {
-    return pool->nodes[node].slot;
+    return pool_node_at(pool, node)->slot;
 }
 
 /* An untyped of any size that is never given back, for objects larger than a block. */
