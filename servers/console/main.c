@@ -33,6 +33,7 @@ struct line {
 };
 
 static struct console_state {
+    bool has_begun; /* it is an earlier console's */
     struct writer writers[WRITERS];
     uint32_t next_line; /* the one to be taken next */
     struct line lines[LINES];
@@ -349,14 +350,14 @@ static void handle(struct message *m, word badge)
 static void state_take(struct console_state *left)
 {
     state = left;
-    for (uint32_t i = 0; i < WRITERS; i++) {
+    for (uint32_t i = 0; state->has_begun && i < WRITERS; i++) {
         struct writer *writer = &state->writers[i];
         writer->name[CONSOLE_NAME_BYTES - 1] = 0;
         for (uint32_t stream = 0; stream < 2; stream++)
             if (writer->lines[stream] > LINES)
                 writer->lines[stream] = 0;
     }
-    for (uint32_t i = 0; i < LINES; i++) {
+    for (uint32_t i = 0; state->has_begun && i < LINES; i++) {
         struct line *line = &state->lines[i];
         if (line->writer >= WRITERS || line->stream > 1 || line->used >= LINE_BYTES)
             *line = (struct line){0};
@@ -365,6 +366,7 @@ static void state_take(struct console_state *left)
         state->input.head = state->input.tail;
     if (state->input.length_bytes > 1)
         state->input.length = state->input.length_bytes = 0;
+    state->has_begun = true;
     state->writers[NOBODY].is_system = true;
     head = published = atomic_load(&uart->out_head);
 }
