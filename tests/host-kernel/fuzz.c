@@ -13,9 +13,41 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 #define HEADER   1
 #define MOST_NEW 4
 
+/* --- what guides the fuzzer beside the kernel's coverage: what interrupts have met with --- */
+
+#define CLASSES 12 /* of what a handler's notification can be in */
+static uint8_t interrupt_states[MODEL_CONTROLLERS * 2 * 2 * 2 * 2 * 5 * CLASSES]
+    __attribute__((section("__libfuzzer_extra_counters")));
+
+static unsigned notification_class(unsigned irq)
+{
+    const struct cap cap = kernel.irq_notification[irq].cap;
+    if (cap_type(cap) != OBJECT_NOTIFICATION)
+        return kernel.irq_in_use[irq];
+    const struct notification *n = cap_object(cap);
+    const struct tcb *bound = n->bound, *current = model_core()->current;
+    if (n->queue.head)
+        return n->queue.head->priority > current->priority ? 2 : 3;
+    if (bound && bound->state == THREAD_BLOCKED_RECV)
+        return bound->priority > current->priority ? 4 : 5;
+    unsigned class = n->signals != 0 ? 6 : 9;
+    return bound ? bound == current ? class + 2 : class + 1 : class;
+}
+
+static void interrupt_notice(enum model_irq_event event, unsigned irq)
+{
+    bool is_level = irq < MODEL_LINES && (model_irqs.flags[irq] & IRQ_LEVEL) != 0;
+    unsigned state = model_controller * 2 + is_level;
+    state = state * 2 + (model_irqs.raised >> irq & 1);
+    state = state * 2 + (model_irqs.masked >> irq & 1);
+    state = state * 2 + (model_irqs.waiting >> irq & 1);
+    interrupt_states[(state * 5 + event) * CLASSES + notification_class(irq)] = 1;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
+    model_irq_notice = interrupt_notice;
     const char *archive = getenv("KERNEL_FUZZ_ARCHIVE");
     player_start(archive ? archive : "model.cpio");
     return 0;

@@ -89,6 +89,9 @@ extern unsigned model_irq_released;
 void model_irq_reset(void);
 void model_wire_set(unsigned line, bool is_raised);
 void model_message(unsigned irq);
+/* If not NULL: told of each event before anything comes of it. */
+enum model_irq_event { MODEL_IRQ_RAISED, MODEL_IRQ_QUIET, MODEL_IRQ_MESSAGE, MODEL_IRQ_OPENED, MODEL_IRQ_TAKEN };
+extern void (*model_irq_notice)(enum model_irq_event event, unsigned irq);
 bool model_interrupt_is_due(void);
 bool model_interrupt_take(void);
 void model_interrupt(unsigned irq); /* one that comes whatever its line says */

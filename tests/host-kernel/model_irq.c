@@ -16,6 +16,7 @@ unsigned model_irq_released;
 bool model_interrupt_waits;
 unsigned model_patience;
 void (*model_patience_over)(void);
+void (*model_irq_notice)(enum model_irq_event event, unsigned irq);
 
 static bool is_line(unsigned irq)
 {
@@ -25,6 +26,12 @@ static bool is_line(unsigned irq)
 static bool is_level(unsigned irq)
 {
     return is_line(irq) && (model_irqs.flags[irq] & IRQ_LEVEL) != 0;
+}
+
+static void notice(enum model_irq_event event, unsigned irq)
+{
+    if (model_irq_notice)
+        model_irq_notice(event, irq);
 }
 
 void model_irq_reset(void)
@@ -84,6 +91,7 @@ void arch_irq_mask(unsigned irq)
 
 void arch_irq_unmask(unsigned irq)
 {
+    notice(MODEL_IRQ_OPENED, irq);
     if (is_line(irq))
         model_irqs.masked &= ~(1u << irq);
 }
@@ -100,6 +108,7 @@ void model_wire_set(unsigned line, bool is_raised)
 {
     bool was_raised = model_irqs.raised >> line & 1;
     CHECK(is_line(line));
+    notice(is_raised ? MODEL_IRQ_RAISED : MODEL_IRQ_QUIET, line);
     model_irqs.raised &= ~(1u << line);
     model_irqs.raised |= (unsigned)is_raised << line;
     if (is_raised && !was_raised && !is_level(line))
@@ -109,6 +118,7 @@ void model_wire_set(unsigned line, bool is_raised)
 void model_message(unsigned irq)
 {
     CHECK(!is_level(irq));
+    notice(MODEL_IRQ_MESSAGE, irq);
     edge(irq);
 }
 
@@ -136,6 +146,7 @@ bool model_interrupt_take(void)
     if (due == 0)
         return false;
     unsigned irq = (unsigned)__builtin_ctz(due);
+    notice(MODEL_IRQ_TAKEN, irq);
     model_irqs.waiting &= ~(1u << irq);
     if (is_level(irq) || model_controller != MODEL_IO_APIC)
         arch_irq_mask(irq);

@@ -324,13 +324,14 @@ static void actor_run(unsigned actor)
 }
 
 /* What comes after the last step hangs on the machine's speed if `is_timed`. */
-static void timed_note(bool is_timed)
+static void timed_note(enum timed_reason reason, bool is_timed)
 {
     struct play *play = player.play;
     if (!is_timed || play->is_timed)
         return;
     CHECK(player.sequence.next > 0); /* without any step nothing depends on time */
     play->is_timed = true;
+    play->timed_reason = reason;
     play->timed_step = player.sequence.next / SEQUENCE_STEP_BYTES - 1;
 }
 
@@ -357,7 +358,7 @@ static void timed_interrupt(uint64_t limit)
         unsigned due = heap_due(core->releases, when + apart) + heap_due(core->timers, when + apart);
         const struct sched_context *sc = core->charged;
         due += sc && core->charge_start + sc->refills[sc->refill_head].amount <= when + apart;
-        timed_note(due > 1 || when < player.last + apart);
+        timed_note(TIMED_CLOSE, due > 1 || when < player.last + apart);
         player.last = when;
         player.play->interrupts++;
     }
@@ -400,8 +401,8 @@ static bool device_interrupt_take(void)
 static void current_run(void)
 {
     struct tcb *tcb = model_current();
-    timed_note(kernel_cores[0].rescue.tcb != NULL); /* its refills interrupt others, too */
-    timed_note(world.has_time && is_charged_ahead());
+    timed_note(TIMED_LAST_RESORT, kernel_cores[0].rescue.tcb != NULL); /* its refills interrupt others, too */
+    timed_note(TIMED_AHEAD, world.has_time && is_charged_ahead());
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
     bool is_program =
         place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME || place == CODE_TOLD;
@@ -477,7 +478,7 @@ void play(const uint8_t *bytes, size_t size, struct play *play)
         current_run();
     }
     /* On a slower machine it may come before the end. */
-    timed_note(world.has_time && model_deadline < model_now + apart_ticks());
+    timed_note(TIMED_CLOSE, world.has_time && model_deadline < model_now + apart_ticks());
     world_end();
 }
 

@@ -7,6 +7,14 @@
 
 #define PLAY_EVENTS_MAX 4096
 
+/* Why it depends on a machine's speed how a play goes on. */
+enum timed_reason {
+    TIMED_CLOSE,       /* two things come close together */
+    TIMED_AHEAD,       /* a timer's expiry was paid for ahead of the time that its thread has used */
+    TIMED_LAST_RESORT, /* somebody runs on time of last resort */
+    TIMED_REASONS
+};
+
 struct play {
     enum model_controller controller;
     bool has_time;              /* in the replayable world with budgets and timers */
@@ -18,6 +26,7 @@ struct play {
     uint32_t events[PLAY_EVENTS_MAX]; /* what step_record said, in order */
     bool is_spoken;                   /* tell every event on stdout */
     bool is_timed;                    /* came out: depends on a machine's speed */
+    enum timed_reason timed_reason;   /* ... and why */
     size_t timed_step;                /* ... from this step on */
 };
 
