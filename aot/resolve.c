@@ -372,6 +372,41 @@ static bool spawns_threads(const struct program *program)
     return false;
 }
 
+/* Whether the instance calls native functions, and with addresses of a memory that is not the program's first. */
+static bool gives_other_memory(const struct program *program, const struct instance *instance)
+{
+    const struct instance *definer;
+    uint32_t defined;
+    const char *symbol;
+    if (instance->is_dropped || instance->module.memory_count == 0)
+        return false;
+    program_definition(instance, EXTERNAL_MEMORY, 0, &definer, &defined, &symbol);
+    if (definer == program->first_memory_instance && defined == program->first_memory)
+        return false;
+    for (uint32_t i = 0; i < instance->module.import_count; i++)
+        if (instance->imports[i].symbol && !instance->imports[i].is_missing)
+            return true;
+    return false;
+}
+
+/* Native functions are told of one memory at a time, which would be that of all threads. */
+static bool check_threads(const struct program *program)
+{
+    if (program->has_threads && program->has_export_tables) {
+        fprintf(stderr, "tessera-aot: a program whose modules start threads cannot have --export-tables\n");
+        return false;
+    }
+    for (uint32_t i = 0; program->has_threads && i < program->instance_count; i++)
+        if (gives_other_memory(program, program->instances[i])) {
+            fprintf(stderr,
+                    "%s: in a program with threads, a module that imports functions of the system must use the "
+                    "program's first memory\n",
+                    program->instances[i]->file);
+            return false;
+        }
+    return true;
+}
+
 bool program_link(struct program *program)
 {
     if (!number_types(program))
@@ -394,9 +429,5 @@ bool program_link(struct program *program)
         return false;
     }
     program->has_threads = spawns_threads(program);
-    if (program->has_threads && program->has_export_tables) {
-        fprintf(stderr, "tessera-aot: a program whose modules start threads cannot have --export-tables\n");
-        return false;
-    }
-    return place_memories(program) && count_table_entries(program);
+    return place_memories(program) && check_threads(program) && count_table_entries(program);
 }

@@ -32,9 +32,29 @@ static void call_runtime(struct lowering *lower, const char *name)
     lower_call(lower, type, lower_external_function(lower, name, type), NULL, 0);
 }
 
+static void set_native_memory(struct lowering *lower, uint64_t base, LLVMValueRef pages)
+{
+    LLVMValueRef base_variable = lower_external_global(lower, "wasm_native_base", lower->i64);
+    LLVMValueRef pages_variable = lower_external_global(lower, "wasm_native_pages", lower->pointer);
+    LLVMBuildStore(lower->builder, lower_i64(lower, base), base_variable);
+    LLVMBuildStore(lower->builder, pages, pages_variable);
+}
+
+/* Native functions take addresses for those of the program's first memory, unless they are told. */
+static LLVMValueRef call_with_own_memory(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee,
+                                         LLVMValueRef *arguments, uint32_t count)
+{
+    set_native_memory(lower, lower->memories[0].base, lower->memories[0].pages);
+    LLVMValueRef result = lower_call(lower, type, callee, arguments, count);
+    set_native_memory(lower, 0, lower_external_global(lower, "wasm_memory_pages", lower->i64));
+    return result;
+}
+
 LLVMValueRef lower_call_native(struct lowering *lower, LLVMTypeRef type, LLVMValueRef callee, LLVMValueRef *arguments,
                                uint32_t count)
 {
+    if (lower->module->memory_count > 0 && !lower->memories[0].is_first)
+        return call_with_own_memory(lower, type, callee, arguments, count);
     if (!lower->program->has_threads || is_called_freely(callee))
         return lower_call(lower, type, callee, arguments, count);
     call_runtime(lower, "wasm_native_enter");

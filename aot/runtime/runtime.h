@@ -8,8 +8,9 @@
  * `__imported_<module>_<name>`; which exist is said by aot/image/imports.def. An exported function of
  * the main module is `wasm_export_<name>`. Bytes other than [A-Za-z0-9_] become `$hh` (hexadecimal).
  * i32, i64, f32, f64 are uint32_t, uint64_t, float, double in the C calling convention. A Wasm
- * address is a native address: memory 0 lies at virtual address 0 (compile native code with
- * -fno-delete-null-pointer-checks and check ranges against wasm_memory_pages).
+ * address of the program's first memory is a native address: it lies at virtual address 0 (compile native code with
+ * -fno-delete-null-pointer-checks). A native function is called with addresses of its caller's memory 0, which in a
+ * program of several modules may be another: add wasm_native_base, and check ranges against *wasm_native_pages.
  *
  * Order. The platform maps the memories that the image's notes name, zeroed, then enters `_start` on
  * the program's stack; that calls wasm_instantiate() once, then wasm_export__start() (declare it
@@ -27,6 +28,12 @@ void wasm_instantiate(void);
 
 /* The size of memory 0 in pages of 64 KiB; 0 when there is no memory. */
 extern uint64_t wasm_memory_pages;
+
+/* The memory that addresses given to native functions lie in. An instance whose memory 0 is not the program's first
+ * sets both around each call of a native function, and only then is the base not 0. Programs with threads have no such
+ * instances. */
+extern uint64_t wasm_native_base;
+extern const uint64_t *wasm_native_pages;
 
 /* ---- what the platform offers ------------------------------------------------------------- */
 

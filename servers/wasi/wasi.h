@@ -204,14 +204,14 @@ struct descriptor {
 
 extern const struct start_page *start_page;
 
-/* True when [address, address + bytes) lies in memory 0. */
+/* True when [address, address + bytes) lies in the caller's memory 0. */
 static inline bool in_memory(uint32_t address, uint64_t bytes)
 {
-    return (uint64_t)address + bytes <= wasm_memory_pages * 65536;
+    return (uint64_t)address + bytes <= *wasm_native_pages * 65536;
 }
 static inline void *at(uint32_t address)
 {
-    return (void *)(uintptr_t)address;
+    return (void *)(uintptr_t)(wasm_native_base + address);
 }
 
 static inline uint64_t monotonic_ns(void)

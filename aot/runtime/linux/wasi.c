@@ -16,15 +16,17 @@ __attribute__((weak)) void linux_program(void)
         program_start();
 }
 
-/* Where the first memory begins: 0 unless translated with --no-page-zero. */
+/* Where the caller's memory begins; the first one at 0 unless translated with --no-page-zero. */
 uint8_t *linux_memory(void)
 {
+    if (wasm_native_base)
+        return (uint8_t *)wasm_native_base;
     return (uint8_t *)(linux_image->program->memory_count ? linux_image->memories[0].base : 0);
 }
 
 bool linux_is_within(uint32_t address, uint64_t bytes)
 {
-    return address + bytes <= wasm_memory_pages * WASM_PAGE_BYTES;
+    return address + bytes <= *wasm_native_pages * WASM_PAGE_BYTES;
 }
 
 void linux_put(uint32_t address, uint64_t value, unsigned bytes)
