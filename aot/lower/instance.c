@@ -447,10 +447,13 @@ static void declare_elements(struct lowering *lower)
 
 /* ---- exports ---- */
 
+/* A function has at most so many aliases: LLVM takes the square of their number. */
+#define ALIASES 200
+
 /* A name for native code, which knows C's calling convention only. */
-static void export_native(struct lowering *lower, const struct lowered_function *function, const char *name)
+static void export_native(struct lowering *lower, struct lowered_function *function, const char *name)
 {
-    if (!lower->program->has_tail_calls) {
+    if (!lower->program->has_tail_calls && function->alias_count++ < ALIASES) {
         add_alias(lower, function->value, function->type, name);
         return;
     }

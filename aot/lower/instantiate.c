@@ -125,6 +125,17 @@ static void apply_data(struct lowering *lower)
     }
 }
 
+/* More segments than this are applied by code that is not optimised: LLVM's time is the square of their number. */
+#define SEGMENTS_OPTIMISED 500
+
+static void limit_optimisation(struct lowering *lower, uint32_t static_segments)
+{
+    if (lower->module->data_count + (lower->module->element_count - static_segments) <= SEGMENTS_OPTIMISED)
+        return;
+    lower_function_flag(lower, lower->llvm_function, "noinline");
+    lower_function_flag(lower, lower->llvm_function, "optnone");
+}
+
 /* uint32_t INSTANCE$instantiate0(void): 0, or 1 when an imported memory or table is too small. */
 void lower_instantiation(struct lowering *lower)
 {
@@ -138,6 +149,7 @@ void lower_instantiation(struct lowering *lower)
     free(name);
     LLVMSetVisibility(lower->llvm_function, LLVMHiddenVisibility);
     lower_function_attributes(lower, lower->llvm_function);
+    limit_optimisation(lower, static_segments);
     LLVMPositionBuilderAtEnd(lower->builder, lower_block_append(lower, ""));
     lower_debug_generated(lower, lower->llvm_function, "instantiate");
     check_import_sizes(lower);

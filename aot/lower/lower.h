@@ -29,6 +29,7 @@ enum target { TARGET_X86_64, TARGET_ARM64 };
 struct lowered_function {
     LLVMValueRef value; /* what a call calls */
     LLVMTypeRef type;
+    uint32_t alias_count;   /* names for native code */
     bool is_native;         /* a function of the table imports.def: C's calling convention */
     LLVMValueRef reference; /* what ref.func yields: the same, or a thunk for native functions; NULL until asked */
 };

@@ -143,8 +143,22 @@ def carried(size):
     return module(b"\x02\x00" + const(0) * 1000 + (get(0) + br_if(0)) * (size // 4) + END + DROP * 1000, results=1000)
 
 
+def exports(size):
+    """One function under many names."""
+    names = [b"_start"] + [b"%x" % number for number in range(size // 7)]
+    return (b"\0asm\x01\0\0\0" + section(1, [b"\x60\x00\x00"]) + section(3, [b"\0"]) +
+            section(7, [leb(len(name)) + name + b"\0\0" for name in names]) + section(10, [b"\x02\0" + END]))
+
+
+def segments(size):
+    """Many pieces of data, of a byte each."""
+    return (b"\0asm\x01\0\0\0" + section(1, [b"\x60\x00\x00"]) + section(3, [b"\0"]) + section(5, [b"\0\x01"]) +
+            section(7, [b"\x06_start\0\0"]) + section(10, [b"\x02\0" + END]) +
+            section(11, [b"\0" + const(number % 64) + END + b"\x01a" for number in range(size // 6)]))
+
+
 SHAPES = {shape.__name__: shape for shape in (straight, floats, nested_blocks, nested_loops, many_loops, many_locals, dispatch, carried, small_nests, small_rows,
-                                            small_blocks, small_dispatches)}
+                                            small_blocks, small_dispatches, exports, segments)}
 
 if __name__ == "__main__":
     with open(sys.argv[3], "wb") as output:
