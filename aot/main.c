@@ -466,8 +466,9 @@ static bool translate_file(const struct options *options, const char *output)
 /* --run: the exit status. */
 static int run(const struct options *options)
 {
+    enum target target = options->target;
     if (is_executable_image(options->input))
-        return run_image(options, options->input);
+        return image_find_target(options->input, &target) ? run_image(options, options->input, target) : 1;
     char *folder = format_text("%s/tessera-aot.XXXXXX", temporary_place());
     if (!cleanup_make_folder(folder)) {
         fprintf(stderr, "%s: %s\n", folder, strerror(errno));
@@ -475,7 +476,7 @@ static int run(const struct options *options)
         return 1;
     }
     char *image = format_text("%s/image", folder);
-    int status = translate_file(options, image) ? run_image(options, image) : 1;
+    int status = translate_file(options, image) ? run_image(options, image, target) : 1;
     unlink(image);
     cleanup_remove_folder(folder);
     free(image);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "image/image.h"
 #include "memory.h"
 
 #define PAGE_BYTES 4096
@@ -56,20 +57,55 @@ static void words_free(struct words *words)
     free(words->list);
 }
 
+/* The platform library that an image was linked with, seen from its functions. */
+static bool is_for_linux(const struct image *image)
+{
+    for (uint32_t i = 0; i < image->function_count; i++) {
+        const struct image_function *function = &image->functions[i];
+        const char *name = image->function_names + (function->name & ~IMAGE_FUNCTION_NATIVE);
+        if ((function->name & IMAGE_FUNCTION_NATIVE) && strcmp(name, "linux_start") == 0)
+            return true;
+    }
+    return false;
+}
+
+bool image_find_target(const char *file, enum target *target)
+{
+    static const uint32_t machines[] = {[TARGET_X86_64] = IMAGE_MACHINE_X86_64, [TARGET_ARM64] = IMAGE_MACHINE_ARM64};
+    struct image image;
+    size_t size, place;
+    uint8_t *bytes = read_file(file, &size);
+    if (!bytes) {
+        fprintf(stderr, "%s: %s\n", file, strerror(errno));
+        return false;
+    }
+    const char *problem = "neither a module nor a program image";
+    for (unsigned i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        if (image_check(bytes, size, machines[i], &image, &place) != IMAGE_OK)
+            continue;
+        problem = is_for_linux(&image) ? NULL : "an image for Tessera: this host can run its module";
+        *target = (enum target)i;
+    }
+    free(bytes);
+    if (problem)
+        fprintf(stderr, "%s: %s\n", file, problem);
+    return !problem;
+}
+
 /* Images for another machine go through QEMU's user emulation. */
-static bool is_foreign(const struct options *options)
+static bool is_foreign(enum target target)
 {
     struct utsname host;
-    const char *machine = options->target == TARGET_ARM64 ? "aarch64" : "x86_64";
+    const char *machine = target == TARGET_ARM64 ? "aarch64" : "x86_64";
     return uname(&host) == 0 && strcmp(host.machine, machine) != 0;
 }
 
-static struct words make_command(const struct options *options, const char *image)
+static struct words make_command(const struct options *options, const char *image, enum target target)
 {
     struct words words = {0};
     const char *slash = strrchr(options->input, '/'), *name = slash ? slash + 1 : options->input;
-    if (is_foreign(options)) {
-        add(&words, copy_text(options->target == TARGET_ARM64 ? "qemu-aarch64-static" : "qemu-x86_64-static"));
+    if (is_foreign(target)) {
+        add(&words, copy_text(target == TARGET_ARM64 ? "qemu-aarch64-static" : "qemu-x86_64-static"));
         add(&words, copy_text("-0"));
         add(&words, copy_text(name));
         add(&words, copy_text(image));
@@ -111,20 +147,20 @@ static int await(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int run_image(const struct options *options, const char *image)
+int run_image(const struct options *options, const char *image, enum target target)
 {
-    struct words command = make_command(options, image), environment = {0};
+    struct words command = make_command(options, image, target), environment = {0};
     int status = 1;
     fflush(NULL);
     pid_t child = make_environment(options, &environment) ? fork() : -2;
     if (child == 0) {
-        const char *file = is_foreign(options) ? command.list[0] : image;
-        if (is_foreign(options))
+        const char *file = is_foreign(target) ? command.list[0] : image;
+        if (is_foreign(target))
             execvpe(file, command.list, environment.list);
         else
             execve(file, command.list, environment.list);
         fprintf(stderr, "tessera-aot: %s cannot be run: %s%s\n", file, strerror(errno),
-                is_foreign(options) ? " (Debian package qemu-user-static)" : "");
+                is_foreign(target) ? " (Debian package qemu-user-static)" : "");
         _exit(1);
     }
     if (child == -1)

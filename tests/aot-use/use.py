@@ -158,6 +158,17 @@ class Checks:
         self.make("-o", "image", lines)
         done = self.start("image", "e", "x")
         self.expect((done.returncode, done.stdout) == (7, b"[x]\nnone\n"), f"--run of an image: {done}")
+        done = self.run("--run", "image", "e", "x")
+        self.expect((done.returncode, done.stdout) == (7, b"[x]\nnone\n"), f"--run of an image, its machine not said: {done}")
+        (self.folder / "half.o").write_bytes((self.folder / "image").read_bytes()[:5000])
+        self.make("--emit", "obj", "-o", "plain.o", "hello.wasm")
+        for name in ("half.o", "plain.o", "/bin/true"):
+            done = self.run("--run", name)
+            self.expect(done.returncode == 1 and b"neither a module nor a program image" in done.stderr, f"--run {name}: {done}")
+        if pathlib.Path(self.options.lib_dir, "libwasi.a").exists():
+            self.run("--target", self.options.target, "--lib-dir", self.options.lib_dir, "-o", "for-tessera", "hello.wasm")
+            done = self.run("--run", "for-tessera")
+            self.expect(done.returncode == 1 and done.stderr.startswith(b"for-tessera: an image for Tessera"), f"--run: {done}")
         for words in (["--dir", "nowhere"], ["--dir", "::x"], ["--env", "x"]):
             done = self.start(*words, lines)
             self.expect(done.returncode == 1 and done.stderr and not done.stdout, f"{words}: {done}")
