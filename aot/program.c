@@ -111,8 +111,7 @@ static bool instance_parse(struct instance *instance, unsigned features)
 {
     struct module_error error;
     instance->is_loaded = true;
-    if (module_load(instance->bytes, instance->size, features, &instance->module, &error) &&
-        lower_check(&instance->module, &error))
+    if (module_load(instance->bytes, instance->size, features, &instance->module, &error))
         return true;
     char text[1024];
     module_error_format(&error, &instance->module, instance->file, text, sizeof text);

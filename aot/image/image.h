@@ -271,6 +271,9 @@ enum trap_kind {
     TRAP_KIND_COUNT,
 };
 
+/* Functions whose names begin so are parts of their callers, which is where their traps belong (lower/helper.c). */
+#define IMAGE_HELPER_PREFIX "wasm_helper."
+
 /* The specification's words for a trap, as its test suite has them. */
 const char *trap_kind_text(enum trap_kind kind);
 

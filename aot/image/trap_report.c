@@ -211,6 +211,22 @@ static void see_frame(struct report *report, struct pending *pending, const stru
     pending->last = *frame;
 }
 
+static bool begins_with(const char *text, const char *prefix)
+{
+    while (*prefix && *text == *prefix)
+        text++, prefix++;
+    return !*prefix;
+}
+
+/* Whether the first address is in a helper: the report begins where it was called. */
+static bool begins_at_caller(const struct image *image, const uint64_t *addresses, uint64_t count)
+{
+    uint64_t offset;
+    uint32_t flags = 0;
+    const char *function = count > 1 ? image_function_find(image, addresses[0], &offset, &flags) : NULL;
+    return function && flags & IMAGE_FUNCTION_NATIVE && begins_with(function, IMAGE_HELPER_PREFIX);
+}
+
 size_t trap_report(const struct image *image, enum trap_kind kind, const uint64_t *addresses, uint64_t count,
                    char *text, size_t size)
 {
@@ -218,7 +234,7 @@ size_t trap_report(const struct image *image, enum trap_kind kind, const uint64_
     struct pending pending = {0};
     add(&report, "wasm trap: ");
     add(&report, trap_kind_text(kind));
-    for (uint64_t i = 0; image && i < count; i++) {
+    for (uint64_t i = image && begins_at_caller(image, addresses, count); image && i < count; i++) {
         struct image_frames frames;
         struct image_frame frame;
         /* A return address is one past the call: it may lie in the next function. */

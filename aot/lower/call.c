@@ -149,15 +149,26 @@ static LLVMValueRef function_type_number(struct lowering *lower, LLVMValueRef fu
     return number;
 }
 
-/* Pops the index, and traps unless a function of the type is there. */
-static struct callee indirect_callee(struct lowering *lower, const struct operation *op)
+/* Pops the index, pushes the function, and traps unless one of the type is there. */
+static void check_function(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
+    (void)row;
     const struct lowered_table *table = &lower->tables[op->index2];
     LLVMValueRef function = lower_table_entry(lower, table, lower_pop(lower), TRAP_UNDEFINED_ELEMENT);
     lower_trap_if(lower, LLVMBuildIsNull(lower->builder, function, ""), TRAP_UNINITIALIZED_ELEMENT);
     LLVMValueRef number = lower_i32(lower, lower->instance->type_numbers[op->index]);
     LLVMValueRef is_other = LLVMBuildICmp(lower->builder, LLVMIntNE, function_type_number(lower, function), number, "");
     lower_trap_if(lower, is_other, TRAP_INDIRECT_CALL_TYPE_MISMATCH);
+    lower_push(lower, function);
+}
+
+static struct callee indirect_callee(struct lowering *lower, const struct operation *op)
+{
+    if (lower_has_helper(lower, op))
+        lower_push(lower, lower_helped_operator(lower, op, check_function));
+    else
+        check_function(lower, op, NULL);
+    LLVMValueRef function = lower_pop(lower);
     const struct function_type *type = &lower->module->types[op->index];
     return (struct callee){type, lower_function_type(lower, type), function, false, false};
 }

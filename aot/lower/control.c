@@ -111,7 +111,7 @@ void lower_loop(struct lowering *lower, const struct operation *op, const struct
 void lower_if(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    LLVMValueRef condition = LLVMBuildICmp(lower->builder, LLVMIntNE, lower_pop(lower), lower_i32(lower, 0), "");
+    LLVMValueRef condition = lower_pop_truth(lower);
     struct block *block = lower_block_open(lower, BLOCK_IF, op);
     uint32_t parameters = block_type_parameter_count(lower->module, &block->type);
     block->else_values = allocate(parameters, sizeof *block->else_values);
@@ -213,7 +213,7 @@ static void branch_if(struct lowering *lower, LLVMValueRef condition, uint32_t d
 void lower_br_if(struct lowering *lower, const struct operation *op, const struct lowering_row *row)
 {
     (void)row;
-    LLVMValueRef condition = LLVMBuildICmp(lower->builder, LLVMIntNE, lower_pop(lower), lower_i32(lower, 0), "");
+    LLVMValueRef condition = lower_pop_truth(lower);
     branch_if(lower, condition, op->index);
 }
 

@@ -14,6 +14,7 @@ static void lower_locals(struct lowering *lower, const struct function_type *typ
     module_function_locals(lower->module, lower->function, types);
     lower->locals = allocate(count, sizeof *lower->locals);
     lower->local_types = allocate(count, sizeof *lower->local_types);
+    lower->known_locals = allocate(count, sizeof *lower->known_locals);
     for (uint32_t i = 0; i < count; i++) {
         lower->local_types[i] = lower_value_type(lower, types[i]);
         lower->locals[i] = LLVMBuildAlloca(lower->builder, lower->local_types[i], "");
@@ -62,7 +63,10 @@ static void lower_operators(struct lowering *lower, const struct function_type *
         const struct lowering_row *row = &lowering_rows[op.code];
         lower_debug_operator(lower, op.offset);
         bool is_early_end = operator_ends_block_early(op.code);
-        row->handler(lower, &op, row);
+        if (op.code != OP_CALL_INDIRECT && lower_has_helper(lower, &op))
+            lower_by_helper(lower, &op, row);
+        else
+            row->handler(lower, &op, row);
         lower->is_reachable &= !is_early_end;
         if (lower->is_reachable && lower->block_count > 0)
             end_long_block(lower, &operators);
@@ -78,31 +82,6 @@ static void lower_epilogue(struct lowering *lower, const struct function_type *t
         LLVMBuildRet(lower->builder, lower->values[0]);
     else
         LLVMBuildAggregateRet(lower->builder, lower->values, type->result_count);
-}
-
-static bool check_body(const struct module *module, uint32_t function, struct module_error *error)
-{
-    struct operator_reader reader;
-    struct operation op;
-    bool has_rows = true;
-    operator_reader_open_body(&reader, module, function);
-    while (has_rows && !operator_reader_at_end(&reader) && (has_rows = operator_read(&reader, &op, error))) {
-        if (lowering_rows[op.code].handler)
-            continue;
-        *error = (struct module_error){.result = MODULE_UNSUPPORTED, .offset = op.offset, .function = function};
-        snprintf(error->message, sizeof error->message, "%s cannot be translated", opcode_table[op.code].text);
-        has_rows = false;
-    }
-    operator_reader_close(&reader);
-    return has_rows;
-}
-
-bool lower_check(const struct module *module, struct module_error *error)
-{
-    for (uint32_t i = module->imported_function_count; i < module->function_count; i++)
-        if (!check_body(module, i, error))
-            return false;
-    return true;
 }
 
 static bool lower_body(struct lowering *lower, uint32_t function)
@@ -134,6 +113,7 @@ static bool lower_body(struct lowering *lower, uint32_t function)
     free(lower->blocks);
     free(lower->locals);
     free(lower->local_types);
+    free(lower->known_locals);
     return lower->error->result == MODULE_OK;
 }
 

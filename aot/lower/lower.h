@@ -82,6 +82,13 @@ struct block {
     bool was_reached;
 };
 
+/* What a local holds, as far as the current block knows. */
+struct known_local {
+    LLVMValueRef value;
+    LLVMBasicBlockRef block;
+    uint32_t calls; /* made before */
+};
+
 /* Whether LLVM may know a vector constant's zeroes in the current function: see vector.c. */
 enum vector_zero { VECTOR_ZERO_UNKNOWN, VECTOR_ZERO_VISIBLE, VECTOR_ZERO_HIDDEN };
 
@@ -120,6 +127,8 @@ struct lowering {
     bool is_recursion_ended; /* that is the function proper, and it is not to be inlined in its copies */
     LLVMValueRef *locals;    /* allocas */
     LLVMTypeRef *local_types;
+    struct known_local *known_locals;
+    uint32_t call_count;
     LLVMValueRef *values;
     uint32_t value_count;
     struct block *blocks;
@@ -216,9 +225,6 @@ char *symbol_function(const struct program *program, const struct instance *inst
 
 /* ---- function.c ---- */
 
-/* Whether every operator of a valid module has a row. False: *error names the first that has none. */
-bool lower_check(const struct module *module, struct module_error *error);
-
 bool lower_function_body(struct lowering *lower, uint32_t function);
 
 /* ---- debug.c: where instructions come from ---- */
@@ -279,6 +285,26 @@ LLVMValueRef lower_invoke_wasm(struct lowering *lower, LLVMTypeRef type, LLVMVal
                                uint32_t count, LLVMBasicBlockRef unwind);
 void lower_set_convention(const struct lowering *lower, LLVMValueRef function);
 void lower_set_call_attribute(struct lowering *lower, LLVMValueRef call, const char *name);
+
+/* ---- compare.c ---- */
+
+/* Pops an i32 and yields whether it is not 0, as i1. */
+LLVMValueRef lower_pop_truth(struct lowering *lower);
+
+/* ---- helper.c ---- */
+
+/* Whether the operator is a call of a helper: such as may trap, without optimisation. */
+bool lower_has_helper(const struct lowering *lower, const struct operation *op);
+/* The operator in the place of its row's handler. */
+void lower_by_helper(struct lowering *lower, const struct operation *op, const struct lowering_row *row);
+/* Pops the operator's operands, and yields its result: what `handler` pushes. */
+LLVMValueRef lower_helped_operator(struct lowering *lower, const struct operation *op, lower_handler *handler);
+/* Calls the helper of this name, which is made when it is not there: `build` finds its parameters on the value stack
+ * and leaves the result there. */
+#define HELPER_PARAMETERS 5
+typedef void helper_builder(struct lowering *lower, const void *what);
+LLVMValueRef lower_call_helper(struct lowering *lower, const char *name, LLVMTypeRef result, LLVMValueRef *arguments,
+                               uint32_t count, helper_builder *build, const void *what);
 
 /* ---- trap.c ---- */
 

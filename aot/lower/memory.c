@@ -6,6 +6,8 @@
  * cannot touch; lower_place_memories puts the constant address in its place once that has served.
  * Accesses are volatile: an unused load is a trap not to be lost, and what memory holds after a trap
  * is defined. */
+#include <stdio.h>
+
 #include "lower/lower.h"
 
 static LLVMTypeRef integer_of_width(const struct lowering *lower, unsigned log2_bytes)
@@ -152,9 +154,23 @@ static void trap_unless_within(struct lowering *lower, LLVMValueRef start, LLVMV
     lower_trap_if(lower, is_beyond, TRAP_MEMORY_OUT_OF_BOUNDS);
 }
 
+/* Without optimisation it is a call at once: the fast instruction selector does not know how to make it one. */
+static void call_bytes(struct lowering *lower, const char *name, LLVMValueRef to, LLVMValueRef value,
+                       LLVMValueRef count)
+{
+    LLVMTypeRef types[] = {lower->pointer, LLVMTypeOf(value), lower->i64};
+    LLVMTypeRef type = LLVMFunctionType(lower->pointer, types, 3, false);
+    LLVMValueRef arguments[] = {to, value, lower_widen(lower, count)};
+    lower_call(lower, type, lower_external_function(lower, name, type), arguments, 3);
+}
+
 static void move_bytes(struct lowering *lower, const char *intrinsic, LLVMValueRef to, LLVMValueRef from,
                        LLVMValueRef count)
 {
+    if (!lower->program->is_optimised) {
+        call_bytes(lower, "memmove", to, from, count); /* in the place of memcpy, too, which it does not call, either */
+        return;
+    }
     LLVMTypeRef overloads[] = {lower->pointer, lower->pointer, lower->i64};
     LLVMValueRef arguments[] = {to, from, lower_widen(lower, count), LLVMConstInt(lower->i1, 1, false)};
     lower_call_intrinsic(lower, intrinsic, overloads, 3, arguments, 4);
@@ -176,6 +192,10 @@ void lower_memory_fill(struct lowering *lower, const struct operation *op, const
     const struct lowered_memory *memory = &lower->memories[op->memory.memory];
     LLVMValueRef count = lower_pop(lower), value = lower_pop(lower), destination = lower_pop(lower);
     trap_unless_within(lower, destination, count, memory_size_bytes(lower, memory));
+    if (!lower->program->is_optimised) {
+        call_bytes(lower, "memset", byte_at(lower, memory, destination), value, count);
+        return;
+    }
     LLVMTypeRef overloads[] = {lower->pointer, lower->i64};
     LLVMValueRef arguments[] = {byte_at(lower, memory, destination),
                                 LLVMBuildTrunc(lower->builder, value, lower->i8, ""), lower_widen(lower, count),
@@ -183,8 +203,8 @@ void lower_memory_fill(struct lowering *lower, const struct operation *op, const
     lower_call_intrinsic(lower, "llvm.memset", overloads, 2, arguments, 4);
 }
 
-void lower_memory_init(struct lowering *lower, const struct lowered_memory *memory,
-                       const struct lowered_segment *segment, LLVMValueRef to, LLVMValueRef from, LLVMValueRef count)
+static void init_memory(struct lowering *lower, const struct lowered_memory *memory,
+                        const struct lowered_segment *segment, LLVMValueRef to, LLVMValueRef from, LLVMValueRef count)
 {
     LLVMValueRef length = LLVMBuildLoad2(lower->builder, lower->i32, segment->length, "");
     trap_unless_within(lower, from, count, LLVMBuildZExt(lower->builder, length, lower->i64, ""));
@@ -192,6 +212,27 @@ void lower_memory_init(struct lowering *lower, const struct lowered_memory *memo
     LLVMValueRef wide = lower_widen(lower, from);
     LLVMValueRef source = LLVMBuildGEP2(lower->builder, lower->i8, segment->bytes, &wide, 1, "");
     move_bytes(lower, "llvm.memcpy", byte_at(lower, memory, to), source, count);
+}
+
+static void build_init(struct lowering *lower, const void *what)
+{
+    LLVMValueRef length = lower_pop(lower), bytes = lower_pop(lower);
+    LLVMValueRef count = lower_pop(lower), from = lower_pop(lower), to = lower_pop(lower);
+    init_memory(lower, what, &(struct lowered_segment){bytes, length}, to, from, count);
+}
+
+/* Without optimisation by a helper: a program may have hundreds of segments. */
+void lower_memory_init(struct lowering *lower, const struct lowered_memory *memory,
+                       const struct lowered_segment *segment, LLVMValueRef to, LLVMValueRef from, LLVMValueRef count)
+{
+    char name[64];
+    LLVMValueRef arguments[] = {to, from, count, segment->bytes, segment->length};
+    if (lower->program->is_optimised) {
+        init_memory(lower, memory, segment, to, from, count);
+        return;
+    }
+    snprintf(name, sizeof name, IMAGE_HELPER_PREFIX "memory.init.%u", (unsigned)(memory - lower->memories));
+    lower_call_helper(lower, name, lower->nothing, arguments, 5, build_init, memory);
 }
 
 void lower_memory_init_operator(struct lowering *lower, const struct operation *op, const struct lowering_row *row)

@@ -60,6 +60,7 @@ LLVMValueRef lower_call(struct lowering *lower, LLVMTypeRef type, LLVMValueRef c
 {
     LLVMValueRef call = LLVMBuildCall2(lower->builder, type, callee, arguments, count, "");
     LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+    lower->call_count++;
     return call;
 }
 
