@@ -149,6 +149,14 @@ void stream_skip(struct stream *stream, uint32_t bytes, bool *signal)
         take(stream, bytes, readable, signal);
 }
 
+void stream_publish(struct stream *stream, bool *signal)
+{
+    atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (is_asked(stream, &stream->peer->data_ask, &stream->data_answered))
+        *signal = true;
+}
+
 uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal)
 {
     uint32_t writable = stream_writable(stream);
@@ -162,10 +170,8 @@ uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes,
     if (bytes > first)
         __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
     stream->head += bytes;
-    atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (is_asked(stream, &stream->peer->data_ask, &stream->data_answered))
-        *signal = true;
+    if (!stream->holds)
+        stream_publish(stream, signal);
     return bytes;
 }
 
@@ -190,6 +196,7 @@ bool stream_ask_space(struct stream *stream)
 void stream_close(struct stream *stream, uint32_t halves)
 {
     stream->closed |= halves;
+    atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
     atomic_store_explicit(&stream->own->closed, stream->closed, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     set_ready(stream);

@@ -373,6 +373,15 @@ static void attach(void)
     card.sent_tail = atomic_load(&card.region->sent_index.head);
 }
 
+/* What the driver says a packet may have, when that can be: IPv6 needs 1,280 bytes (RFC 8200, 5), a buffer has room for
+ * so many. */
+static u16_t mtu_of(const struct packet_region *region)
+{
+    uint32_t mtu = *(const volatile __typeof__(region->mtu) *)&region->mtu;
+    bool is_possible = mtu >= 1280 && mtu <= PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES - SIZEOF_ETH_HDR;
+    return (u16_t)(is_possible ? mtu : 1500);
+}
+
 static err_t interface_init(struct netif *netif)
 {
     netif->name[0] = 'e';
@@ -380,7 +389,7 @@ static err_t interface_init(struct netif *netif)
     netif->output = etharp_output;
     netif->output_ip6 = ethip6_output;
     netif->linkoutput = frame_output;
-    netif->mtu = card.region->mtu;
+    netif->mtu = mtu_of(card.region);
     netif->hwaddr_len = ETH_HWADDR_LEN;
     memcpy(netif->hwaddr, card.region->mac, ETH_HWADDR_LEN);
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;

@@ -12,7 +12,7 @@ struct descriptor *descriptor_get(uint32_t fd)
     if (fd >= descriptor_count)
         return NULL;
     struct descriptor *descriptor = descriptor_at(fd);
-    return descriptor->kind != FD_FREE ? descriptor : NULL;
+    return descriptor->kind != FD_FREE && !descriptor->is_closing ? descriptor : NULL;
 }
 
 static bool descriptors_grow(void)
@@ -142,9 +142,11 @@ void descriptor_close(uint32_t fd)
 
 uint32_t WASI(fd_close)(uint32_t fd)
 {
-    if (!descriptor_get(fd))
+    struct descriptor *descriptor = descriptor_get(fd);
+    if (!descriptor)
         return EBADF;
-    descriptor_close(fd);
+    if (!hold_close(descriptor))
+        descriptor_close(fd);
     return ESUCCESS;
 }
 
@@ -154,6 +156,7 @@ uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
         return EBADF;
     if (from == to)
         return ESUCCESS;
+    hold_release();
     bool is_stream = has_stream(descriptor_at(from));
     if (is_stream && to >= DESCRIPTORS_STREAM)
         return EMFILE;

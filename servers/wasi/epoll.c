@@ -274,6 +274,7 @@ uint32_t WASIX(epoll_wait)(uint32_t instance, uint32_t out, uint32_t room, uint6
         return EINVAL;
     if (!in_memory(out, (uint64_t)room * sizeof(struct event)) || !in_memory(count, 4))
         return EFAULT;
+    hold_release();
     sessions_look(); /* who is ready all the time does not hide who has just become so */
     found = collect(instance, out, room);
     uint64_t deadline_ns = found || timeout_ns == 0 ? 0 : deadline_of(timeout_ns);

@@ -46,9 +46,8 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
     bool signal = false;
     *done = 0;
     while (stream_readable(stream) == 0 && !stream_at_end(stream)) {
-        if (descriptor->flags & FDFLAG_NONBLOCK)
+        if ((descriptor->flags & FDFLAG_NONBLOCK) || !stream_wait(descriptor, false))
             return EAGAIN;
-        stream_wait(descriptor, false);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct vector vector = vector_at(iovs, i);
@@ -78,6 +77,8 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
 {
     struct stream *stream = &descriptor->ends;
     *done = 0;
+    if (stream->holds)
+        hold_note(descriptor);
     for (uint32_t i = 0; i < count; i++) {
         struct vector vector = vector_at(iovs, i);
         uint32_t sent = 0;
@@ -94,7 +95,10 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
                 return *done ? ESUCCESS : refusal_error(descriptor);
             if (descriptor->flags & FDFLAG_NONBLOCK)
                 return *done ? ESUCCESS : EAGAIN;
-            stream_wait(descriptor, true);
+            if (!stream_wait(descriptor, true))
+                return *done ? ESUCCESS : EAGAIN;
+            if (stream->holds)
+                hold_note(descriptor);
         }
     }
     return *done == 0 && stream_is_refused(stream) ? refusal_error(descriptor) : ESUCCESS;

@@ -130,6 +130,7 @@ enum {
 
 _Noreturn void WASI(proc_exit)(uint32_t status)
 {
+    hold_release();
     wasm_platform_exit((int)status);
 }
 

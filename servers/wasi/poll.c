@@ -239,6 +239,7 @@ uint32_t WASI(poll_oneoff)(uint32_t in, uint32_t out, uint32_t count, uint32_t e
         if (subscription.tag > TAG_WRITE)
             return EINVAL;
     }
+    hold_release();
     look(&poll, false);
     for (bool again = false; poll.found == 0; again = true) {
         uint64_t deadline = 0;

@@ -28,9 +28,16 @@ enum {
     OPTION_LINGER = 13,
     OPTION_RECEIVE_BUFFER = 15,
     OPTION_SEND_BUFFER = 16,
+    OPTION_RECEIVE_TIME = 19,
+    OPTION_SEND_TIME = 20,
     OPTION_TTL = 23,
     OPTION_TYPE = 25,
     OPTION_PROTOCOL = 26,
+    /* Ours: WASIX has none of these. */
+    OPTION_HOLD = 0x7401,
+    OPTION_KEEP_IDLE,
+    OPTION_KEEP_INTERVAL,
+    OPTION_KEEP_COUNT,
 };
 #define RECEIVE_PEEK      1u
 #define RECEIVE_TRUNCATED 1u
@@ -131,6 +138,7 @@ static void stream_attach(uint32_t fd, const struct message *m, enum socket_stat
     descriptor_open_stream(fd, &stream);
     descriptor->kind = state == SOCKET_CONNECTED ? FD_STREAM : FD_SOCKET;
     descriptor->socket.state = (uint8_t)state;
+    descriptor->ends.holds = descriptor->socket.holds;
 }
 
 bool socket_has_stream(const struct descriptor *descriptor)
@@ -290,9 +298,8 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
         announcements_drop(listener, announced);
         if (error == EBADF && (error = open_again(fd)))
             return error;
-        if (listener->flags & FDFLAG_NONBLOCK)
+        if ((listener->flags & FDFLAG_NONBLOCK) || !stream_wait(listener, false))
             return EAGAIN;
-        stream_wait(listener, false);
     }
     struct process_stream stream;
     message_get(&m, 0, &stream, sizeof(stream));
@@ -305,6 +312,7 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
     descriptor->socket.kind = NET_KIND_TCP;
     descriptor->socket.family = descriptor_at(fd)->socket.family;
     descriptor->socket.number = m.words[7];
+    descriptor->socket.holds = descriptor->ends.holds = descriptor_at(fd)->socket.holds;
     return ESUCCESS;
 }
 
@@ -392,7 +400,8 @@ static uint32_t connect_stream(uint32_t fd, const struct net_address *peer)
     if (descriptor->flags & FDFLAG_NONBLOCK)
         return EINPROGRESS;
     for (connecting_follow(descriptor); descriptor->socket.state == SOCKET_CONNECTING; connecting_follow(descriptor))
-        stream_wait(descriptor, false);
+        if (!stream_wait(descriptor, false))
+            return EINPROGRESS;
     error = descriptor->socket.error;
     descriptor->socket.error = 0;
     return error;
@@ -487,6 +496,12 @@ static uint32_t option_of(uint32_t option)
         return NET_OPTION_BROADCAST;
     case OPTION_TTL:
         return NET_OPTION_TTL;
+    case OPTION_KEEP_IDLE:
+        return NET_OPTION_KEEP_IDLE;
+    case OPTION_KEEP_INTERVAL:
+        return NET_OPTION_KEEP_INTERVAL;
+    case OPTION_KEEP_COUNT:
+        return NET_OPTION_KEEP_COUNT;
     default:
         return 0;
     }
@@ -504,6 +519,21 @@ static uint32_t option_pass(struct descriptor *descriptor, uint32_t option, uint
     return error;
 }
 
+/* A listener's is that of its connections. */
+static uint32_t option_hold(struct descriptor *descriptor, uint64_t *value, bool is_set)
+{
+    if (descriptor->socket.kind != NET_KIND_TCP)
+        return ENOPROTOOPT;
+    if (is_set) {
+        hold_release();
+        descriptor->socket.holds = *value != 0;
+        if (descriptor->kind == FD_STREAM)
+            descriptor->ends.holds = *value != 0;
+    }
+    *value = descriptor->socket.holds;
+    return ESUCCESS;
+}
+
 /* What the library knows itself; ENOPROTOOPT: it does not. */
 static uint32_t option_own(struct descriptor *descriptor, uint32_t option, uint64_t *value, bool is_set)
 {
@@ -519,6 +549,8 @@ static uint32_t option_own(struct descriptor *descriptor, uint32_t option, uint6
         descriptor->socket.only_6 = is_set ? *value != 0 : descriptor->socket.only_6;
         *value = descriptor->socket.only_6;
         return ESUCCESS;
+    case OPTION_HOLD:
+        return option_hold(descriptor, value, is_set);
     case OPTION_SEND_BUFFER:
     case OPTION_RECEIVE_BUFFER:
         *value = STREAM_RING_BYTES; /* as it is, whatever is wished for */
@@ -586,7 +618,15 @@ uint32_t WASIX(sock_get_opt_size)(uint32_t fd, uint32_t number, uint32_t size)
     return error;
 }
 
-/* Of times there is lingering, of which none at all means a reset: closing never waits. */
+/* Of times there are how long blocking may last, and lingering, of which none at all means a reset: closing never
+ * waits. */
+static uint64_t *time_of(struct descriptor *descriptor, uint32_t number)
+{
+    return number == OPTION_RECEIVE_TIME ? &descriptor->socket.receive_ns
+           : number == OPTION_SEND_TIME  ? &descriptor->socket.send_ns
+                                         : NULL;
+}
+
 uint32_t WASIX(sock_set_opt_time)(uint32_t fd, uint32_t number, uint32_t time)
 {
     struct descriptor *descriptor;
@@ -597,11 +637,16 @@ uint32_t WASIX(sock_set_opt_time)(uint32_t fd, uint32_t number, uint32_t time)
     if (!in_memory(time, sizeof(wanted)))
         return EFAULT;
     memcpy(&wanted, at(time), sizeof(wanted));
-    if (number != OPTION_LINGER)
+    uint64_t *limit_ns = time_of(descriptor, number), resets = wanted.is_some && wanted.ns == 0;
+    if (limit_ns) {
+        if (wanted.is_some && !deadline_possible())
+            return ENOMEM;
+        *limit_ns = wanted.is_some ? wanted.ns : 0;
+        return ESUCCESS;
+    }
+    if (number != OPTION_LINGER || descriptor->socket.kind != NET_KIND_TCP)
         return ENOPROTOOPT;
-    uint64_t resets = wanted.is_some && wanted.ns == 0;
-    return descriptor->socket.kind == NET_KIND_TCP ? option_pass(descriptor, NET_OPTION_RESET, &resets, true)
-                                                   : ENOPROTOOPT;
+    return option_pass(descriptor, NET_OPTION_RESET, &resets, true);
 }
 
 uint32_t WASIX(sock_get_opt_time)(uint32_t fd, uint32_t number, uint32_t time)
@@ -614,10 +659,14 @@ uint32_t WASIX(sock_get_opt_time)(uint32_t fd, uint32_t number, uint32_t time)
         return error;
     if (!in_memory(time, sizeof(value)))
         return EFAULT;
-    if (number != OPTION_LINGER || descriptor->socket.kind != NET_KIND_TCP)
-        return ENOPROTOOPT;
-    error = option_pass(descriptor, NET_OPTION_RESET, &resets, false);
-    value.is_some = resets != 0;
+    const uint64_t *limit_ns = time_of(descriptor, number);
+    if (limit_ns)
+        value.ns = *limit_ns;
+    else if (number != OPTION_LINGER || descriptor->socket.kind != NET_KIND_TCP)
+        error = ENOPROTOOPT;
+    else
+        error = option_pass(descriptor, NET_OPTION_RESET, &resets, false);
+    value.is_some = resets || value.ns;
     if (!error)
         memcpy(at(time), &value, sizeof(value));
     return error;
@@ -648,9 +697,8 @@ static uint32_t datagram_receive(uint32_t fd, uint32_t iovs, uint32_t count, boo
         uint32_t error = is_lost(descriptor) ? open_again(fd) : ESUCCESS;
         if (error)
             return error;
-        if (descriptor->flags & FDFLAG_NONBLOCK)
+        if ((descriptor->flags & FDFLAG_NONBLOCK) || !stream_wait(descriptor, false))
             return EAGAIN;
-        stream_wait(descriptor, false);
     }
     /* A copy of our side of the stream reads without telling the peer. */
     struct stream stream = descriptor->ends;
@@ -690,9 +738,8 @@ static uint32_t datagram_send(uint32_t fd, uint32_t iovs, uint32_t count, uint32
     if (total > NET_DATAGRAM_MAX)
         return EMSGSIZE;
     while (stream_writable(&descriptor->ends) < sizeof(head) + total) {
-        if (descriptor->flags & FDFLAG_NONBLOCK)
+        if ((descriptor->flags & FDFLAG_NONBLOCK) || !stream_wait(descriptor, true))
             return EAGAIN;
-        stream_wait(descriptor, true);
         if (stream_is_refused(&descriptor->ends))
             return ENETDOWN;
     }
@@ -850,14 +897,14 @@ static uint32_t ask(struct descriptor *descriptor, const char *name, uint32_t le
     while (stream_readable(&descriptor->ends) < sizeof(answer)) {
         if (stream_at_end(&descriptor->ends))
             return EAGAIN;
-        stream_wait(descriptor, false);
+        (void)stream_wait(descriptor, false);
     }
     (void)stream_read(&descriptor->ends, &answer, sizeof(answer), &signal);
     *count = answer.count <= NET_ANSWER_MAX ? answer.count : 0;
     while (stream_readable(&descriptor->ends) < *count * sizeof(*found)) {
         if (stream_at_end(&descriptor->ends))
             return EAGAIN;
-        stream_wait(descriptor, false);
+        (void)stream_wait(descriptor, false);
     }
     (void)stream_read(&descriptor->ends, found, *count * (uint32_t)sizeof(*found), &signal);
     return answer.error <= UINT16_MAX ? answer.error : EIO;

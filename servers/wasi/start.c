@@ -61,6 +61,7 @@ _Noreturn void wasi_main(const struct start_page *start)
     wasm_instantiate();
     if (wasm_export__start)
         wasm_export__start();
+    hold_release();
     wasm_platform_exit(0);
 }
 

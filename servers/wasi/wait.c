@@ -123,6 +123,7 @@ static void wait_for_turn(uint64_t deadline_ticks)
 
 void wait_for_signal(uint64_t deadline_ticks)
 {
+    hold_release();
     if (has_listener) {
         wait_for_turn(deadline_ticks);
         return;
@@ -144,12 +145,20 @@ void stream_signal(const struct descriptor *descriptor)
     notification_signal(descriptor->signal_cap);
 }
 
-void stream_wait(struct descriptor *descriptor, bool space)
+bool stream_wait(struct descriptor *descriptor, bool space)
 {
     struct stream *stream = &descriptor->ends;
+    bool is_sending = space || descriptor->socket.state == SOCKET_CONNECTING;
+    uint64_t limit_ns = is_sending ? descriptor->socket.send_ns : descriptor->socket.receive_ns, deadline = 0;
     descriptor->is_ready = false;
     if (space ? stream_ask_space(stream) : stream_ask_data(stream))
-        return;
-    while (!descriptor->is_ready)
-        wait_for_signal(0);
+        return true;
+    if (limit_ns && deadline_possible())
+        deadline = clock_ticks() + clock_ticks_of(limit_ns, start_page->timer_hz);
+    while (!descriptor->is_ready) {
+        if (deadline && clock_ticks() >= deadline)
+            return false;
+        wait_for_signal(deadline);
+    }
+    return true;
 }

@@ -173,14 +173,19 @@ struct descriptor {
     uint32_t signal_cap;
     uint32_t asked_in; /* STREAM: the last round of asking in poll_oneoff */
     uint64_t rights;   /* what fd_fdstat_set_rights left */
+    bool is_held;      /* STREAM: it is in hold.c's list */
+    bool is_closing;   /* and is to be closed, and nobody's any more */
+    struct descriptor *next_held;
     struct {
         uint8_t state; /* enum socket_state */
         uint8_t kind;  /* enum net_kind */
         uint8_t family;
         bool only_6, is_connected;
-        bool has_port;   /* that the program chose */
-        uint16_t error;  /* SO_ERROR */
-        uint64_t number; /* the net server's */
+        bool holds;                   /* SO_HOLD */
+        bool has_port;                /* that the program chose */
+        uint16_t error;               /* SO_ERROR */
+        uint64_t number;              /* the net server's */
+        uint64_t receive_ns, send_ns; /* how long blocking may last; 0: for ever */
         struct net_address own;
     } socket;
     struct interest interest;
@@ -242,6 +247,14 @@ static inline struct descriptor *descriptor_at(uint32_t fd)
 }
 /* All are below. */
 uint32_t descriptors_end(void);
+/* The number of such a one. */
+static inline uint32_t descriptor_number(const struct descriptor *descriptor)
+{
+    uint64_t own = (uint64_t)(uintptr_t)descriptor, first = (uint64_t)(uintptr_t)descriptors;
+    if (own - first < sizeof(struct descriptor) * DESCRIPTORS)
+        return (uint32_t)((own - first) / sizeof(struct descriptor));
+    return DESCRIPTORS + (uint32_t)((own - PROCESS_HEAP_BASE) / sizeof(struct descriptor));
+}
 /* A free one, EMFILE when there is none. */
 uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
@@ -261,8 +274,16 @@ void session_forget(uint16_t session, uint32_t stream);
 void session_rename(uint16_t session, uint32_t stream, uint32_t fd);
 /* Notes which streams are ready, without waiting. */
 void sessions_look(void);
-/* Blocks until the stream has data, its end, or (`space`) room. */
-void stream_wait(struct descriptor *descriptor, bool space);
+/* Blocks until the stream has data, its end, or (`space`) room. False: the socket's time-out came first. */
+bool stream_wait(struct descriptor *descriptor, bool space);
+
+/* hold.c: output that leaves when the program waits. */
+/* Something was written. */
+void hold_note(struct descriptor *descriptor);
+/* True: it is closed when what was written has left. */
+bool hold_close(struct descriptor *descriptor);
+/* The program is about to wait, or ends. */
+void hold_release(void);
 
 /* poll.c: whether reading or writing would not wait. */
 bool poll_look(uint32_t fd, bool is_write, bool *is_hung);

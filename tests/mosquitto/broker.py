@@ -2,7 +2,7 @@
 """Eclipse Mosquitto on target: mosquitto_pub and mosquitto_sub of this host talk to it as to any broker (tests/mqtt/real_clients.py),
 through ports of the loopback.
 
-    broker.py --arch x86_64 --build-dir build/x86_64 --host-dir build/host [--tls]
+    broker.py --arch x86_64 --build-dir build/x86_64 --host-dir build/host [--tls] [--cuts N]
 
 With --tls it is the one with OpenSSL, by hand, since that takes minutes to build (targets wasm-mosquitto-tls of the host configuration and
 image-mosquitto-tls of the target's). The machine is killed in the middle, as a power cut would, and started again with its disk.
@@ -20,12 +20,16 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "ci"), str(ROOT / "tests" / "mqtt")]
+sys.path[:0] = [str(ROOT / "ci"), str(ROOT / "tests" / "mqtt"), str(HERE)]
+import archive
+import attack
+import behaviour
 import disk
 import ports
 import real_clients
 import run_app
 import system_image
+import wire
 from real_clients import expect, messages
 
 PATIENCE = 60
@@ -66,31 +70,35 @@ def settings(folder, peer, is_tls):
     return made
 
 
-def serve(name, arch, build, host, image, published, folder, etc):
-    """The machine, in a process of its own: its streams are the program's, and QEMU ends with it."""
+def serve(name, arch, build, host, image, published, folder, etc, server):
+    """The machine, in a process of its own: its streams are the program's, and QEMU ends with it. `server` is the net server's image."""
     options = argparse.Namespace(demo=name, arguments=[], mem=None, cpu=None, env=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
                                  stdin=None, net=True, publish=published.split(","))
     port = ports.find(name)
     app = run_app.App(options, port.module(host), port)
     app.module = os.path.join(build, "images", name)  # translated already
     content, _ = system_image.pack(app.write(folder), arch, host, build)
-    archive = os.path.join(folder, "app.cpio")
-    pathlib.Path(archive).write_bytes(content)
+    path = os.path.join(folder, "app.cpio")
+    pathlib.Path(path).write_bytes(content)
+    if server != "net":
+        other = archive.without_debug_data(archive.read_file(os.path.join(build, "programs", server)))
+        archive.write_file(path, archive.pack([(member.name, other if member.name == "net" else member.data) for member in archive.read(content)]))
     kernel = os.path.join(build, "kernel", "Image" if arch == "arm64" else "tessera.elf")
-    return run_app.run(app, arch, kernel, archive, MACHINE_SECONDS)
+    return run_app.run(app, arch, kernel, path, MACHINE_SECONDS)
 
 
 class Machine(real_clients.Broker):
     """A broker of real_clients' that runs on target."""
 
-    def __init__(self, options, image, folder, etc):
+    def __init__(self, options, image, etc, server="net"):
+        folder = tempfile.mkdtemp(dir=os.path.dirname(image))
         guests = (1883, 1884, 8883) if options.tls else (1883, 1884)
         self.ports = free_ports(len(guests))
         self.port = str(self.ports[0])
         self.log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
         published = ",".join(f"{host}:{guest}" for host, guest in zip(self.ports, guests))
-        command = [sys.executable, __file__, "--serve", "mosquitto-tls" if options.tls else "mosquitto", options.arch, os.path.abspath(options.build_dir),
-                   os.path.abspath(options.host_dir), image, published, folder, etc]
+        command = [sys.executable, str(HERE / "broker.py"), "--serve", "mosquitto-tls" if options.tls else "mosquitto", options.arch, os.path.abspath(options.build_dir),
+                   os.path.abspath(options.host_dir), image, published, folder, etc, server]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_for("running")
 
@@ -163,6 +171,107 @@ def bridge(broker, peer):
         expect(f"over the bridge from {near.port} to {far.port}", messages(subscriber), ["bridged/topic|1|0|across"])
 
 
+def behaves(options, folder):
+    """Packet by packet as the native one (behaviour.py)."""
+    etc, image = os.path.join(folder, "behaviour"), os.path.join(folder, "behaviour.img")
+    os.mkdir(etc)
+    shutil.copy(HERE / "behaviour.conf", os.path.join(etc, "mosquitto.conf"))
+    shutil.copy(HERE / "etc" / "acl", etc)
+    shutil.copy(HERE / "passwords-hashed" if options.tls else HERE / "etc" / "passwords", os.path.join(etc, "passwords"))
+    disk.create(image, 32 << 20, 32 << 20)
+    broker = Machine(options, image, etc)
+    try:
+        differences, count = behaviour.compare(*broker.ports[:2])
+        if differences:
+            raise SystemExit("it does not behave like the native one:\n" + "\n".join(differences))
+        print(f"ok: {count} lines of a transcript like the native one's")
+    finally:
+        broker.kill()
+
+
+def under_fire(broker):
+    print(f"ok: under fire {attack.under_fire(int(broker.port), (4, 5))} messages were acknowledged and none was lost")
+
+
+def acknowledged_until(broker, seconds):
+    """Publishes to an absent subscriber without a pause, until the machine is killed: what was acknowledged, by level of service."""
+    done, stop = {1: [], 2: []}, time.monotonic() + seconds
+    client = wire.Client(int(broker.port))
+    client.connect("absent", clean=False)
+    client.subscribe(("flood/+", 2))
+    client.disconnect()
+    client = wire.Client(int(broker.port), timeout=5)
+    client.connect("restless")
+    under_way, number = {}, 0
+    try:
+        while True:
+            if time.monotonic() > stop:
+                broker.kill()
+            while len(under_way) < 8 and broker.process.poll() is None:
+                qos, number = 1 + number % 2, number + 1
+                under_way[client.publish(f"flood/{qos}", f"message {number}", qos)] = (qos, f"message {number}")
+            got = client.read()
+            if got is None:
+                raise SystemExit("the broker does not answer any more")
+            if got.kind == wire.PUBREC:
+                client.acknowledge(wire.PUBREL, got.fields["identifier"])
+            else:  # PUBACK, PUBCOMP
+                qos, payload = under_way.pop(got.fields["identifier"])
+                done[qos].append(payload)
+    except wire.Closed:
+        return done
+
+
+def flood_after_the_cut(broker, done):
+    client = wire.Client(int(broker.port))
+    expect("the session is kept", client.connect("absent", clean=False).fields["present"], 1)
+    there = {message["payload"].decode() for message in client.messages(2)}
+    client.disconnect()
+    for qos in (1, 2):
+        expect(f"acknowledged, QoS {qos}, and not there after the cut", [payload for payload in done[qos] if payload not in there], [])
+    print(f"ok: {len(done[1])} messages of QoS 1 and {len(done[2])} of QoS 2 were acknowledged before the cut")
+
+
+def reconnect(broker, name, **how):
+    """A client that tries until the broker answers."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            client = wire.Client(int(broker.port), timeout=5)
+            return client, client.connect(name, **how)
+        except (wire.Closed, OSError):
+            expect("the broker answers again", time.monotonic() < deadline, True)
+            time.sleep(0.1)
+
+
+def net_server_dies(options, image, etc):
+    """It dies each time it has passed on 400,000 bytes: Mosquitto listens in the next one, and has what it had."""
+    broker = Machine(options, image, etc, "net-faulty")
+    try:
+        keeper, _ = reconnect(broker, "keeper", clean=False)
+        keeper.subscribe(("kept", 1))
+        keeper.disconnect()
+        for client, _ in [reconnect(broker, "writer")]:
+            client.deliver("kept", "before", 1)
+            client.deliver("stays", "retained before", 1, retain=True)
+            try:
+                for _ in range(60):
+                    client.deliver("bulk", b"b" * 10000, 1)
+                raise SystemExit("the net server did not die")
+            except wire.Closed:
+                pass
+        client, answer = reconnect(broker, "keeper", clean=False)
+        expect("the session, after the net server's death", answer.fields["present"], 1)
+        expect("what was queued for it", [message["payload"] for message in client.messages(1)], [b"before"])
+        client.subscribe(("stays", 1))
+        expect("what was retained", [message["payload"] for message in client.messages(1)], [b"retained before"])
+    except BaseException:
+        print(broker.said()[-3000:])
+        raise
+    finally:
+        broker.kill()
+
+
 def before_the_cut(broker):
     for qos in "12":
         who = ("-i", f"away{qos}", "-c", "-q", qos, "-t", "queue")
@@ -170,7 +279,6 @@ def before_the_cut(broker):
     for number in range(20):
         broker.publish("-q", str(1 + number % 2), "-t", "queue", "-m", f"queued {number}")
     broker.publish("-q", "1", "-r", "-t", "stays", "-m", "retained")
-    time.sleep(1.5)  # the broker answers first and saves then; its rename is on the disk a second later (docs/store.md)
 
 
 def after_the_cut(broker):
@@ -186,12 +294,9 @@ def check(options):
     with tempfile.TemporaryDirectory(prefix="mosquitto-") as folder:
         image = os.path.join(folder, "data.img")
         disk.create(image, 32 << 20, 32 << 20)
-        scratch = [os.path.join(folder, name) for name in ("one", "two")]
-        for path in scratch:
-            os.mkdir(path)
         peer = real_clients.Broker(os.path.join(options.host_dir, "tests", "mqtt", "mqtt-tcp_broker"), 1000 * MACHINE_SECONDS)
         etc = settings(folder, peer, options.tls)
-        broker = Machine(options, image, scratch[0], etc)
+        broker = Machine(options, image, etc)
         try:
             for broker.version in ("mqttv311", "mqttv5"):
                 for scenario in (real_clients.levels, real_clients.retained, real_clients.large):
@@ -200,12 +305,20 @@ def check(options):
             version_5(broker)
             users(broker)
             bridge(broker, peer)
+            under_fire(broker)
             if options.tls:
                 encrypted(broker, etc)
             before_the_cut(broker)
             broker.kill()
-            broker = Machine(options, image, scratch[1], etc)
+            broker = Machine(options, image, etc)
             after_the_cut(broker)
+            for number in range(options.cuts):
+                done = acknowledged_until(broker, 0.3 + 0.37 * number % 1.5)
+                broker = Machine(options, image, etc)
+                flood_after_the_cut(broker, done)
+            broker.kill()
+            net_server_dies(options, image, etc)
+            behaves(options, folder)
         except BaseException:
             print(broker.said()[-3000:])
             raise
@@ -220,6 +333,7 @@ def main():
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--host-dir", required=True)
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--cuts", type=int, default=1, help="how often power is cut while messages are acknowledged")
     check(parser.parse_args())
 
 

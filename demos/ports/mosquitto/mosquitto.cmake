@@ -8,12 +8,13 @@ foreach(name alias_mosq handle_ping handle_pubackcomp handle_pubrec handle_pubre
         send_publish send_subscribe send_unsubscribe strings_mosq time_mosq tls_mosq util_mosq util_topic utf8_mosq will_mosq)
     list(APPEND sources "${mosquitto}/lib/${name}.c")
 endforeach()
-set(mosquitto_build SOCKETS SOURCES ${sources} ${ports_sources})
+set(mosquitto_build SOCKETS SOURCES ${sources} ${ports_sources} "${CMAKE_CURRENT_LIST_DIR}/durable.c")
+set(mosquitto_link -Wl,--wrap=socket,--wrap=rename ${ports_libraries})
 set(mosquitto_includes "${mosquitto}" "${mosquitto}/src" "${mosquitto}/include" "${mosquitto}/lib" "${mosquitto}/deps")
 set(mosquitto_options -w ${ports_emulation} "-DVERSION=\"2.0.11\"" -DWITH_BROKER -DWITH_BRIDGE -DWITH_PERSISTENCE
     -DWITH_MEMORY_TRACKING -DWITH_SYS_TREE -DWITH_CONTROL -DWITH_EPOLL)
 tessera_wasm(mosquitto ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes}
-    OPTIONS ${mosquitto_options} LINK_OPTIONS ${ports_libraries})
+    OPTIONS ${mosquitto_options} LINK_OPTIONS ${mosquitto_link})
 
 # With OpenSSL, which takes minutes: made when it is asked for. There is no console to ask for a key's password.
 set(openssl "${CMAKE_BINARY_DIR}/openssl")
@@ -23,5 +24,5 @@ add_custom_command(OUTPUT "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a"
 add_custom_target(openssl DEPENDS "${openssl}/lib/libssl.a")
 tessera_wasm(mosquitto-tls ON_DEMAND ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes} "${openssl}/include"
     OPTIONS ${mosquitto_options} -DWITH_TLS -DWITH_TLS_PSK -DWITH_EC -DUI_OpenSSL=UI_null DEPENDS "${openssl}/lib/libssl.a"
-    LINK_OPTIONS "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a" -Wl,-u,getentropy ${ports_libraries}
+    LINK_OPTIONS "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a" -Wl,-u,getentropy ${mosquitto_link}
         -lwasi-emulated-mman)

@@ -26,6 +26,11 @@ enum wasix_option {
     WASIX_TTL = 23,
     WASIX_TYPE = 25,
     WASIX_PROTOCOL = 26,
+    /* Ours. */
+    WASIX_HOLD = 0x7401,
+    WASIX_KEEP_IDLE,
+    WASIX_KEEP_INTERVAL,
+    WASIX_KEEP_COUNT,
 };
 
 /* An address with a port: host order, then the address as it travels. */

@@ -26,6 +26,7 @@ struct stream {
     uint32_t space_answered;
     uint32_t closed; /* STREAM_CLOSED_* of this side */
     bool is_broken;  /* the peer wrote impossible indices, or the process server said that it died */
+    bool holds;      /* what is written is shown to the peer by stream_publish only, or by closing */
 };
 
 /* `control` and `rings` are the shared regions, `side` is 0 or 1. It goes on where whoever had this side before
@@ -45,6 +46,8 @@ bool stream_is_refused(const struct stream *stream);
 /* Move up to `bytes` and return how many; *signal is set (never cleared) when the peer asked to hear of it. */
 uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *signal);
 uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal);
+/* Of a stream that holds: shows the peer what was written. */
+void stream_publish(struct stream *stream, bool *signal);
 /* The same without taking the bytes away. */
 uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes);
 /* What is readable in one piece, where it lies: the peer may still change it. Then takes so much of it away. */

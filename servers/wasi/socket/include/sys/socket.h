@@ -40,6 +40,8 @@ extern "C" {
 #define SO_ACCEPTCONN 30
 #define SO_PROTOCOL   38
 #define SO_DOMAIN     39
+/* Ours: what is written leaves when the program waits next. A listener's connections have its. */
+#define SO_HOLD 0x7401
 
 #define SOL_IP    0
 #define SOL_TCP   6

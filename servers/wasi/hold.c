@@ -1,0 +1,40 @@
+/* Output that is held back (SO_HOLD): what a program writes to such a socket leaves when the program waits next, or
+ * ends. What it does in between comes first: a server that saves what it was sent at the end of its round acknowledges
+ * nothing that a power cut could still take away. docs/mosquitto.md.
+ *
+ * The bytes lie in the stream's ring already; the peer is not shown them. A descriptor that is closed meanwhile stays
+ * until they have left.
+ */
+#include "wasi.h"
+
+static struct descriptor *first;
+
+void hold_note(struct descriptor *descriptor)
+{
+    if (descriptor->is_held)
+        return;
+    descriptor->is_held = true;
+    descriptor->next_held = first;
+    first = descriptor;
+}
+
+bool hold_close(struct descriptor *descriptor)
+{
+    descriptor->is_closing = descriptor->is_held;
+    return descriptor->is_held;
+}
+
+void hold_release(void)
+{
+    while (first) {
+        struct descriptor *descriptor = first;
+        bool signal = false;
+        first = descriptor->next_held;
+        descriptor->is_held = false;
+        stream_publish(&descriptor->ends, &signal);
+        if (signal)
+            stream_signal(descriptor);
+        if (descriptor->is_closing)
+            descriptor_close(descriptor_number(descriptor));
+    }
+}
