@@ -40,7 +40,7 @@ static bool run(const char *input, const char *output)
     arguments[WORDS + 2] = output;
     arguments[WORDS + 3] = NULL;
     fflush(NULL);
-    pid_t child = fork();
+    pid_t child = cleanup_fork();
     if (child == 0) {
         execvp("wasm-opt", (char **)arguments);
         fprintf(stderr, "tessera-aot: wasm-opt cannot be run: %s (Debian package binaryen)\n", strerror(errno));

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,12 +41,18 @@ static void folder_empty(const char *name)
     close(folder);
 }
 
+/* Children that end with this process may still write to the folder. */
+#define TRIES 100
+
 static void handle(int number)
 {
     while (folder_count > 0) {
         const char *name = folders[--folder_count];
-        folder_empty(name);
-        rmdir(name);
+        for (int i = 0; i < TRIES; i++) {
+            folder_empty(name);
+            if (rmdir(name) == 0 || errno != ENOTEMPTY)
+                break;
+        }
     }
     signal(number, SIG_DFL);
     raise(number);
@@ -92,4 +99,12 @@ void cleanup_remove_folder(const char *name)
     rmdir(name);
     if (folder_count > 0)
         folder_count--;
+}
+
+pid_t cleanup_fork(void)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+        _exit(1);
+    return child;
 }

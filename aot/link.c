@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "memory.h"
 
 /* aot/image/program.ld, within this program (script.S). */
@@ -34,7 +35,7 @@ static bool await(pid_t child)
 static bool run_linker(char **arguments)
 {
     fflush(NULL);
-    pid_t child = fork();
+    pid_t child = cleanup_fork();
     if (child < 0) {
         fprintf(stderr, "tessera-aot: cannot start the linker: %s\n", strerror(errno));
         return false;

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
+
 /* Waits for one child and says how it ended. */
 static bool await_child(void)
 {
@@ -26,7 +28,7 @@ static bool await_child(void)
 static bool job_start(const struct parallel_work *work, unsigned job)
 {
     fflush(NULL);
-    pid_t child = fork();
+    pid_t child = cleanup_fork();
     if (child == 0) {
         bool is_done = work->run(work->context, job);
         fflush(NULL);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "image/image.h"
 #include "memory.h"
 
@@ -152,7 +153,7 @@ int run_image(const struct options *options, const char *image, enum target targ
     struct words command = make_command(options, image, target), environment = {0};
     int status = 1;
     fflush(NULL);
-    pid_t child = make_environment(options, &environment) ? fork() : -2;
+    pid_t child = make_environment(options, &environment) ? cleanup_fork() : -2;
     if (child == 0) {
         const char *file = is_foreign(target) ? command.list[0] : image;
         if (is_foreign(target))

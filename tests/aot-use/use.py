@@ -6,6 +6,7 @@
 An option that --help names and no check here uses is a problem of its own.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -260,6 +261,38 @@ class Checks:
         process.stderr.close()
         self.expect(process.returncode == -signal.SIGTERM and list(place.iterdir()) == [],
                     f"SIGTERM: status {process.returncode}, left behind: {list(place.iterdir())}")
+
+        process = subprocess.Popen([self.options.aot, "--target", self.options.target, "-O3", "-j2", "--part-bytes", "500",
+                                    "--lib-dir", self.options.lib_dir, "--library", "libwasm_linux.a", "-o", place / "image",
+                                    f"{self.options.wasm_dir}/files.wasm"], stderr=subprocess.PIPE)
+        while process.poll() is None and len(self.processes_of(place)) < 3:
+            time.sleep(0.001)
+        for child in set(self.processes_of(place)) - {process.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGSTOP)  # it would end by itself soon
+        process.terminate()
+        process.wait(timeout=60)
+        process.stderr.close()
+        deadline = time.monotonic() + 10
+        while self.processes_of(place) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        left = self.processes_of(place)
+        for child in left:
+            os.kill(child, signal.SIGKILL)
+        self.expect(process.returncode == -signal.SIGTERM and not left and list(place.iterdir()) == [],
+                    f"SIGTERM in several processes: {process.returncode}, {left}, {list(place.iterdir())}")
+
+    @staticmethod
+    def processes_of(place):
+        """Those that have the place in their command line."""
+        found = []
+        for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(place).encode() in file.read_bytes():
+                    found.append(int(file.parent.name))
+            except OSError:
+                pass  # it has ended
+        return found
 
     def options_unused(self):
         text = self.run("--help").stdout.decode()
