@@ -28,7 +28,8 @@ struct lowered_debug {
     LLVMDIBuilderRef builder;
     LLVMMetadataRef own_file, type;
     const struct dwarf *dwarf;
-    LLVMMetadataRef *files; /* of dwarf.files, when they are first asked for */
+    const struct instance *instance; /* what functions' names begin with; NULL: the main one, whose are plain */
+    LLVMMetadataRef *files;          /* of dwarf.files, when they are first asked for */
     struct call_site *call_sites;
     struct origin *origins;
     uint32_t origin_count;
@@ -64,12 +65,16 @@ static LLVMMetadataRef file_of(struct lowered_debug *debug, uint32_t index)
     return debug->files[index];
 }
 
-static LLVMMetadataRef make_subprogram(struct lowered_debug *debug, const char *name, size_t length, uint32_t file,
-                                       uint32_t line)
+/* Functions are called what their symbols are: of another instance than the main one, INSTANCE.NAME. */
+static LLVMMetadataRef make_subprogram(struct lowered_debug *debug, const char *name, uint32_t file, uint32_t line)
 {
     LLVMMetadataRef where = file_of(debug, file);
-    return LLVMDIBuilderCreateFunction(debug->builder, where, name, length, NULL, 0, where, line, debug->type, false,
-                                       true, line, LLVMDIFlagZero, true);
+    char *whole = debug->instance ? format_text("%s.%s", debug->instance->name, name) : copy_text(name);
+    LLVMMetadataRef subprogram =
+        LLVMDIBuilderCreateFunction(debug->builder, where, whole, strlen(whole), NULL, 0, where, line, debug->type,
+                                    false, true, line, LLVMDIFlagZero, true);
+    free(whole);
+    return subprogram;
 }
 
 static int origin_compare(const void *left, const void *right)
@@ -110,7 +115,7 @@ static LLVMMetadataRef inlined_subprogram(struct lowered_debug *debug, const str
     struct origin *origin = &debug->origins[low];
     if (!origin->subprogram) {
         const char *name = scope->name ? scope->name : "";
-        origin->subprogram = make_subprogram(debug, name, strlen(name), scope->file, scope->line);
+        origin->subprogram = make_subprogram(debug, name, scope->file, scope->line);
     }
     return origin->subprogram;
 }
@@ -159,12 +164,12 @@ static const struct dwarf_scope *described_function(const struct lowered_debug *
     return &debug->dwarf->scopes[scope];
 }
 
-static void begin_function(struct lowering *lower, LLVMValueRef function, const char *name, size_t length,
+static void begin_function(struct lowering *lower, LLVMValueRef function, const char *name,
                            const struct dwarf_scope *described)
 {
     struct lowered_debug *debug = lower->debug;
     debug->subprogram_file = described ? described->file : DWARF_NONE;
-    debug->subprogram = make_subprogram(debug, name, length, debug->subprogram_file, described ? described->line : 0);
+    debug->subprogram = make_subprogram(debug, name, debug->subprogram_file, described ? described->line : 0);
     debug->plain =
         LLVMDIBuilderCreateDebugLocation(lower->context, described ? described->line : 0, 0, debug->subprogram, NULL);
     LLVMSetSubprogram(function, debug->subprogram);
@@ -204,7 +209,7 @@ void lower_debug_function(struct lowering *lower, uint32_t function)
     char *symbol = symbol_function(lower->program, lower->instance, function);
     const char *plain = strchr(symbol, '.') + 1;
     const char *name = described && described->name && !described->has_linkage ? described->name : plain;
-    begin_function(lower, lower->llvm_function, name, strlen(name), described);
+    begin_function(lower, lower->llvm_function, name, described);
     free(symbol);
 }
 
@@ -212,7 +217,7 @@ void lower_debug_generated(struct lowering *lower, LLVMValueRef function, const 
 {
     if (!lower->debug)
         return;
-    begin_function(lower, function, name, strlen(name), NULL);
+    begin_function(lower, function, name, NULL);
 }
 
 void lower_debug_operator(struct lowering *lower, uint64_t offset)
@@ -285,6 +290,7 @@ void lower_debug_open(struct lowering *lower)
     struct lowered_debug *debug = allocate(1, sizeof *debug);
     lower->debug = debug;
     debug->dwarf = &lower->instance->dwarf;
+    debug->instance = lower->instance == lower->program->instances[0] ? NULL : lower->instance;
     debug->base = lower->module->code_section_offset;
     debug->files = allocate(debug->dwarf->file_count, sizeof *debug->files);
     debug->call_sites = allocate(debug->dwarf->scope_count, sizeof *debug->call_sites);

@@ -448,7 +448,7 @@ static void declare_elements(struct lowering *lower)
 /* ---- exports ---- */
 
 /* A function has at most so many aliases: LLVM takes the square of their number. */
-#define ALIASES 200
+#define ALIASES 5000
 
 /* A name for native code, which knows C's calling convention only. */
 static void export_native(struct lowering *lower, struct lowered_function *function, const char *name)

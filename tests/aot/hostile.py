@@ -145,16 +145,16 @@ def carried(size):
 
 def exports(size):
     """One function under many names."""
-    names = [b"_start"] + [b"%x" % number for number in range(size // 7)]
+    names = [b"_start"] + [b"%012x" % number for number in range(size // 15)]
     return (b"\0asm\x01\0\0\0" + section(1, [b"\x60\x00\x00"]) + section(3, [b"\0"]) +
             section(7, [leb(len(name)) + name + b"\0\0" for name in names]) + section(10, [b"\x02\0" + END]))
 
 
 def segments(size):
-    """Many pieces of data, of a byte each."""
+    """Many pieces of data, of a few bytes each."""
     return (b"\0asm\x01\0\0\0" + section(1, [b"\x60\x00\x00"]) + section(3, [b"\0"]) + section(5, [b"\0\x01"]) +
             section(7, [b"\x06_start\0\0"]) + section(10, [b"\x02\0" + END]) +
-            section(11, [b"\0" + const(number % 64) + END + b"\x01a" for number in range(size // 6)]))
+            section(11, [b"\0" + const(number % 64) + END + b"\x08" + b"a" * 8 for number in range(size // 13)]))
 
 
 SHAPES = {shape.__name__: shape for shape in (straight, floats, nested_blocks, nested_loops, many_loops, many_locals, dispatch, carried, small_nests, small_rows,
