@@ -4,7 +4,8 @@
 csmith writes programs without undefined behaviour that end by printing a checksum of all their variables. Each is
 compiled natively, and by clang for WebAssembly at two levels; the modules are translated and run on this host (arm64 in qemu-aarch64).
 
-    random_programs.py --count 1000 [--seed N] [--level 0..3|any] --target x86_64 --lib-dir DIR [--target arm64 --lib-dir DIR] --aot FILE
+    random_programs.py --count 1000 [--seed N] [--seconds N] [--level 0..3|any] --target x86_64 --lib-dir DIR
+                       [--target arm64 --lib-dir DIR] --aot FILE
 
 With several targets each program is run on each, clang's two levels in turns. Programs that run longer than a few seconds natively
 are left out. Prints each difference; ends with status 1 if there is one.
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 CSMITH_INCLUDE = "/usr/include/csmith"
 HEX_PRINT = pathlib.Path(__file__).resolve().with_name("hex_print.c")
@@ -120,6 +122,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the first program (default 1)")
     parser.add_argument("--count", type=int, default=10, help="programs (default 10)")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no more programs after this time")
     parser.add_argument("--level", choices=[*LEVELS, "any"], default="2", help="of tessera-aot's optimisation (default 2); any: in turns")
     parser.add_argument("--target", choices=("x86_64", "arm64"), required=True, action="append")
     parser.add_argument("--aot", required=True, help="the translator")
@@ -130,7 +133,9 @@ def main():
     options.libraries = dict(zip(options.target, options.lib_dir))
     compared = 0
     problems = []
-    for seed in range(options.seed, options.seed + options.count):
+    next_seed, end = options.seed, time.monotonic() + options.seconds
+    while next_seed < options.seed + options.count and time.monotonic() < end:
+        seed, next_seed = next_seed, next_seed + 1
         with tempfile.TemporaryDirectory(prefix="random-program-") as folder:
             try:
                 found = compare(options, seed, pathlib.Path(folder))
@@ -141,7 +146,7 @@ def main():
         problems += found
         for problem in found:
             print(problem, flush=True)
-    print(f"{compared} programs compared, {len(problems)} differences")
+    print(f"{compared} programs compared, {len(problems)} differences; the next seed is {next_seed}")
     sys.exit(1 if problems or compared == 0 else 0)
 
 
