@@ -95,7 +95,7 @@ void name_show(struct name name, char *text, size_t size)
 
 struct name_text name_text(struct name name)
 {
-    struct name_text shown;
+    struct name_text shown = {.text = ""};
     name_show(name, shown.text, sizeof shown.text);
     return shown;
 }
