@@ -60,10 +60,6 @@ static void target_initialise(enum target target)
  * copied into them when it has up to 12 instructions (6 before registers are assigned; LLVM's limits are 2), and blocks
  * are placed by the edges that are likely to be taken rather than by loops alone. Code gets some 6 % larger for it.
  *
- * Of two copies of a register that cannot both be spared, the one into a register with further copies is tried first
- * (the terminal rule, LLVM's for some CPUs only): that saves copies where registers are few, as in a loop around calls.
- * On x86-64 qsort gains by it what keeps it near native code; sha256's straight code loses 7 %.
- *
  * Expressions about loops may grow to 4096 terms, each of which is gone through again and again: a few hundred loops
  * one after the other that use what the ones before have computed would take minutes. */
 static void configure_llvm(void)
@@ -78,7 +74,6 @@ static void configure_llvm(void)
                                             "-tail-dup-size=6",
                                             "-tail-dup-placement-threshold=12",
                                             "-enable-ext-tsp-block-placement",
-                                            "-terminal-rule",
                                             "-scalar-evolution-huge-expr-threshold=64"};
     LLVMParseCommandLineOptions((int)(sizeof arguments / sizeof arguments[0]), arguments, NULL);
 }

@@ -59,12 +59,22 @@ static uint64_t element_count(const struct module *module)
     return count;
 }
 
-/* Adds parts with the functions that are `is_plain`, each of about `part_bytes`. */
+/* While there are few, a power of two: three parts on two cores take as long as four would. */
+static uint64_t part_count(uint64_t code_bytes, uint64_t part_bytes)
+{
+    uint64_t count = code_bytes / part_bytes, even = 1;
+    if (count > 8)
+        return count > MAXIMUM_PARTS ? MAXIMUM_PARTS : count;
+    while (even < count)
+        even *= 2;
+    return even;
+}
+
+/* Adds parts with the functions that are `is_plain`, each of about `part_bytes` or less. */
 static void divide_functions(struct part_list *list, const struct instance *instance, bool is_plain,
                              uint64_t part_bytes, uint32_t inline_bytes)
 {
-    uint64_t all = code_bytes(instance, is_plain), before = 0;
-    uint64_t count = all / part_bytes < 1 ? 1 : all / part_bytes > MAXIMUM_PARTS ? MAXIMUM_PARTS : all / part_bytes;
+    uint64_t all = code_bytes(instance, is_plain), before = 0, count = part_count(all, part_bytes);
     uint32_t function = instance->module.imported_function_count;
     for (uint64_t number = 0; number < count && all > 0; number++) {
         struct part *part = part_add(list, part_of_instance(instance));

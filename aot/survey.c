@@ -195,7 +195,7 @@ static void note_operator(struct survey *survey, uint16_t code)
 
 /* A function that calls itself may hold copies of itself, several levels deep, while they are not larger than this. */
 #define RECURSION_BYTES  512u
-#define RECURSION_LEVELS 6u
+#define RECURSION_LEVELS 8u
 
 static uint8_t recursion_levels(uint32_t body_bytes, uint32_t own_calls)
 {

@@ -46,20 +46,35 @@ static void move_here(LLVMBuilderRef builder, LLVMValueRef value, LLVMBasicBlock
     LLVMInsertIntoBuilder(builder, value);
 }
 
+static LLVMValueRef first_after_phis(LLVMBasicBlockRef block)
+{
+    LLVMValueRef instruction = LLVMGetFirstInstruction(block);
+    while (LLVMIsAPHINode(instruction))
+        instruction = LLVMGetNextInstruction(instruction);
+    return instruction;
+}
+
+static bool is_phi_of_one_edge(LLVMValueRef value)
+{
+    return LLVMIsAPHINode(value) && LLVMCountIncoming(value) == 1;
+}
+
 static void exit_clear(LLVMBuilderRef builder, LLVMBasicBlockRef block)
 {
-    LLVMValueRef phi = LLVMGetFirstInstruction(block), next;
-    for (; phi && LLVMIsAPHINode(phi) && LLVMCountIncoming(phi) == 1; phi = next) {
+    LLVMValueRef phi = LLVMGetFirstInstruction(block), place, next;
+    if (!is_phi_of_one_edge(phi))
+        return;
+    LLVMBasicBlockRef from = LLVMGetIncomingBlock(phi, 0);
+    place = first_after_phis(block);
+    bool may_move = from != block && !LLVMIsALandingPadInst(place); /* nothing may stand before that one */
+    LLVMPositionBuilderBefore(builder, place);
+    for (; is_phi_of_one_edge(phi); phi = next) {
+        LLVMValueRef value = LLVMGetIncomingValue(phi, 0);
         next = LLVMGetNextInstruction(phi);
-        LLVMValueRef value = LLVMGetIncomingValue(phi, 0), place = next;
-        LLVMBasicBlockRef from = LLVMGetIncomingBlock(phi, 0);
-        bool is_own = is_movable(value) && has_one_use(value) && LLVMGetInstructionParent(value) == from;
+        bool is_own = may_move && is_movable(value) && has_one_use(value) && LLVMGetInstructionParent(value) == from;
         LLVMReplaceAllUsesWith(phi, value);
         LLVMInstructionEraseFromParent(phi);
-        while (LLVMIsAPHINode(place))
-            place = LLVMGetNextInstruction(place);
-        LLVMPositionBuilderBefore(builder, place);
-        if (is_own && from != block)
+        if (is_own)
             move_here(builder, value, from, MOVED_STEPS);
     }
 }
