@@ -60,16 +60,19 @@ static struct client *client_find(struct service *service, uint32_t index, uint3
     return client && client->process == index && client->generation == generation ? client : NULL;
 }
 
-static bool clients_make(struct service *service, uint32_t index)
+/* NULL: no memory. */
+static struct client *client_take(struct service *service, uint32_t index)
 {
     struct memory memory;
-    if (client_at(service, index))
-        return true;
+    struct client *client = client_at(service, index), *piece;
+    if (client)
+        return client;
     if (!memory_take(&server.pool, PIECE_BYTES, &memory))
-        return false;
-    service->clients[index / PIECE_CLIENTS] = (struct client *)(void *)memory.view;
+        return NULL;
+    piece = (struct client *)(void *)memory.view;
+    service->clients[index / PIECE_CLIENTS] = piece;
     server.own_pages += memory.bytes;
-    return true;
+    return &piece[index % PIECE_CLIENTS];
 }
 
 static bool client_connect(struct service *service, struct client *client)
@@ -84,9 +87,9 @@ static uint32_t client_make(struct service *service, struct process *process, wo
 {
     struct client *client = client_find(service, process->index, process->generation);
     if (!client) {
-        if (!clients_make(service, process->index))
+        client = client_take(service, process->index);
+        if (!client)
             return E_NOMEM;
-        client = client_at(service, process->index);
         if (process_memory_left(process) < service->window_bytes)
             return quota_reached(process, QUOTA_MEMORY, E_NOMEM);
         if (!process_cap_take(process, &client->cap))

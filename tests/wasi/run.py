@@ -199,6 +199,23 @@ class Test:
         after = os.stat(os.path.join(folder, "kept"))
         self.check("kept", (before.st_ino, before.st_mtime_ns), (after.st_ino, after.st_mtime_ns))
 
+    def limits(self):
+        """A share of the CPU is that and no more; a disk keeps what was written; what was not given is named."""
+        share = self.run("--cpu", "20%", "--", "share").returncode
+        self.check(f"20% of the CPU: {share}", True, 2 <= share <= 21)
+        image = os.path.join(self.scratch, "data.img")
+        self.check("no disk yet", 122, self.run("--disk", image, "--", "show").returncode)
+        command = [os.path.join(os.path.dirname(run_app.__file__), "..", "tessera"), "disk"]
+        subprocess.run([*command, "create", image], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT)
+        self.check("written to a disk", 0, self.run("--disk", image, "--", "put", "/data/file").returncode)
+        disk = subprocess.run([*command, "get", image, "/file", "-"], stdout=subprocess.PIPE, timeout=LIMIT)
+        self.check("the host sees it", b"text", disk.stdout)
+        self.check("another time, elsewhere", b"text", self.run("--disk", f"{image}::/d", "--", "get", "/d/file").stdout)
+        self.tool = os.path.join(self.host_dir, "wasm", "test-refused.wasm")
+        errors = self.run().stderr.decode()
+        for what in ("permission 'net'", "permission 'spawn'", "channel.connect 'c'", "service.serve 's'"):
+            self.check(f"{what} is named", True, f"tessera: app: refused: {what} is not granted" in errors)
+
     def refused(self):
         text = os.path.join(self.scratch, "text.wasm")
         with open(text, "w", encoding="utf-8") as file:
@@ -234,6 +251,7 @@ def main():
         test.ends()
         test.folders()
         test.refused()
+        test.limits()
     print(f"run: {test.failures} failures")
     return test.failures != 0
 

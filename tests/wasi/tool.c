@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int cat(void)
@@ -71,10 +72,33 @@ static int put(const char *path, const char *text)
     return fclose(file) ? 5 : 0;
 }
 
+static int get(const char *path)
+{
+    char bytes[100];
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(bytes, 1, sizeof(bytes), file) : 0;
+    return fwrite(bytes, 1, length, stdout) != length;
+}
+
 static int grow(void)
 {
     char *volatile bytes = malloc(32 << 20);
     return bytes != NULL;
+}
+
+static long long now_ns(clockid_t clock)
+{
+    struct timespec now;
+    return clock_gettime(clock, &now) == 0 ? now.tv_sec * 1000000000LL + now.tv_nsec : 0;
+}
+
+/* Works for half a second; the status is the share of the time that it had, in per cent. */
+static int share(void)
+{
+    long long begin = now_ns(CLOCK_MONOTONIC), had = now_ns(CLOCK_PROCESS_CPUTIME_ID), passed;
+    while ((passed = now_ns(CLOCK_MONOTONIC) - begin) < 500000000)
+        ;
+    return (int)((now_ns(CLOCK_PROCESS_CPUTIME_ID) - had) * 100 / passed);
 }
 
 static int change_folder(void)
@@ -94,10 +118,14 @@ int main(int count, char **words)
         return poll_input();
     if (strcmp(what, "put") == 0)
         return put(words[2], "text");
+    if (strcmp(what, "get") == 0)
+        return get(words[2]);
     if (strcmp(what, "folder") == 0)
         return change_folder();
     if (strcmp(what, "trap") == 0)
         __builtin_trap();
+    if (strcmp(what, "share") == 0)
+        return share();
     if (strcmp(what, "grow") == 0)
         return grow();
     while (strcmp(what, "loop") == 0)
