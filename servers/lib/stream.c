@@ -187,6 +187,18 @@ bool stream_ask_data(struct stream *stream)
     return stream_readable(stream) > 0 || stream_at_end(stream);
 }
 
+bool stream_ask_data_late(struct stream *stream)
+{
+    uint32_t next = atomic_load_explicit(&stream->own->data_ask, memory_order_relaxed) + 1;
+    atomic_store_explicit(&stream->own->data_late, next, memory_order_relaxed);
+    return stream_ask_data(stream);
+}
+
+bool stream_may_be_late(const struct stream *stream)
+{
+    return atomic_load_explicit(&stream->peer->data_late, memory_order_relaxed) == stream->data_answered;
+}
+
 bool stream_ask_space(struct stream *stream)
 {
     ask(&stream->own->space_ask);

@@ -82,6 +82,8 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf,
         socket->held += pbuf->tot_len;
         window_follow(socket);
         window_keep_open(socket);
+        if (stream_readable(&socket->stream) == 0 && socket_ask_late(socket))
+            socket_queue(socket);
     }
     if (signal)
         socket_signal(socket);
@@ -94,12 +96,13 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf,
 /* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
 static bool data_send(struct socket *socket)
 {
-    bool signal = false, is_empty = false;
+    bool signal = false, is_empty = false, is_busy = socket->is_relaxed;
     for (;;) {
         uint32_t bytes, room = tcp_sndbuf(socket->tcp);
         const void *data = stream_span(&socket->stream, &bytes);
         if (bytes == 0) {
-            is_empty = stream_at_end(&socket->stream) || !stream_ask_data(&socket->stream);
+            is_empty = stream_at_end(&socket->stream) ||
+                       !(is_busy ? socket_ask_late(socket) : stream_ask_data(&socket->stream));
             if (is_empty)
                 break;
             continue;
@@ -108,6 +111,7 @@ static bool data_send(struct socket *socket)
         if (bytes == 0 || tcp_write(socket->tcp, data, (u16_t)bytes, TCP_WRITE_FLAG_COPY) != ERR_OK)
             break; /* on_sent or on_poll comes back to it */
         stream_skip(&socket->stream, bytes, &signal);
+        is_busy = true;
     }
     if (signal)
         socket_signal(socket);

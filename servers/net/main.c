@@ -81,15 +81,17 @@ static void work_finish(void)
 
 static uint64_t timer_ticks; /* when it comes; 0: it is not set */
 
-/* The timer for what comes next. One that comes earlier is left as it is. */
+/* The timer for what comes next. One that comes earlier is left as it is, and so is one that lwIP gets a little later.
+ */
 static void timer_follow(void)
 {
     u32_t sleep_ms = is_loopback_waiting() ? 0 : sys_timeouts_sleeptime();
-    if (sleep_ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE)
-        return;
-    uint64_t ns = sleep_ms ? sleep_ms * 1000000ul : 1000;
-    uint64_t due = clock_ticks() + clock_ticks_of(ns, net_page->timer_hz);
-    if (timer_ticks && timer_ticks <= due + clock_ticks_of(1000000, net_page->timer_hz))
+    uint64_t now = clock_ticks(), due = sockets_relaxed_until(), ms = clock_ticks_of(1000000, net_page->timer_hz);
+    uint64_t due_lwip = sleep_ms == 0 ? now + ms / 1000 : now + sleep_ms * ms;
+    if (sleep_ms != SYS_TIMEOUTS_SLEEPTIME_INFINITE && (due == 0 || due_lwip < due))
+        due =
+            timer_ticks && timer_ticks >= due_lwip && timer_ticks <= due_lwip + ms && sleep_ms ? timer_ticks : due_lwip;
+    if (due == 0 || (timer_ticks && timer_ticks <= due))
         return;
     timer_ticks = due;
     (void)timer_set(PROCESS_CAP_TIMER, due);
@@ -100,6 +102,8 @@ static void settle(void)
 {
     now_read();
     sys_check_timeouts();
+    if (sockets_relaxed_until() && clock_ticks() >= sockets_relaxed_until())
+        sockets_hurry();
     work_finish();
     card_settle();
     sessions_settle();

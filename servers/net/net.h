@@ -113,6 +113,8 @@ struct socket {
     struct socket *listener;               /* of one that is pending */
     bool is_queued;                        /* to be advanced when this round ends */
     struct socket *next_queued;
+    bool is_relaxed; /* its stream's signals may be late; until sockets_hurry */
+    struct socket *next_relaxed;
     uint16_t peer_count;
     struct net_peer {
         ip_addr_t address;
@@ -169,6 +171,12 @@ void sockets_close_all(const struct client *client);
 /* lwIP has news of it: it is advanced when this round ends, outside of lwIP's callbacks. */
 void socket_queue(struct socket *socket);
 void sockets_settle(void);
+/* Asks for the client's next data; busy as it is with what it was just given, or just gave, its signal may be late.
+ * True: there is some. */
+bool socket_ask_late(struct socket *socket);
+/* When sockets_hurry is to be called, in ticks; 0: there is no need. Then asks anew where signals may be late. */
+uint64_t sockets_relaxed_until(void);
+void sockets_hurry(void);
 /* Its stream has news. */
 void socket_advance(struct socket *socket);
 /* Ends it, as if the client had closed it. */

@@ -3,16 +3,20 @@
 #include "lwip/err.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
+#include "tessera/clock.h"
 #include "tessera/heap.h"
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define SLOT_BITS 16
+#define SLOT_BITS  16
+#define RELAXED_NS 200000u /* a program that computes and does not wait has its data sent after so long */
 
 static struct socket *sockets[SOCKETS];
 static uint32_t next_slot;
 static uint64_t next_serial;
 static struct socket *queue;
+static struct socket *relaxed;
+static uint64_t relaxed_until; /* ticks; 0: nobody is */
 
 uint32_t errno_of(int8_t lwip_error)
 {
@@ -91,8 +95,42 @@ void sockets_settle(void)
     }
 }
 
+bool socket_ask_late(struct socket *socket)
+{
+    if (!socket->is_relaxed) {
+        socket->is_relaxed = true;
+        socket->next_relaxed = relaxed;
+        relaxed = socket;
+    }
+    if (!relaxed_until)
+        relaxed_until = clock_ticks() + clock_ticks_of(RELAXED_NS, net_page->timer_hz);
+    return stream_ask_data_late(&socket->stream);
+}
+
+uint64_t sockets_relaxed_until(void)
+{
+    return relaxed_until;
+}
+
+void sockets_hurry(void)
+{
+    relaxed_until = 0;
+    while (relaxed) {
+        struct socket *socket = relaxed;
+        relaxed = socket->next_relaxed;
+        socket->is_relaxed = false;
+        if (socket->has_stream && stream_ask_data(&socket->stream))
+            socket_queue(socket);
+    }
+}
+
 void socket_free(struct socket *socket)
 {
+    for (struct socket **at = &relaxed; socket->is_relaxed && *at; at = &(*at)->next_relaxed)
+        if (*at == socket) {
+            *at = socket->next_relaxed;
+            break;
+        }
     for (struct socket **at = &queue; socket->is_queued && *at; at = &(*at)->next_queued)
         if (*at == socket) {
             *at = socket->next_queued;

@@ -34,7 +34,8 @@ struct stream_line {
     _Atomic uint32_t data_ask;  /* changes when this side wants a signal once there is data */
     _Atomic uint32_t space_ask; /* changes when this side wants a signal once there is space */
     _Atomic uint32_t closed;    /* STREAM_CLOSED_* */
-    uint32_t reserved[11];
+    _Atomic uint32_t data_late; /* where it is data_ask: that signal may wait until the peer waits for something */
+    uint32_t reserved[10];
 };
 _Static_assert(sizeof(struct stream_line) == 64, "one cache line");
 

@@ -86,7 +86,7 @@ uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint3
             bool signal = false;
             uint32_t part = stream_write(stream, at(vector.address + sent), vector.length - sent, &signal);
             if (signal)
-                stream_signal(descriptor);
+                stream_signal_written(descriptor);
             sent += part;
             *done += part;
             if (part > 0)

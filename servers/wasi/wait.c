@@ -11,6 +11,8 @@
 #include "tessera/invoke.h"
 #include "wasi.h"
 
+#define OWED_MAX 8u
+
 static struct session {
     struct session_control *control;
     uint8_t side;
@@ -20,6 +22,8 @@ static struct session {
 static uint32_t sessions_end; /* none was opened from here on */
 
 static bool has_timer;
+static cptr owed[OWED_MAX]; /* signals that are due before this process waits */
+static uint32_t owed_count;
 
 void session_note(uint16_t number, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd)
 {
@@ -124,6 +128,8 @@ static void wait_for_turn(uint64_t deadline_ticks)
 void wait_for_signal(uint64_t deadline_ticks)
 {
     hold_release();
+    while (owed_count > 0)
+        notification_signal(owed[--owed_count]);
     if (has_listener) {
         wait_for_turn(deadline_ticks);
         return;
@@ -143,6 +149,21 @@ void wait_for_signal(uint64_t deadline_ticks)
 void stream_signal(const struct descriptor *descriptor)
 {
     notification_signal(descriptor->signal_cap);
+}
+
+void stream_signal_written(const struct descriptor *descriptor)
+{
+    if (!stream_may_be_late(&descriptor->ends)) {
+        stream_signal(descriptor);
+        return;
+    }
+    for (uint32_t i = 0; i < owed_count; i++)
+        if (owed[i] == descriptor->signal_cap)
+            return;
+    if (owed_count < OWED_MAX)
+        owed[owed_count++] = descriptor->signal_cap;
+    else
+        stream_signal(descriptor);
 }
 
 bool stream_wait(struct descriptor *descriptor, bool space)

@@ -269,6 +269,8 @@ uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd);
 void wait_for_signal(uint64_t deadline_ticks);
 bool deadline_possible(void);
 void stream_signal(const struct descriptor *descriptor);
+/* The same where something was written: at once, or before this process next waits, as the peer has asked. */
+void stream_signal_written(const struct descriptor *descriptor);
 void session_note(uint16_t session, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd);
 void session_forget(uint16_t session, uint32_t stream);
 void session_rename(uint16_t session, uint32_t stream, uint32_t fd);

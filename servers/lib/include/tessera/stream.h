@@ -57,6 +57,11 @@ void stream_skip(struct stream *stream, uint32_t bytes, bool *signal);
 /* Asks the peer for a signal, then looks again: true when there is already something to do, so do not wait. */
 bool stream_ask_data(struct stream *stream);
 bool stream_ask_space(struct stream *stream);
+/* As stream_ask_data; but a signal is soon enough once the peer has nothing else to do, so that what it writes until
+ * then costs one. Who asks so looks again after a while: the peer may have much to do. */
+bool stream_ask_data_late(struct stream *stream);
+/* The signal that writing has just said is due may wait until this side is about to wait. */
+bool stream_may_be_late(const struct stream *stream);
 
 /* Closes the writing or reading half or both (STREAM_CLOSED_*). The peer is always to be signalled after. */
 void stream_close(struct stream *stream, uint32_t halves);
