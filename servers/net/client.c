@@ -14,6 +14,7 @@ static struct session {
     uint32_t streams;
     struct socket *sockets[SESSION_STREAMS];
 } sessions[SESSIONS];
+static uint32_t sessions_end;           /* none was opened from here on */
 static uint64_t wanting[SESSIONS / 64]; /* a bit for each session that is to be signalled */
 
 /* ---- what a client may --------------------------------------------------------------------------------------- */
@@ -155,6 +156,8 @@ uint32_t socket_stream_open(struct socket *socket, struct process_stream *descri
     session->side = own->side_generation & 1;
     session->signal = (cptr)own->signal_cap;
     session->streams++;
+    if (own->session >= sessions_end)
+        sessions_end = (uint32_t)own->session + 1;
     session->sockets[own->stream] = socket;
     stream_open(&socket->stream, session->control, (uint32_t)own->stream, session->side, (void *)own->ring_address,
                 (uint32_t)own->ring_bytes);
@@ -200,12 +203,11 @@ static void session_drain(struct session *session)
         }
 }
 
-/* Several sessions may share a bit. */
+/* A client's sessions share a bit, and so may several clients'. */
 void sessions_drain(uint64_t signals)
 {
-    uint64_t bits = signals >> PROCESS_SIGNAL_SESSIONS & ((1ul << PROCESS_SIGNAL_SERVER_SESSIONS) - 1);
-    for (; bits; bits &= bits - 1)
-        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < SESSIONS; i += PROCESS_SIGNAL_SERVER_SESSIONS)
+    if (signals >> PROCESS_SIGNAL_SESSIONS & ((1ul << PROCESS_SIGNAL_SERVER_SESSIONS) - 1))
+        for (uint32_t i = 0; i < sessions_end; i++)
             if (sessions[i].control)
                 session_drain(&sessions[i]);
 }
@@ -220,12 +222,13 @@ void sessions_look_at_all(void)
 
 void sessions_settle(void)
 {
+    cptr last = 0; /* a client's sessions have one signal */
     for (uint32_t first = 0; first < SESSIONS; first += 64) {
         uint64_t bits = wanting[first / 64];
         for (wanting[first / 64] = 0; bits; bits &= bits - 1) {
             const struct session *session = &sessions[first + (uint32_t)__builtin_ctzl(bits)];
-            if (session->control)
-                notification_signal(session->signal);
+            if (session->control && session->signal != last)
+                notification_signal(last = session->signal);
         }
     }
 }

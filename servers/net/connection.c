@@ -7,6 +7,7 @@
  */
 #include "net.h"
 #include "hooks.h"
+#include "lookup.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 #include "tessera/text.h"
@@ -257,7 +258,10 @@ uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16
 uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port)
 {
     socket->state = SOCKET_CONNECTING;
-    return errno_of(tcp_connect(socket->tcp, address, port, on_connected));
+    err_t error = tcp_connect(socket->tcp, address, port, on_connected);
+    if (error == ERR_OK)
+        lookup_add(socket->tcp);
+    return errno_of(error);
 }
 
 /* ---- listening ----------------------------------------------------------------------------------------------- */

@@ -8,4 +8,7 @@ file(GLOB LWIP_SOURCES "${LWIP_DIR}/src/core/*.c" "${LWIP_DIR}/src/core/ipv4/*.c
 add_library(lwip STATIC ${LWIP_SOURCES} "${LWIP_DIR}/src/netif/ethernet.c")
 target_include_directories(lwip BEFORE PRIVATE lib/libc PUBLIC net "${LWIP_DIR}/src/include" ${server_includes})
 target_link_libraries(lwip PRIVATE tessera_image_flags)
+# It looks for a segment's connection in our table.
+set_source_files_properties("${LWIP_DIR}/src/core/tcp_in.c" PROPERTIES COMPILE_OPTIONS
+    "-include;${CMAKE_CURRENT_LIST_DIR}/lookup_tcp_in.h")
 target_compile_options(lwip PRIVATE -mgeneral-regs-only -O2 -w)

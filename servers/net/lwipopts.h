@@ -67,20 +67,21 @@ extern unsigned char *net_heap;
 #define LWIP_SINGLE_NETIF              0
 #define LWIP_CHECKSUM_CTRL_PER_NETIF   1
 
-#define LWIP_TCP            1
-#define TCP_MSS             1460
-#define TCP_WND             (11 * TCP_MSS) /* fits a stream's ring, with what may stand before */
-#define LWIP_WND_SCALE      1              /* of the peer's window; ours needs none */
-#define TCP_RCV_SCALE       0
-#define TCP_SND_BUF         (22 * TCP_MSS)
-#define TCP_SND_QUEUELEN    96
-#define TCP_QUEUE_OOSEQ     1
-#define TCP_OOSEQ_MAX_BYTES TCP_WND
-#define TCP_OOSEQ_MAX_PBUFS 16
-#define LWIP_TCP_SACK_OUT   1
-#define TCP_LISTEN_BACKLOG  1
-#define LWIP_TCP_KEEPALIVE  1
-#define LWIP_TCP_TIMESTAMPS 0
-#define SO_REUSE            1
+#define LWIP_TCP                  1
+#define TCP_MSS                   1460
+#define TCP_WND                   (11 * TCP_MSS) /* fits a stream's ring, with what may stand before */
+#define LWIP_WND_SCALE            1              /* of the peer's window; ours needs none */
+#define TCP_RCV_SCALE             0
+#define TCP_SND_BUF               (22 * TCP_MSS)
+#define TCP_SND_QUEUELEN          96
+#define TCP_QUEUE_OOSEQ           1
+#define TCP_OOSEQ_MAX_BYTES       TCP_WND
+#define TCP_OOSEQ_MAX_PBUFS       16
+#define LWIP_TCP_SACK_OUT         1
+#define TCP_LISTEN_BACKLOG        1
+#define LWIP_TCP_KEEPALIVE        1
+#define LWIP_TCP_TIMESTAMPS       0
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* lookup.c */
+#define SO_REUSE                  1
 
 #endif

@@ -6,6 +6,7 @@
  *   client.c      sessions: who they are, what they may, whom their names meant; streams and their signals
  *   socket.c      sockets by number, and the requests
  *   connection.c  TCP: connections and listeners
+ *   lookup.c      which connection a segment belongs to
  *   datagram.c    UDP
  *   resolver.c    names
  *   trouble.c     what goes wrong on the network, in the log

@@ -124,13 +124,43 @@ static word session_signal(const struct process *process, uint32_t number)
                               : 1ul << number % PROCESS_SIGNAL_SESSIONS;
 }
 
+/* What another session of the two has for the process to signal with; 0: there is none. */
+static cptr signal_between(const struct process *process, const struct process *peer, const struct session *but)
+{
+    for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
+        struct session *session = process->sessions[i] ? sessions[process->sessions[i]] : NULL;
+        const struct session_side *side = session && session != but ? side_of(session, process) : NULL;
+        if (side && side_of(session, peer))
+            return side->signal_cap;
+    }
+    return 0;
+}
+
+/* Another session of the process has it, too. */
+static bool is_signal_shared(const struct process *process, cptr cap)
+{
+    for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
+        struct session *session = process->sessions[i] ? sessions[process->sessions[i]] : NULL;
+        const struct session_side *side = session ? side_of(session, process) : NULL;
+        if (side && side->signal_cap == cap)
+            return true;
+    }
+    return false;
+}
+
 static bool side_join(struct session *session, uint32_t which, struct process *process, struct process *peer)
 {
     struct session_side *side = &session->sides[which];
     side->process = process->index;
     side->generation = process->generation;
-    return process_window_map(process, &session->control, SESSION_CONTROL_BYTES, &side->control_address) &&
-           process_cap_take(process, &side->signal_cap) &&
+    if (!process_window_map(process, &session->control, SESSION_CONTROL_BYTES, &side->control_address))
+        return false;
+    if (session->is_later) { /* all sessions of two processes have one signal */
+        side->signal_cap = signal_between(process, peer, session);
+        if (side->signal_cap)
+            return true;
+    }
+    return process_cap_take(process, &side->signal_cap) &&
            task_grant(&process->task, side->signal_cap, peer->task.notification, RIGHT_SEND,
                       session_signal(peer, session->sides[1 - which].number));
 }
@@ -142,7 +172,7 @@ static void side_leave(struct session *session, uint32_t which)
     struct process *process = server.processes[side->process]; /* NO_PROCESS: there is none */
     if (process && process->generation == side->generation) {
         process->sessions[side->number] = 0;
-        if (process->end == PROCESS_RUNNING && side->signal_cap)
+        if (process->end == PROCESS_RUNNING && side->signal_cap && !is_signal_shared(process, side->signal_cap))
             process_cap_return(process, side->signal_cap);
         if (process->end == PROCESS_RUNNING && side->control_address)
             process_window_unmap(process, side->control_address);

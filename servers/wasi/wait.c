@@ -1,6 +1,6 @@
 /* Blocking: one notification for everything that a process can wait for.
  *
- *   notification bit i  ->  session i: its ready bitmap  ->  stream  ->  descriptor
+ *   notification bit  ->  sessions: their ready bitmaps  ->  stream  ->  descriptor
  *
  * A signal may come late or for nothing; who waits looks again and decides.
  */
@@ -72,15 +72,11 @@ void sessions_look(void)
         session_drain(&sessions[i]);
 }
 
-/* Several sessions may share a bit. */
+/* Sessions with one process share a bit, and so may several processes'. */
 static void note(word signals)
 {
-    uint64_t bits = signals & ((1ul << PROCESS_SIGNAL_SESSIONS) - 1);
-    if (signals & PROCESS_SIGNAL_EVENT)
-        bits = (1ul << PROCESS_SIGNAL_SESSIONS) - 1;
-    for (; bits; bits &= bits - 1)
-        for (uint32_t i = (uint32_t)__builtin_ctzl(bits); i < sessions_end; i += PROCESS_SIGNAL_SESSIONS)
-            session_drain(&sessions[i]);
+    if (signals & (((1ul << PROCESS_SIGNAL_SESSIONS) - 1) | PROCESS_SIGNAL_EVENT))
+        sessions_look();
 }
 
 bool deadline_possible(void)

@@ -1,0 +1,111 @@
+/* See lookup.h. An entry is in the table from when its connection becomes active until lwIP frees the control block. */
+#include "lookup.h"
+
+#include "lwip/ip.h"
+
+#define BUCKETS 1024u /* a power of two */
+
+static struct entry {
+    struct tcp_pcb *pcb;
+    struct entry *next; /* in its bucket, or among the free ones */
+    uint32_t bucket;
+} entries[MEMP_NUM_TCP_PCB];
+static struct entry *buckets[BUCKETS], *unused;
+static bool is_ready;
+static struct tcp_pcb *found;
+
+static uint32_t word_of(const ip_addr_t *address)
+{
+    return IP_IS_V6(address) ? ip_2_ip6(address)->addr[2] ^ ip_2_ip6(address)->addr[3] : ip_2_ip4(address)->addr;
+}
+
+/* Peers choose their ports and addresses: one who makes many fall together slows down no more than lwIP's own line
+ * would. */
+static uint32_t bucket_of(const ip_addr_t *remote, uint16_t remote_port, uint16_t local_port)
+{
+    uint64_t key = (uint64_t)word_of(remote) << 32 ^ (uint32_t)remote_port << 16 ^ local_port;
+    return (uint32_t)(key * 0x9e3779b97f4a7c15ul >> 54) % BUCKETS;
+}
+
+static void forget(u8_t id, void *data)
+{
+    struct entry *entry = data;
+    (void)id;
+    if (!entry)
+        return;
+    struct entry **at = &buckets[entry->bucket];
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    entry->next = unused;
+    unused = entry;
+}
+
+static void prepare(void)
+{
+    for (uint32_t i = 0; i < MEMP_NUM_TCP_PCB; i++) {
+        entries[i].next = unused;
+        unused = &entries[i];
+    }
+    (void)tcp_ext_arg_alloc_id(); /* the only one */
+    is_ready = true;
+}
+
+void lookup_add(struct tcp_pcb *pcb)
+{
+    static const struct tcp_ext_arg_callbacks callbacks = {.destroy = forget};
+    if (!is_ready)
+        prepare();
+    struct entry *entry = unused; /* there are as many as control blocks */
+    unused = entry->next;
+    *entry = (struct entry){.pcb = pcb, .bucket = bucket_of(&pcb->remote_ip, pcb->remote_port, pcb->local_port)};
+    entry->next = buckets[entry->bucket];
+    buckets[entry->bucket] = entry;
+    tcp_ext_arg_set_callbacks(pcb, 0, &callbacks);
+    tcp_ext_arg_set(pcb, 0, entry);
+}
+
+static struct tcp_pcb **look(uint16_t remote_port, uint16_t local_port, bool is_waiting)
+{
+    found = NULL;
+    for (const struct entry *entry = buckets[bucket_of(ip_current_src_addr(), remote_port, local_port)]; entry;
+         entry = entry->next) {
+        struct tcp_pcb *pcb = entry->pcb;
+        if (pcb->state != CLOSED && (pcb->state == TIME_WAIT) == is_waiting && pcb->remote_port == remote_port &&
+            pcb->local_port == local_port && ip_addr_cmp(&pcb->remote_ip, ip_current_src_addr()) &&
+            ip_addr_cmp(&pcb->local_ip, ip_current_dest_addr()))
+            found = pcb;
+    }
+    return &found;
+}
+
+struct tcp_pcb **lookup_active(uint16_t remote_port, uint16_t local_port)
+{
+    return look(remote_port, local_port, false);
+}
+
+struct tcp_pcb **lookup_waiting(uint16_t remote_port, uint16_t local_port)
+{
+    return look(remote_port, local_port, true);
+}
+
+void lookup_list_active(struct tcp_pcb *pcb)
+{
+    TCP_REG_ACTIVE(pcb);
+    lookup_add(pcb);
+}
+
+void lookup_list_waiting(struct tcp_pcb *pcb)
+{
+    TCP_REG(&tcp_tw_pcbs, pcb);
+}
+
+void lookup_unlist_active(struct tcp_pcb *pcb)
+{
+    TCP_RMV_ACTIVE(pcb);
+}
+
+void lookup_remove_active(struct tcp_pcb *pcb)
+{
+    tcp_pcb_remove(&tcp_active_pcbs, pcb);
+}
