@@ -32,6 +32,7 @@ FLAGS = ["-std=c17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-W
 # In the order in which they need each other; what a kernel has built in is not among a package's files.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "crc16",
            "crc32c_generic", "mbcache", "jbd2", "ext4")
+NET_MODULES = ("failover", "net_failover", "virtio_net") # ci/bench_linux_net.py
 
 
 class LinuxError(Exception):
@@ -86,12 +87,12 @@ def take_file(files, member, output):
 
 
 def modules_of(kernel):
-    """The folder beside a kernel with its modules for a virtio disk and ext4."""
+    """The folder beside a kernel with its modules for a virtio disk, ext4 and a virtio network card."""
     return kernel.removesuffix(".vmlinuz") + ".modules"
 
 
 def take_kernel(package, output):
-    """Copy /boot/vmlinuz-* and the modules of MODULES out of a package file."""
+    """Copy /boot/vmlinuz-* and the modules of MODULES and NET_MODULES out of a package file."""
     os.makedirs(modules_of(output), exist_ok=True)
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
         with tarfile.open(fileobj=unpacked.stdout, mode="r|") as files:
@@ -99,7 +100,7 @@ def take_kernel(package, output):
                 name = os.path.basename(member.name)
                 if name.startswith("vmlinuz-") and member.isfile():
                     take_file(files, member, output)
-                elif name.removesuffix(".ko") in MODULES and member.isfile():
+                elif name.removesuffix(".ko") in MODULES + NET_MODULES and member.isfile():
                     take_file(files, member, os.path.join(modules_of(output), name))
         if unpacked.wait() or not os.path.exists(output):
             raise LinuxError(f"{os.path.basename(package)} holds no kernel")
@@ -134,12 +135,12 @@ def kept_kernel(arch, cache):
     return max(found, key=os.path.getmtime) if found else None
 
 
-def find_kernel(arch, with_modules=False):
-    """Path, package and version of the kernel, fetched when the cache has none."""
+def find_kernel(arch, module=None):
+    """Path, package and version of the kernel, fetched when the cache has none, or lacks that module of it."""
     cache = cache_folder()
     try:
         path = kept_kernel(arch, cache)
-        if not path or with_modules and not os.path.isdir(modules_of(path)):
+        if not path or module and not os.path.exists(os.path.join(modules_of(path), f"{module}.ko")):
             fetch_kernel(arch, cache)
     except OSError as error:
         raise LinuxError(f"{cache}: {error.strerror}") from None
@@ -273,7 +274,7 @@ def files_ram_disk(root, arch, kernel, folder):
 
 def measure_files(root, arch, image_bytes):
     """(package, version, [(row, instructions)]) of Linux' files in memory and on ext4, on a virtio disk like ours."""
-    kernel, package, version = find_kernel(arch, with_modules=True)
+    kernel, package, version = find_kernel(arch, "ext4")
     with tempfile.TemporaryDirectory(prefix="tessera-linux-") as scratch:
         image = os.path.join(scratch, "ext4.img")
         with open(image, "wb") as file:

@@ -428,24 +428,22 @@ def bench_files(options):
 
 
 def bench_network(options):
-    """`bench net`: messages through Mosquitto."""
+    """`bench net`: TCP, and messages through Mosquitto; Linux' beside them."""
     arches = [options.arch] if options.arch else list(ARCHES)
-    if options.target or options.vs or options.record:
-        raise UsageFailure("`bench net` takes --arch and --json only")
+    if options.target:
+        raise UsageFailure("--target is for `bench wasm`")
     if options.json and len(arches) != 1:
         raise UsageFailure("--json writes one architecture's results: say which with --arch")
     if options.json:
         require_folder_of(options.json)
     install_missing()
     import bench_net as net
-    build(arches, ["wasm-net-clients", "wasm-mosquitto", "tessera-aot"], ["system-parts"])
+    build(arches, ["wasm-net-server", "wasm-mosquitto", "tessera-aot"], ["kernel", "archive-net-bench"])
     for arch in arches:
         step(f"Measuring the network on {arch}: instructions, counted by QEMU")
-        archive = os.path.join(build_folder(arch), "own", "bench-net.cpio")
-        os.makedirs(os.path.dirname(archive), exist_ok=True)
-        make_archive(os.path.join(ROOT, "bench", "net", "system.json"), arch, archive)
+        archive = os.path.join(build_folder(arch), "archives", "net-bench.cpio")
         try:
-            net.run(ROOT, arch, kernel_file(arch), archive, options.json)
+            net.run(arch, kernel_file(arch), archive, options.json, options.vs == "linux", options.record)
         except net.BenchError as error:
             raise Failure(str(error)) from None
     return 0
@@ -636,7 +634,7 @@ def command_line():
                           "    ./tessera bench --vs linux       boot Debian's kernel under the same counter and measure the same operations\n"
                           "    ./tessera bench --record         when figures changed on purpose: commit bench/recorded.json with the change\n"
                           "    ./tessera bench fs               files: in memory, in the store, in the archive, beside Linux' tmpfs and ext4\n"
-                          "    ./tessera bench net              MQTT messages through Mosquitto\n"
+                          "    ./tessera bench net              TCP, and MQTT messages through Mosquitto\n"
                           "    ./tessera bench wasm             generated code: CPU time of eleven programs on this host,\n"
                           "                                     beside native code and other engines\n"
                           "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code\n"
