@@ -25,26 +25,6 @@ void stream_open(struct stream *stream, struct session_control *control, uint32_
     };
 }
 
-/* The distance from `old` to the peer's index, read once; an impossible one breaks the stream for good. */
-static uint32_t distance(struct stream *stream, const _Atomic uint32_t *peer_index, uint32_t own_index)
-{
-    if (stream->is_broken)
-        return 0;
-    uint32_t used = atomic_load_explicit(peer_index, memory_order_acquire) - own_index;
-    if (used > stream->ring_bytes) {
-        stream->is_broken = true;
-        return 0;
-    }
-    return used;
-}
-
-uint32_t stream_readable(struct stream *stream)
-{
-    if (stream->closed & STREAM_CLOSED_READ)
-        return 0;
-    return distance(stream, &stream->peer->head, stream->tail);
-}
-
 bool stream_at_end(struct stream *stream)
 {
     if (stream->closed & STREAM_CLOSED_READ)
@@ -149,12 +129,18 @@ void stream_skip(struct stream *stream, uint32_t bytes, bool *signal)
         take(stream, bytes, readable, signal);
 }
 
-void stream_publish(struct stream *stream, bool *signal)
+/* Inline, since every message passes here. */
+__attribute__((always_inline)) static inline void publish(struct stream *stream, bool *signal)
 {
     atomic_store_explicit(&stream->own->head, stream->head, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     if (is_asked(stream, &stream->peer->data_ask, &stream->data_answered))
         *signal = true;
+}
+
+void stream_publish(struct stream *stream, bool *signal)
+{
+    publish(stream, signal);
 }
 
 uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes, bool *signal)
@@ -171,7 +157,7 @@ uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes,
         __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
     stream->head += bytes;
     if (!stream->holds)
-        stream_publish(stream, signal);
+        publish(stream, signal);
     return bytes;
 }
 
@@ -194,11 +180,6 @@ bool stream_ask_data_late(struct stream *stream)
     return stream_ask_data(stream);
 }
 
-bool stream_may_be_late(const struct stream *stream)
-{
-    return atomic_load_explicit(&stream->peer->data_late, memory_order_relaxed) == stream->data_answered;
-}
-
 bool stream_ask_space(struct stream *stream)
 {
     ask(&stream->own->space_ask);
@@ -214,12 +195,10 @@ void stream_close(struct stream *stream, uint32_t halves)
     set_ready(stream);
 }
 
-void session_take_ready(struct session_ready *ready, uint64_t words[SESSION_READY_WORDS])
+uint64_t session_take_ready(struct session_ready *ready)
 {
-    uint64_t summary = atomic_exchange(&ready->summary, 0) & ((1ul << SESSION_READY_WORDS) - 1);
-    __builtin_memset(words, 0, SESSION_READY_WORDS * sizeof(words[0]));
-    for (; summary; summary &= summary - 1) {
-        unsigned i = (unsigned)__builtin_ctzl(summary);
-        words[i] = atomic_exchange(&ready->words[i], 0);
-    }
+    if (atomic_load_explicit(&ready->summary, memory_order_acquire) == 0)
+        return 0;
+    (void)atomic_exchange(&ready->summary, 0);
+    return atomic_exchange(&ready->words[0], 0);
 }

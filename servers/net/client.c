@@ -191,16 +191,12 @@ void socket_stream_close(struct socket *socket, uint32_t how)
 
 static void session_drain(struct session *session)
 {
-    uint64_t words[SESSION_READY_WORDS];
-    if (atomic_load(&session->control->ready[session->side].summary) == 0)
-        return; /* another one's, with the same bit */
-    session_take_ready(&session->control->ready[session->side], words);
-    for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
-        for (uint64_t bits = words[first / 64]; bits && session->control; bits &= bits - 1) {
-            uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
-            if (stream < SESSION_STREAMS && session->sockets[stream])
-                socket_advance(session->sockets[stream]);
-        }
+    uint64_t bits = session_take_ready(&session->control->ready[session->side]);
+    for (; bits && session->control; bits &= bits - 1) {
+        uint32_t stream = (uint32_t)__builtin_ctzl(bits);
+        if (stream < SESSION_STREAMS && session->sockets[stream])
+            socket_advance(session->sockets[stream]);
+    }
 }
 
 /* A client's sessions share a bit, and so may several clients'. */

@@ -4,16 +4,9 @@
 #include "tessera/text.h"
 
 struct descriptor descriptors[DESCRIPTORS];
-static uint32_t descriptor_count = DESCRIPTORS, heap_pages; /* of 64 KiB */
-static uint32_t first_free;                                 /* none is free below */
-
-struct descriptor *descriptor_get(uint32_t fd)
-{
-    if (fd >= descriptor_count)
-        return NULL;
-    struct descriptor *descriptor = descriptor_at(fd);
-    return descriptor->kind != FD_FREE && !descriptor->is_closing ? descriptor : NULL;
-}
+uint32_t descriptor_count = DESCRIPTORS;
+static uint32_t heap_pages; /* of 64 KiB */
+static uint32_t first_free; /* none is free below */
 
 static bool descriptors_grow(void)
 {
@@ -25,11 +18,6 @@ static bool descriptors_grow(void)
     if (descriptor_count > DESCRIPTORS_MAX)
         descriptor_count = DESCRIPTORS_MAX;
     return true;
-}
-
-uint32_t descriptors_end(void)
-{
-    return descriptor_count;
 }
 
 uint32_t descriptor_take(uint32_t *fd)

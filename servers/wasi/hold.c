@@ -7,15 +7,15 @@
  */
 #include "wasi.h"
 
-static struct descriptor *first;
+struct descriptor *hold_first;
 
 void hold_note(struct descriptor *descriptor)
 {
     if (descriptor->is_held)
         return;
     descriptor->is_held = true;
-    descriptor->next_held = first;
-    first = descriptor;
+    descriptor->next_held = hold_first;
+    hold_first = descriptor;
 }
 
 bool hold_close(struct descriptor *descriptor)
@@ -24,16 +24,16 @@ bool hold_close(struct descriptor *descriptor)
     return descriptor->is_held;
 }
 
-void hold_release(void)
+void hold_release_all(void)
 {
-    while (first) {
-        struct descriptor *descriptor = first;
+    while (hold_first) {
+        struct descriptor *descriptor = hold_first;
         bool signal = false;
-        first = descriptor->next_held;
+        hold_first = descriptor->next_held;
         descriptor->is_held = false;
         stream_publish(&descriptor->ends, &signal);
         if (signal)
-            stream_signal(descriptor);
+            stream_signal_written(descriptor);
         if (descriptor->is_closing)
             descriptor_close(descriptor_number(descriptor));
     }

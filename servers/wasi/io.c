@@ -4,23 +4,10 @@
 #include "tessera/text.h"
 
 #define VECTORS_MAX 1024u
-#define TOTAL_MAX   0x7fffffffu
 
-struct vector vector_at(uint32_t iovs, uint32_t i)
-{
-    struct vector vector;
-    memcpy(&vector, at(iovs + i * 8), sizeof(vector));
-    return vector;
-}
-
-uint32_t vectors_check(uint32_t iovs, uint32_t count, uint32_t *total)
+uint32_t vectors_check_many(uint32_t iovs, uint32_t count, uint32_t *total)
 {
     uint64_t sum = 0;
-    if (count == 1 && in_memory(iovs, 8)) { /* nearly always */
-        struct vector vector = vector_at(iovs, 0);
-        *total = vector.length;
-        return !in_memory(vector.address, vector.length) ? EFAULT : vector.length > TOTAL_MAX ? EINVAL : ESUCCESS;
-    }
     if (count > VECTORS_MAX)
         return EINVAL;
     if (!in_memory(iovs, (uint64_t)count * 8))
@@ -31,7 +18,7 @@ uint32_t vectors_check(uint32_t iovs, uint32_t count, uint32_t *total)
             return EFAULT;
         sum += vector.length;
     }
-    if (sum > TOTAL_MAX)
+    if (sum > VECTORS_TOTAL_MAX)
         return EINVAL;
     *total = (uint32_t)sum;
     return ESUCCESS;

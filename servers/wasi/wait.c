@@ -51,25 +51,22 @@ void session_rename(uint16_t number, uint32_t stream, uint32_t fd)
 
 static void session_drain(struct session *session)
 {
-    uint64_t words[SESSION_READY_WORDS];
-    if (!session->control || atomic_load(&session->control->ready[session->side].summary) == 0)
-        return;
-    session_take_ready(&session->control->ready[session->side], words);
-    for (uint32_t first = 0; first < SESSION_STREAMS; first += 64)
-        for (uint64_t bits = words[first / 64]; bits; bits &= bits - 1) {
-            uint32_t stream = first + (uint32_t)__builtin_ctzl(bits);
-            if (stream >= SESSION_STREAMS || !session->descriptors[stream])
-                continue;
-            uint32_t fd = session->descriptors[stream] - 1u;
-            descriptor_at(fd)->is_ready = true;
+    for (uint64_t bits = session_take_ready(&session->control->ready[session->side]); bits; bits &= bits - 1) {
+        uint32_t stream = (uint32_t)__builtin_ctzl(bits);
+        if (stream >= SESSION_STREAMS || !session->descriptors[stream])
+            continue;
+        uint32_t fd = session->descriptors[stream] - 1u;
+        descriptor_at(fd)->is_ready = true;
+        if (descriptor_at(fd)->interest.is_watched)
             epoll_note(fd);
-        }
+    }
 }
 
 void sessions_look(void)
 {
-    for (uint32_t i = 0; i < sessions_end; i++)
-        session_drain(&sessions[i]);
+    for (struct session *session = sessions; session < &sessions[sessions_end]; session++)
+        if (session->control)
+            session_drain(session);
 }
 
 /* Sessions with one process share a bit, and so may several processes'. */
@@ -147,12 +144,8 @@ void stream_signal(const struct descriptor *descriptor)
     notification_signal(descriptor->signal_cap);
 }
 
-void stream_signal_written(const struct descriptor *descriptor)
+void stream_signal_late(const struct descriptor *descriptor)
 {
-    if (!stream_may_be_late(&descriptor->ends)) {
-        stream_signal(descriptor);
-        return;
-    }
     for (uint32_t i = 0; i < owed_count; i++)
         if (owed[i] == descriptor->signal_cap)
             return;

@@ -17,6 +17,7 @@
 #include "tessera/clock.h"
 #include "tessera/server.h"
 #include "tessera/stream.h"
+#include "tessera/text.h"
 
 /* Errno values: WASI snapshot-01, type errno. */
 enum {
@@ -237,7 +238,6 @@ uint32_t process_call_named(uint64_t operation, uint32_t name, uint32_t length, 
 uint32_t refuse(enum process_permission permission);
 
 /* descriptor.c */
-struct descriptor *descriptor_get(uint32_t fd);
 /* The first ones are every program's from the start; more lie in the process's heap. */
 extern struct descriptor descriptors[DESCRIPTORS];
 /* The one of a number that is below what descriptor_take gave so far; it may be free. */
@@ -246,7 +246,19 @@ static inline struct descriptor *descriptor_at(uint32_t fd)
     return fd < DESCRIPTORS ? &descriptors[fd] : (struct descriptor *)PROCESS_HEAP_BASE + (fd - DESCRIPTORS);
 }
 /* All are below. */
-uint32_t descriptors_end(void);
+extern uint32_t descriptor_count;
+static inline uint32_t descriptors_end(void)
+{
+    return descriptor_count;
+}
+/* An open one, or NULL. */
+static inline struct descriptor *descriptor_get(uint32_t fd)
+{
+    if (fd >= descriptor_count)
+        return NULL;
+    struct descriptor *descriptor = descriptor_at(fd);
+    return descriptor->kind != FD_FREE ? descriptor : NULL;
+}
 /* The number of such a one. */
 static inline uint32_t descriptor_number(const struct descriptor *descriptor)
 {
@@ -269,8 +281,16 @@ uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd);
 void wait_for_signal(uint64_t deadline_ticks);
 bool deadline_possible(void);
 void stream_signal(const struct descriptor *descriptor);
-/* The same where something was written: at once, or before this process next waits, as the peer has asked. */
-void stream_signal_written(const struct descriptor *descriptor);
+/* The same, before this process next waits. */
+void stream_signal_late(const struct descriptor *descriptor);
+/* The same where something was written: at once, or late, as the peer has asked. */
+static inline void stream_signal_written(const struct descriptor *descriptor)
+{
+    if (stream_may_be_late(&descriptor->ends))
+        stream_signal_late(descriptor);
+    else
+        stream_signal(descriptor);
+}
 void session_note(uint16_t session, uint32_t stream, struct session_control *control, uint32_t side, uint32_t fd);
 void session_forget(uint16_t session, uint32_t stream);
 void session_rename(uint16_t session, uint32_t stream, uint32_t fd);
@@ -285,7 +305,13 @@ void hold_note(struct descriptor *descriptor);
 /* True: it is closed when what was written has left. */
 bool hold_close(struct descriptor *descriptor);
 /* The program is about to wait, or ends. */
-void hold_release(void);
+void hold_release_all(void);
+extern struct descriptor *hold_first;
+static inline void hold_release(void)
+{
+    if (hold_first)
+        hold_release_all();
+}
 
 /* poll.c: whether reading or writing would not wait. */
 bool poll_look(uint32_t fd, bool is_write, bool *is_hung);
@@ -340,10 +366,24 @@ uint32_t terminal_bytes(bool *is_end);
 struct vector {
     uint32_t address, length;
 };
-struct vector vector_at(uint32_t iovs, uint32_t i);
+static inline struct vector vector_at(uint32_t iovs, uint32_t i)
+{
+    struct vector vector;
+    memcpy(&vector, at(iovs + i * (uint32_t)sizeof(vector)), sizeof(vector));
+    return vector;
+}
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
 uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done);
+#define VECTORS_TOTAL_MAX 0x7fffffffu
+uint32_t vectors_check_many(uint32_t iovs, uint32_t count, uint32_t *total);
 /* Sum of the vectors' lengths; EFAULT, EINVAL. */
-uint32_t vectors_check(uint32_t iovs, uint32_t count, uint32_t *total);
+static inline uint32_t vectors_check(uint32_t iovs, uint32_t count, uint32_t *total)
+{
+    if (count != 1 || !in_memory(iovs, sizeof(struct vector)))
+        return vectors_check_many(iovs, count, total);
+    struct vector vector = vector_at(iovs, 0); /* nearly always */
+    *total = vector.length;
+    return !in_memory(vector.address, vector.length) ? EFAULT : vector.length > VECTORS_TOTAL_MAX ? EINVAL : ESUCCESS;
+}
 
 #endif

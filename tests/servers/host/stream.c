@@ -54,16 +54,13 @@ static void test_order(void)
 static void test_signals(void)
 {
     uint8_t bytes[RING] = {0};
-    uint64_t words[SESSION_READY_WORDS];
     bool signal = false;
     fresh(5);
     CHECK(!stream_ask_data(&b));
     stream_write(&a, bytes, 10, &signal);
     CHECK(signal);
-    session_take_ready(&control->ready[1], words);
-    CHECK(words[0] == 1u << 5);
-    session_take_ready(&control->ready[1], words);
-    CHECK(words[0] == 0);
+    CHECK(session_take_ready(&control->ready[1]) == 1u << 5);
+    CHECK(session_take_ready(&control->ready[1]) == 0);
     signal = false;
     stream_write(&a, bytes, 10, &signal);
     CHECK(!signal);             /* one ask, one signal */
@@ -76,6 +73,16 @@ static void test_signals(void)
     stream_read(&b, bytes, RING / 2, &signal);
     CHECK(signal);
     CHECK(stream_ask_space(&a));
+    stream_read(&b, bytes, RING, &signal);
+    signal = false;
+    CHECK(!stream_ask_data_late(&b));
+    stream_write(&a, bytes, 1, &signal);
+    CHECK(signal && stream_may_be_late(&a));
+    stream_read(&b, bytes, RING, &signal);
+    signal = false;
+    CHECK(!stream_ask_data(&b));
+    stream_write(&a, bytes, 1, &signal);
+    CHECK(signal && !stream_may_be_late(&a)); /* it is asked at once again */
 }
 
 static void test_ends(void)

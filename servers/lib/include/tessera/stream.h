@@ -7,6 +7,7 @@
 #ifndef TESSERA_STREAM_H
 #define TESSERA_STREAM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,8 +35,18 @@ struct stream {
 void stream_open(struct stream *stream, struct session_control *control, uint32_t index, uint32_t side, void *rings,
                  uint32_t ring_bytes);
 
-/* Bytes that stream_read would return; 0 also at the end of the data. */
-uint32_t stream_readable(struct stream *stream);
+/* Bytes that stream_read would return; 0 also at the end of the data. The peer's index is read once; an impossible one
+ * breaks the stream for good. */
+static inline uint32_t stream_readable(struct stream *stream)
+{
+    if ((stream->closed & STREAM_CLOSED_READ) || stream->is_broken)
+        return 0;
+    uint32_t used = atomic_load_explicit(&stream->peer->head, memory_order_acquire) - stream->tail;
+    if (used <= stream->ring_bytes)
+        return used;
+    stream->is_broken = true;
+    return 0;
+}
 /* True when the peer has closed and everything was read, or the stream is broken: reading gives end of file. */
 bool stream_at_end(struct stream *stream);
 /* Bytes that stream_write would take. */
@@ -61,12 +72,16 @@ bool stream_ask_space(struct stream *stream);
  * then costs one. Who asks so looks again after a while: the peer may have much to do. */
 bool stream_ask_data_late(struct stream *stream);
 /* The signal that writing has just said is due may wait until this side is about to wait. */
-bool stream_may_be_late(const struct stream *stream);
+static inline bool stream_may_be_late(const struct stream *stream)
+{
+    return atomic_load_explicit(&stream->peer->data_late, memory_order_relaxed) == stream->data_answered;
+}
 
 /* Closes the writing or reading half or both (STREAM_CLOSED_*). The peer is always to be signalled after. */
 void stream_close(struct stream *stream, uint32_t halves);
 
-/* Takes the bits of streams that need attention: *summary is set to the words taken, words[i] to their bits. */
-void session_take_ready(struct session_ready *ready, uint64_t words[SESSION_READY_WORDS]);
+/* Takes the bits of streams that need attention. */
+uint64_t session_take_ready(struct session_ready *ready);
+_Static_assert(SESSION_STREAMS <= 64, "one word has them all");
 
 #endif
