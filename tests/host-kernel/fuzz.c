@@ -16,8 +16,9 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 /* --- what guides the fuzzer beside the kernel's coverage: what interrupts have met with --- */
 
 #define CLASSES 12 /* of what a handler's notification can be in */
-static uint8_t interrupt_states[MODEL_CONTROLLERS * 2 * 2 * 2 * 2 * 5 * CLASSES]
+static uint8_t interrupt_states[MODEL_CONTROLLERS * 2 * 2 * 2 * 2 * 2 * 5 * CLASSES]
     __attribute__((section("__libfuzzer_extra_counters")));
+static unsigned interrupts_open; /* a bit for each that has come and has not been acknowledged since */
 
 static unsigned notification_class(unsigned irq)
 {
@@ -41,6 +42,11 @@ static void interrupt_notice(enum model_irq_event event, unsigned irq)
     state = state * 2 + (model_irqs.raised >> irq & 1);
     state = state * 2 + (model_irqs.masked >> irq & 1);
     state = state * 2 + (model_irqs.waiting >> irq & 1);
+    state = state * 2 + (interrupts_open >> irq & 1);
+    if (event == MODEL_IRQ_TAKEN)
+        interrupts_open |= 1u << irq;
+    if (event == MODEL_IRQ_OPENED)
+        interrupts_open &= ~(1u << irq);
     interrupt_states[(state * 5 + event) * CLASSES + notification_class(irq)] = 1;
 }
 
@@ -59,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEADER + STEP)
         return -1;
     play_choose(&plays, data[0]);
+    interrupts_open = 0;
     play(data + HEADER, size - HEADER, &plays);
     if (plays.is_replayable)
         play_slowly(data + HEADER, size - HEADER, &plays);
