@@ -1,5 +1,5 @@
 ;; options: -O0
-;; trap: indirect call type mismatch, in inner called from _start
+;; trap: indirect call type mismatch, in inner called from start
 ;; Locals keep what they hold across calls, blocks and a comparison that is turned round.
 (module
   (type $one (func (param i32) (result i32)))
