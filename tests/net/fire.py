@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The network under fire: a host of our own on the cable (tests/harness/ether.py) does to a server of echoes what honest hosts do not.
 
-    fire.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--times N]
+    fire.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--times N] [--tap]
 
 Each attack ends with an honest client being served. Everything stays between this program and QEMU.
 """
@@ -355,7 +355,7 @@ class Machine(net.Machine):
 
 def run(options):
     with tempfile.TemporaryDirectory(prefix="fire-") as folder:
-        wire = ether.Wire(folder)
+        wire = (ether.Tap if options.tap else ether.Wire)(folder)
         machine = Machine(options, wire, folder)
         try:
             deadline = time.monotonic() + net.PATIENCE
@@ -372,11 +372,15 @@ def run(options):
             last.write(b"quit\n")
             machine.finish()
             machine.wait_for("all memory returned")
+            if options.tap:
+                require("checksums are left to the card", wire.finished > 100, wire.finished)
+                print(f"ok: the guest left {wire.finished} checksums to the card")
         except BaseException:
             print("\n".join(line for line in machine.lines[-30:] if line), file=sys.stderr)
             raise
         finally:
             machine.stop()
+            wire.close()
 
 
 def main():
@@ -384,6 +388,7 @@ def main():
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--only", choices=[attack.__name__ for attack in ATTACKS])
+    parser.add_argument("--tap", action="store_true", help="over an interface of this host, as root: with checksums that are left to the card")
     parser.add_argument("--times", type=int, default=1, help="so many times as much of what is random or many")
     try:
         run(parser.parse_args())
