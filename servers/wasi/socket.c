@@ -240,6 +240,52 @@ uint32_t WASIX(sock_listen)(uint32_t fd, uint32_t backlog)
     return error ? error : open(fd, SOCKET_LISTENING);
 }
 
+/* ---- listeners that are there from the start ------------------------------------------------------------------ */
+
+#define PREOPEN_VARIABLE "LISTEN_TCP="
+
+/* At that port, for both versions of IP. */
+static void listener_preopen(uint16_t port)
+{
+    struct net_address own = {.family = NET_FAMILY_6, .port = port};
+    uint32_t fd;
+    if (descriptor_take(&fd) || fd >= DESCRIPTORS_STREAM)
+        return;
+    struct descriptor *descriptor = descriptor_at(fd);
+    descriptor->kind = FD_SOCKET;
+    descriptor->socket.state = SOCKET_FRESH;
+    descriptor->socket.family = NET_FAMILY_6;
+    descriptor->socket.kind = NET_KIND_TCP;
+    descriptor->socket.has_port = true;
+    if (bind(descriptor, &own) || open(fd, SOCKET_LISTENING)) /* the log says why */
+        descriptor_close(fd);
+}
+
+/* For programs that know preview 1 only, which cannot open any: ports by commas in the environment. */
+void sockets_preopen(void)
+{
+    const char *text = (const char *)start_page + start_page->environment.offset;
+    size_t prefix = sizeof(PREOPEN_VARIABLE) - 1;
+    for (uint32_t i = 0; i < start_page->environment.count; i++, text += text_length(text) + 1) {
+        if (text_length(text) < prefix || memcmp(text, PREOPEN_VARIABLE, prefix) != 0)
+            continue;
+        uint32_t port = 0;
+        for (const char *at = text + prefix;; at++) {
+            if (*at >= '0' && *at <= '9' && port <= UINT16_MAX) {
+                port = port * 10 + (uint32_t)(*at - '0');
+                continue;
+            }
+            if (port > 0 && port <= UINT16_MAX)
+                listener_preopen((uint16_t)port);
+            port = 0;
+            if (*at != ',')
+                return;
+        }
+    }
+}
+
+/* ---- after the net server's death ------------------------------------------------------------------------------ */
+
 /* The net server has died: the next one gets the socket. A datagram socket's peer is forgotten. */
 static uint32_t open_again(uint32_t fd)
 {

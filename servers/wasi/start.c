@@ -58,6 +58,7 @@ _Noreturn void wasi_main(const struct start_page *start)
     thread_begin(__builtin_alloca(thread_block_bytes()));
     start_page = start;
     descriptors_init();
+    sockets_preopen();
     wasm_instantiate();
     if (wasm_export__start)
         wasm_export__start();

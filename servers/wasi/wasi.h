@@ -324,6 +324,8 @@ void epoll_forget(uint32_t fd);
 void epoll_renumber(uint32_t from, uint32_t to);
 
 /* socket.c: of FD_SOCKET, and of what it has become. */
+/* Listeners that the environment asks for, behind the preopened directories. */
+void sockets_preopen(void);
 bool socket_has_stream(const struct descriptor *descriptor);
 void socket_close(const struct descriptor *descriptor);
 uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted);

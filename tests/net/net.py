@@ -152,6 +152,24 @@ def echo(options):
         machine.stop()
 
 
+def plain(options):
+    """A program of preview 1 alone: its listener is there from the start, where it is granted."""
+    port, = free_ports(1)
+    machine = Machine(options, "net-plain", [(port, 80)])
+    try:
+        machine.wait_for("plain: listening")
+        for _ in range(2):
+            with connect(port) as client:
+                client.sendall(b"salve")
+                expect("its answer", receive(client, 5), b"SALVE")
+                expect("its end", receive(client, 1), b"")
+        machine.finish()
+        machine.wait_for("process: plain: refused: net.listen 'tcp:.*:81' is not granted")
+        machine.wait_for("plain: no second listener")
+    finally:
+        machine.stop()
+
+
 def connect_patiently(port, machine):
     """A connection that the guest answers: after its net server has died, it takes a moment."""
     deadline = time.monotonic() + PATIENCE
@@ -244,7 +262,7 @@ def mqtt(options):
             subscriber.kill()
 
 
-TESTS = {"echo": echo, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
+TESTS = {"echo": echo, "plain": plain, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
 
 
 def main():
