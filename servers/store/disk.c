@@ -28,6 +28,7 @@ static struct port {
     uint32_t generation, request_head, answer_tail;
     uint64_t sectors;
     uint32_t busy_count;
+    uint32_t space;  /* the piece that disk_space gave + 1, 0: none */
     bool has_failed; /* a write since the last flush */
     struct piece pieces[PIECES];
 } ports[DISKS];
@@ -159,27 +160,46 @@ uint64_t disk_sectors(enum disk disk)
     return ports[disk].sectors;
 }
 
-bool disk_read(enum disk disk, uint64_t sector, void *bytes, uint32_t count)
+bool disk_read(enum disk disk, uint64_t offset, void *bytes, uint32_t count)
 {
     struct port *port = &ports[disk];
-    while (overlaps(port, sector, count))
+    uint64_t sector = offset / DISK_SECTOR_BYTES;
+    uint32_t skip = offset % DISK_SECTOR_BYTES;
+    uint32_t whole = (skip + count + DISK_SECTOR_BYTES - 1) / DISK_SECTOR_BYTES * DISK_SECTOR_BYTES;
+    while (overlaps(port, sector, whole))
         progress(port);
     uint32_t n = piece_take(port);
-    port->pieces[n].request = request_of(BLOCK_READ, n, sector, count);
+    port->pieces[n].request = request_of(BLOCK_READ, n, sector, whole);
     bool is_good = perform(port, n);
     if (is_good)
-        memcpy(bytes, piece_bytes(port, n), count);
+        memcpy(bytes, piece_bytes(port, n) + skip, count);
     piece_return(port, n);
     return is_good;
 }
 
-bool disk_write(enum disk disk, uint64_t sector, const void *bytes, uint32_t count)
+/* Until it is written the piece is one that nobody waits for. */
+uint8_t *disk_space(enum disk disk)
+{
+    struct port *port = &ports[disk];
+    if (!port->space) {
+        uint32_t n = piece_take(port);
+        port->pieces[n].request = request_of(BLOCK_READ, n, 0, 0);
+        port->pieces[n].is_done = true;
+        port->busy_count--;
+        port->space = n + 1;
+    }
+    return piece_bytes(port, port->space - 1);
+}
+
+bool disk_write(enum disk disk, uint64_t sector, uint32_t count)
 {
     struct port *port = &ports[disk];
     while (overlaps(port, sector, count))
         progress(port);
-    uint32_t n = piece_take(port);
-    memcpy(piece_bytes(port, n), bytes, count);
+    uint32_t n = port->space - 1;
+    port->space = 0;
+    port->pieces[n].is_done = false;
+    port->busy_count++;
     port->pieces[n].request = request_of(BLOCK_WRITE, n, sector, count);
     piece_submit(port, n);
     return true;

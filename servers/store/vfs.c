@@ -2,6 +2,8 @@
  *
  *     xWrite -> gathered: one run of neighbouring bytes -> disk_write: whole sectors -> (in the background) the device
  *
+ * A run is gathered where the device fetches it: a byte is copied once.
+ *
  * The log's frames are 24 + 16384 bytes, so they begin anywhere in a sector. A run's first sector is completed with
  * what was written there last, its last one with zeroes when nothing that counts lies behind, else from the disk.
  * A sector is written whole or not at all (the disks promise it: docs/store.md), hence POWERSAFE_OVERWRITE.
@@ -14,6 +16,7 @@
 #include "sqlite3.h"
 
 #define NO_SECTOR UINT64_MAX
+#define RUN_BYTES (DISK_PIECE_BYTES - DISK_SECTOR_BYTES)
 
 struct file {
     sqlite3_file base;
@@ -21,31 +24,31 @@ struct file {
 };
 
 static struct run {
-    uint64_t offset; /* of the gathered bytes */
+    uint64_t offset; /* of the gathered bytes, which begin in the disk's space as in their first sector */
     uint32_t used;
+    uint8_t *space;
     uint64_t high; /* the log: nothing at or behind it counts */
     uint64_t last; /* sector that `sector` is a copy of, NO_SECTOR: none */
     uint8_t sector[DISK_SECTOR_BYTES];
-    uint8_t bytes[DISK_PIECE_BYTES - DISK_SECTOR_BYTES];
 } runs[DISKS];
 static uint64_t random_state;
 static uint64_t (*wall_time)(void);
 
 /* ---- gathering ----------------------------------------------------------------------------------------------- */
 
-static bool sector_complete(enum disk disk, uint64_t sector, uint8_t *into)
+/* Bytes [from, end) of a sector. */
+static bool sector_complete(enum disk disk, uint64_t sector, uint32_t from, uint32_t end, uint8_t *into)
 {
     struct run *run = &runs[disk];
     if (run->last == sector) {
-        memcpy(into, run->sector, DISK_SECTOR_BYTES);
+        memcpy(into, run->sector + from, end - from);
         return true;
     }
-    return disk_read(disk, sector, into, DISK_SECTOR_BYTES);
+    return disk_read(disk, sector * DISK_SECTOR_BYTES + from, into, end - from);
 }
 
 static bool run_write(enum disk disk)
 {
-    static uint8_t buffer[DISK_PIECE_BYTES];
     struct run *run = &runs[disk];
     uint64_t first = run->offset / DISK_SECTOR_BYTES, end = run->offset + run->used;
     uint32_t head = run->offset % DISK_SECTOR_BYTES, total = head + run->used, tail = total % DISK_SECTOR_BYTES;
@@ -53,27 +56,28 @@ static bool run_write(enum disk disk)
     if (run->used == 0)
         return true;
     if (tail && end >= run->high)
-        memset(buffer + count - DISK_SECTOR_BYTES, 0, DISK_SECTOR_BYTES);
-    else if (tail && !sector_complete(disk, end / DISK_SECTOR_BYTES, buffer + count - DISK_SECTOR_BYTES))
+        memset(run->space + total, 0, count - total);
+    else if (tail && !sector_complete(disk, end / DISK_SECTOR_BYTES, tail, sizeof(run->sector), run->space + total))
         return false;
-    if (head && !sector_complete(disk, first, buffer))
+    if (head && !sector_complete(disk, first, 0, head, run->space))
         return false;
-    memcpy(buffer + head, run->bytes, run->used);
     run->used = 0;
     run->last = first + count / DISK_SECTOR_BYTES - 1;
-    memcpy(run->sector, buffer + count - DISK_SECTOR_BYTES, DISK_SECTOR_BYTES);
-    return disk_write(disk, first, buffer, count);
+    memcpy(run->sector, run->space + count - DISK_SECTOR_BYTES, DISK_SECTOR_BYTES);
+    return disk_write(disk, first, count);
 }
 
 static bool run_add(enum disk disk, uint64_t offset, const uint8_t *bytes, uint32_t count)
 {
     struct run *run = &runs[disk];
-    if (run->used > 0 && (offset != run->offset + run->used || count > sizeof(run->bytes) - run->used) &&
+    if (run->used > 0 && (offset != run->offset + run->used || count > RUN_BYTES - run->used) &&
         !run_write(disk))
         return false;
-    if (run->used == 0)
+    if (run->used == 0) {
         run->offset = offset;
-    memcpy(run->bytes + run->used, bytes, count);
+        run->space = disk_space(disk);
+    }
+    memcpy(run->space + run->offset % DISK_SECTOR_BYTES + run->used, bytes, count);
     run->used += count;
     if (disk == DISK_LOG && offset == 0)
         run->high = count; /* a new header: the log begins anew */
@@ -97,7 +101,6 @@ static bool is_inside(enum disk disk, sqlite3_int64 offset, int count)
 
 static int file_read(sqlite3_file *file, void *to, int count, sqlite3_int64 offset)
 {
-    static uint8_t buffer[DISK_PIECE_BYTES];
     enum disk disk = ((struct file *)file)->disk;
     uint8_t *out = to;
     uint64_t at = (uint64_t)offset, left = (uint64_t)count;
@@ -108,14 +111,9 @@ static int file_read(sqlite3_file *file, void *to, int count, sqlite3_int64 offs
     if (!run_write(disk))
         return SQLITE_IOERR_READ;
     while (left > 0) {
-        uint32_t skip = at % DISK_SECTOR_BYTES;
-        uint32_t part = left < sizeof(buffer) - skip ? (uint32_t)left : (uint32_t)(sizeof(buffer) - skip);
-        uint32_t whole = (skip + part + DISK_SECTOR_BYTES - 1) / DISK_SECTOR_BYTES * DISK_SECTOR_BYTES;
-        bool is_direct = skip == 0 && whole == part;
-        if (!disk_read(disk, at / DISK_SECTOR_BYTES, is_direct ? out : buffer, whole))
+        uint32_t part = left < RUN_BYTES ? (uint32_t)left : RUN_BYTES;
+        if (!disk_read(disk, at, out, part))
             return SQLITE_IOERR_READ;
-        if (!is_direct)
-            memcpy(out, buffer + skip, part);
         out += part;
         at += part;
         left -= part;

@@ -87,24 +87,33 @@ uint64_t disk_sectors(enum disk disk)
     return medium->size[disk] / DISK_SECTOR_BYTES;
 }
 
-static void check_range(enum disk disk, uint64_t sector, uint32_t count)
+static void check_range(enum disk disk, uint64_t sector, uint64_t count)
 {
     if (count == 0 || count > DISK_PIECE_BYTES || count % DISK_SECTOR_BYTES != 0 ||
         sector * DISK_SECTOR_BYTES + count > medium->size[disk]) {
-        fprintf(stderr, "model disk: %u bytes at sector %lu of disk %d\n", count, (unsigned long)sector, (int)disk);
+        fprintf(stderr, "model disk: %lu bytes at sector %lu of disk %d\n", (unsigned long)count, (unsigned long)sector, (int)disk);
         abort();
     }
 }
 
-bool disk_read(enum disk disk, uint64_t sector, void *bytes, uint32_t count)
+bool disk_read(enum disk disk, uint64_t offset, void *bytes, uint32_t count)
 {
-    check_range(disk, sector, count);
-    memcpy(bytes, seen[disk] + sector * DISK_SECTOR_BYTES, count);
+    uint64_t sector = offset / DISK_SECTOR_BYTES;
+    uint64_t end = (offset + count + DISK_SECTOR_BYTES - 1) / DISK_SECTOR_BYTES;
+    check_range(disk, sector, (end - sector) * DISK_SECTOR_BYTES);
+    memcpy(bytes, seen[disk] + offset, count);
     return true;
 }
 
-bool disk_write(enum disk disk, uint64_t sector, const void *bytes, uint32_t count)
+static uint8_t spaces[DISKS][DISK_PIECE_BYTES];
+uint8_t *disk_space(enum disk disk)
 {
+    return spaces[disk];
+}
+
+bool disk_write(enum disk disk, uint64_t sector, uint32_t count)
+{
+    const uint8_t *bytes = spaces[disk];
     check_range(disk, sector, count);
     memcpy(seen[disk] + sector * DISK_SECTOR_BYTES, bytes, count);
     for (uint32_t at = 0; at < count; at += DISK_SECTOR_BYTES) {
@@ -114,7 +123,7 @@ bool disk_write(enum disk disk, uint64_t sector, const void *bytes, uint32_t cou
         }
         struct version *version = &versions[disk][version_count[disk]++];
         version->sector = sector + at / DISK_SECTOR_BYTES;
-        memcpy(version->bytes, (const uint8_t *)bytes + at, DISK_SECTOR_BYTES);
+        memcpy(version->bytes, bytes + at, DISK_SECTOR_BYTES);
     }
     if (++operations == cut_at)
         power_cut();
