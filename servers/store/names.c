@@ -19,14 +19,61 @@ static void bind_name(enum statement which, int at, const char *name, uint32_t b
     (void)sqlite3_bind_text(statement_bind(which, 0, NULL), at, name, (int)bytes, SQLITE_STATIC);
 }
 
+/* Names that were looked up or made last: most paths are walked again and again. A place belongs to many names; the one
+ * used last has it. */
+#define KNOWN       1024u
+#define KNOWN_BYTES 48u
+static struct known {
+    inode directory, file; /* 0: free */
+    uint32_t bytes;
+    char name[KNOWN_BYTES];
+} known[KNOWN];
+
+static struct known *known_place(inode directory, const char *name, uint32_t bytes)
+{
+    uint64_t hash = 0xcbf29ce484222325ull ^ directory; /* FNV-1a (Fowler, Noll, Vo) */
+    for (uint32_t i = 0; i < bytes; i++)
+        hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3ull;
+    return &known[(hash ^ hash >> 40) % KNOWN];
+}
+
+static bool known_is(const struct known *place, inode directory, const char *name, uint32_t bytes)
+{
+    return place->file && place->directory == directory && place->bytes == bytes &&
+           memcmp(place->name, name, bytes) == 0;
+}
+
+static void known_put(inode directory, const char *name, uint32_t bytes, inode file)
+{
+    if (bytes > KNOWN_BYTES)
+        return;
+    struct known *place = known_place(directory, name, bytes);
+    *place = (struct known){.directory = directory, .file = file, .bytes = bytes};
+    memcpy(place->name, name, bytes);
+}
+
+static void known_drop(inode directory, const char *name, uint32_t bytes)
+{
+    struct known *place = known_place(directory, name, bytes);
+    if (known_is(place, directory, name, bytes))
+        place->file = 0;
+}
+
 uint32_t names_lookup(inode directory, const char *name, uint32_t bytes, inode *found)
 {
+    const struct known *place = known_place(directory, name, bytes);
+    if (known_is(place, directory, name, bytes) && !store_is_broken()) {
+        *found = place->file;
+        return FS_OK;
+    }
     sqlite3_stmt *row = BIND(SQL_LOOKUP, (int64_t)directory);
     bind_name(SQL_LOOKUP, 2, name, bytes);
     int result = statement_step(SQL_LOOKUP);
     if (result == SQLITE_ROW)
         *found = (inode)sqlite3_column_int64(row, 0);
     statement_reset(SQL_LOOKUP);
+    if (result == SQLITE_ROW)
+        known_put(directory, name, bytes, *found);
     return result == SQLITE_ROW ? FS_OK : result == SQLITE_DONE ? FS_ENOENT : FS_EIO;
 }
 
@@ -48,9 +95,15 @@ static struct {
     struct file_entry entries[LISTED];
 } listed;
 
-void names_forget(void)
+static void listed_forget(void)
 {
     listed.directory = 0;
+}
+
+void names_forget(void)
+{
+    listed_forget();
+    memset(known, 0, sizeof(known));
 }
 
 static void listed_add(sqlite3_stmt *row)
@@ -98,7 +151,7 @@ uint32_t names_list(inode directory, uint64_t cookie, struct file_entry *entry)
     const struct file_entry *found = listed_find(directory, cookie);
     if (!found) {
         if (!list_from(directory, cookie)) {
-            names_forget();
+            listed_forget();
             return FS_EIO;
         }
         found = listed_find(directory, cookie);
@@ -111,15 +164,19 @@ uint32_t names_list(inode directory, uint64_t cookie, struct file_entry *entry)
 
 static int entry_add(inode directory, inode file, const char *name, uint32_t bytes)
 {
-    names_forget();
+    listed_forget();
     (void)BIND(SQL_ENTRY_ADD, (int64_t)directory, (int64_t)file);
     bind_name(SQL_ENTRY_ADD, 3, name, bytes);
-    return statement_run(SQL_ENTRY_ADD, 0, NULL);
+    int result = statement_run(SQL_ENTRY_ADD, 0, NULL);
+    if (result == SQLITE_OK)
+        known_put(directory, name, bytes, file);
+    return result;
 }
 
 static int entry_remove(inode directory, const char *name, uint32_t bytes)
 {
-    names_forget();
+    listed_forget();
+    known_drop(directory, name, bytes);
     (void)BIND(SQL_ENTRY_REMOVE, (int64_t)directory);
     bind_name(SQL_ENTRY_REMOVE, 2, name, bytes);
     return statement_run(SQL_ENTRY_REMOVE, 0, NULL);
@@ -309,7 +366,9 @@ static uint32_t moved_mark(inode file, inode to)
 static uint32_t name_move(inode from, const char *name, uint32_t bytes, inode to, const char *new_name,
                           uint32_t new_bytes, inode file)
 {
-    names_forget();
+    listed_forget();
+    known_drop(from, name, bytes);
+    known_drop(to, new_name, new_bytes);
     (void)BIND(SQL_ENTRY_MOVE, (int64_t)to, (int64_t)from);
     bind_name(SQL_ENTRY_MOVE, 3, name, bytes);
     bind_name(SQL_ENTRY_MOVE, 4, new_name, new_bytes);
