@@ -1,58 +1,25 @@
 /* How long interrupts wait: the longest stretch of kernel code with interrupts off, in instructions under -icount.
  *
- * A thread of high priority waits for a timer that fires at irregular moments, a few thousand instructions apart, while
- * the root task makes the kernel do what takes long. How late that thread runs, less how late it runs when nothing else
- * happens, is for how long the kernel held the interrupt up. The moments are many more than the stretches are long, so
- * the latest of them is close to the worst there is. One line a case: `bench latency_CASE VALUE`; the largest is the
- * row longest_interrupts_off. docs/latency.md has the table.
+ * The root task makes the kernel do what takes long, while a timer falls due at the first instruction of every entry
+ * into the kernel (probe.h says how). How late the thread runs that waits for it, less how late it runs when only a
+ * user loop is interrupted, is for how long the kernel held the interrupt up. One line a case: `bench latency_CASE
+ * VALUE`; the largest is the row longest_interrupts_off. docs/latency.md has the table.
  */
-#include "harness.h"
+#include "probe.h"
 
-#define PRIORITY_OBSERVER 250
-#define PRIORITY_ROOT     100
-#define PRIORITY_CROWD    50
-#define SAMPLES           2000 /* of each case */
-#define CROWD             1000
+#define PRIORITY_ROOT  100
+#define PRIORITY_CROWD 50
+#define CROWD          1000
+#define CROWD_PROBED   100 /* how a larger one is made is not observed */
 
 #define LIFE_BITS  26
 #define READ_WRITE (RIGHT_READ | RIGHT_WRITE)
 #define TABLE_SPAN (1ul << 21)
 
-#if defined(__x86_64__)
-#define INSTRUCTIONS_PER_TICK 1
-#else
-#define INSTRUCTIONS_PER_TICK 16
-#endif
-
-/* --- the observer --- */
-
-static cptr timer, alarm;
-static volatile word deadline, worst, samples;
-static word random_state = 1;
-
-static word random_next(void)
+/* What tessera/syscall.h leaves to this program. */
+enum error syscall_trap(enum syscall number, word *destination, struct message *m)
 {
-    random_state = random_state * 6364136223846793005ul + 1442695040888963407ul;
-    return random_state >> 40;
-}
-
-static void timer_arm(void)
-{
-    deadline = ticks_now() + (5000 + random_next() % 8192) / INSTRUCTIONS_PER_TICK;
-    (void)timer_set(timer, deadline);
-}
-
-static void observer(word unused)
-{
-    (void)unused;
-    for (;;) {
-        (void)notification_wait(alarm);
-        word late = (ticks_now() - deadline) * INSTRUCTIONS_PER_TICK;
-        if (late > worst)
-            worst = late;
-        samples++;
-        timer_arm();
-    }
+    return probe_call(number, destination, m);
 }
 
 static void need(enum error error, const char *what)
@@ -124,21 +91,18 @@ static void crowd_thread(cptr tcb, cptr context, thread_function *function, word
 /* `count` threads that run `function`; they have blocked when this returns. The first one's TCB. */
 static cptr crowd_new(word count, thread_function *function, word argument)
 {
+    bool is_probed = probe_switch(false);
+    (void)probe_switch(is_probed && count <= CROWD_PROBED);
     cptr tcbs = objects_new(OBJECT_TCB, 0, count), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, count);
     need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
     for (cptr i = 0; i < count; i++)
         crowd_thread(tcbs + i, contexts + i, function, argument, 10000000);
     need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
+    (void)probe_switch(is_probed);
     return tcbs;
 }
 
-/* --- the cases: each does its work once; it is repeated until there are samples enough --- */
-
-static void case_user(void)
-{
-    for (volatile int i = 0; i < 10000; i++) {
-    }
-}
+/* --- the cases: each does its work once --- */
 
 static void case_retype_many(void)
 {
@@ -249,6 +213,12 @@ static void case_caches(void)
     harness_revoke();
 }
 
+static void case_threads_new(void)
+{
+    (void)crowd_new(CROWD_PROBED, crowd_sender, object_new(OBJECT_ENDPOINT, 0));
+    harness_revoke();
+}
+
 static void case_endpoint_senders(void)
 {
     cptr endpoint = object_new(OBJECT_ENDPOINT, 0);
@@ -316,12 +286,14 @@ static word timers_arm(cptr notification, word together, word apart)
     return first;
 }
 
-static void case_timers(void)
+/* How late a timer is that is due right behind them all. */
+static word timers_late(void)
 {
+    harness_mark(LIFE_BITS);
     word together = timers_arm(object_new(OBJECT_NOTIFICATION, 0), TIMERS, 0);
-    while (ticks_now() < together + 2000000 / INSTRUCTIONS_PER_TICK) {
-    }
-    harness_revoke();
+    word late = probe_late(together + 1);
+    harness_release();
+    return late;
 }
 
 /* As many at one instant as one interrupt serves, thousands behind them, and for each a thread that wakes. The observer
@@ -344,44 +316,62 @@ static word timers_stretch(void)
 }
 
 /* A thousand ready threads, of which all but every hundredth have used their budgets up: an expiry was charged to each.
- * They have them back one after the other or, as near as makes no difference, at one instant. */
-static void budgets_run(bool at_once)
+ * They have them back one after the other or, as near as makes no difference, at one instant, which is returned. */
+#define BUDGETS_PERIOD_NS 40000000
+static word budgets_new(bool at_once)
 {
-    enum { PERIOD_NS = 40000000 };
     cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
     cptr charging = object_new(OBJECT_TIMER, 0), notification = object_new(OBJECT_NOTIFICATION, 0);
-    word instant = ticks_now() + ns_to_ticks(PERIOD_NS);
+    word instant = ticks_now() + ns_to_ticks(BUDGETS_PERIOD_NS);
     for (cptr i = 0; i < CROWD; i++) {
-        word period = at_once ? ticks_to_ns(instant - ticks_now()) : PERIOD_NS;
+        word period = at_once ? ticks_to_ns(instant - ticks_now()) : BUDGETS_PERIOD_NS;
         crowd_thread(tcbs + i, contexts + i, crowd_runner, 0, 10000);
         need(sched_control_configure(ROOT_SCHED_CONTROL, contexts + i, 10000, period, 0, 0), "SchedContext");
         need(timer_bind(charging, notification, contexts + i), "TIMER_BIND");
         if (i % 100 != 0)
             need(timer_set(charging, 0), "TIMER_SET");
     }
-    /* Let the crowd run: where a budget ends, the next ninety-nine are looked at and put aside. */
-    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
-    spin_ns(PERIOD_NS);
-    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
-    harness_revoke();
+    return instant;
 }
 
 static void case_budgets(void)
 {
-    budgets_run(false);
+    bool is_probed = probe_switch(false);
+    (void)budgets_new(false);
+    (void)probe_switch(is_probed);
+    /* Let the crowd run: where a budget ends, the next ninety-nine are looked at and put aside. */
+    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
+    spin_ns(BUDGETS_PERIOD_NS);
+    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
+    harness_revoke();
 }
 
-static void case_budgets_at_once(void)
+/* What it takes, all in all, of a user loop's time when they all come back. */
+static word budgets_stolen(void)
 {
-    budgets_run(true);
+    enum { LOOP = 100 /* instructions: a turn takes less */ };
+    word stolen = 0;
+    harness_mark(LIFE_BITS);
+    word end = budgets_new(true) + 2000000 / INSTRUCTIONS_PER_TICK;
+    /* Who has none is put aside, who has some uses it up. */
+    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_CROWD - 1), "TCB_SET_PRIORITY");
+    need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
+    for (word last = counter_read(), now; ticks_now() < end; last = now) {
+        now = counter_read();
+        stolen += now - last > LOOP ? now - last : 0;
+    }
+    harness_release();
+    return stolen;
 }
 
 /* Of a thousand ready threads of one priority, each gets another one. */
 static void case_priorities(void)
 {
     cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
+    bool is_probed = probe_switch(false);
     for (cptr i = 0; i < CROWD; i++)
         crowd_thread(tcbs + i, contexts + i, crowd_runner, 0, 10000000);
+    (void)probe_switch(is_probed);
     for (cptr i = 0; i < CROWD; i++)
         need(tcb_set_priority(tcbs + (i * 7) % CROWD, ROOT_TCB, PRIORITY_CROWD + i % 2), "TCB_SET_PRIORITY");
     harness_revoke();
@@ -470,6 +460,7 @@ static void chain_link(word i)
 
 static cptr chain_new(void)
 {
+    bool is_probed = probe_switch(false);
     cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
     char *stacks = memory_new(19, NULL);
     chain_endpoints = objects_new(OBJECT_ENDPOINT, 0, CROWD);
@@ -484,6 +475,7 @@ static cptr chain_new(void)
     crowd_new(1, crowd_caller, chain_endpoints);
     if (chain_length != CROWD)
         give_up("the chain of calls is short", chain_length);
+    (void)probe_switch(is_probed);
     return tcbs;
 }
 
@@ -590,10 +582,12 @@ static void case_left_behind(void)
         need(timer_set(wake, ticks_now() + (10000 + round * 3000) / INSTRUCTIONS_PER_TICK), "TIMER_SET");
         (void)notification_wait(woken);
         need(cnode_delete(ROOT_CNODE, frames + FRAMES), "CNODE_DELETE");
+        bool is_probed = probe_switch(false);
         while (left_cnode != 0) {
-            need(timer_set(wake, ticks_now() + 10000 / INSTRUCTIONS_PER_TICK), "TIMER_SET");
+            need(timer_set(wake, ticks_now() + 100000 / INSTRUCTIONS_PER_TICK), "TIMER_SET");
             (void)notification_wait(woken);
         }
+        (void)probe_switch(is_probed);
         need(cnode_revoke(ROOT_CNODE, untyped), "CNODE_REVOKE");
     }
     (void)harness_use(before);
@@ -617,6 +611,7 @@ static const struct latency_case {
     {"revoke_untyped", case_revoke_untyped},
     {"left_behind", case_left_behind},
     {"caches", case_caches},
+    {"threads_new", case_threads_new},
     {"endpoint_senders", case_endpoint_senders},
     {"notification_waiters", case_notification_waiters},
     {"cancel_badged", case_cancel_badged},
@@ -627,32 +622,21 @@ static const struct latency_case {
     {"priorities", case_priorities},
 };
 
-/* The latest sample while `run` is repeated. */
-static word latest(void (*run)(void))
+/* To learn from: one call of many steps. */
+static void call_long(void)
 {
-    worst = samples = 0;
-    while (samples < SAMPLES) {
-        harness_mark(LIFE_BITS);
-        run();
-        harness_release();
-    }
-    return worst;
+    harness_mark(LIFE_BITS);
+    (void)object_new(OBJECT_FRAME, 24);
+    harness_release();
 }
 
 int main(void)
 {
     word longest = 0;
     need(tcb_set_priority(ROOT_TCB, ROOT_TCB, PRIORITY_ROOT), "TCB_SET_PRIORITY");
-    alarm = object_new(OBJECT_NOTIFICATION, 0);
-    timer = object_new(OBJECT_TIMER, 0);
-    struct thread *watcher = thread_new(observer, 0, PRIORITY_OBSERVER, 0);
-    need(timer_bind(timer, alarm, watcher->sched_context), "TIMER_BIND");
-    thread_start(watcher);
-    timer_arm();
-    word usual = latest(case_user);
-    say("bench latency_user %u\n", usual);
+    say("bench latency_user %u\n", probe_start(call_long));
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        word late = latest(cases[i].run), stretch = late > usual ? late - usual : 0;
+        word stretch = probe_longest(cases[i].run, LIFE_BITS);
         say("bench latency_%s %u\n", cases[i].name, stretch);
         longest = stretch > longest ? stretch : longest;
     }
@@ -662,8 +646,8 @@ int main(void)
     say("bench longest_interrupts_off %u\n", longest);
     /* A timer waits for those that expire before it, and every thread for budgets that come back: these are no
      * stretches, since there are interrupts in between. */
-    say("bench timer_expiry %u\n", latest(case_timers) / TIMERS);
-    say("bench budget_release %u\n", latest(case_budgets_at_once) / CROWD);
+    say("bench timer_expiry %u\n", timers_late() / TIMERS);
+    say("bench budget_release %u\n", budgets_stolen() / CROWD);
     say("bench end\n");
     return 0;
 }

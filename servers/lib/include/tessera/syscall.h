@@ -17,7 +17,8 @@ struct message {
 
 #if defined(TESSERA_SYSCALL_MODEL)
 
-/* The host model of the kernel (tests/host-kernel) takes the place of the trap. */
+/* Something else takes the place of the trap: the host model of the kernel (tests/host-kernel), or a program that wants
+ * to know of each system call (bench/kernel). */
 enum error syscall_trap(enum syscall number, word *destination, struct message *m);
 static inline word syscall_bare(enum syscall number, word destination)
 {
