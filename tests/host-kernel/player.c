@@ -15,6 +15,7 @@
 #define CODE_AFTER (CODE_TRAP + MODEL_TRAP_BYTES)
 #define CODE_TIME  0x040 /* lets time pass */
 #define CODE_TOLD  0x050 /* a device has been told to interrupt or to be quiet */
+#define CODE_FAULT 0x060 /* an instruction that faults, whenever it is executed */
 
 #define STEP_TICKS 300 /* that a system call takes */
 
@@ -317,6 +318,8 @@ static void actor_run(unsigned actor)
         time_begin(actor, step->until);
     else if (step->kind == STEP_DEVICE)
         device_tell(actor, step);
+    else if (step->kind == STEP_FAULT)
+        model_current()->context.pc = CODE + ((word)actor << 12) + CODE_FAULT;
     else if (actor == 0)
         player.is_over = true;
     else
@@ -404,8 +407,8 @@ static void current_run(void)
     timed_note(TIMED_LAST_RESORT, kernel_cores[0].rescue.tcb != NULL); /* its refills interrupt others, too */
     timed_note(TIMED_AHEAD, world.has_time && is_charged_ahead());
     word pc = tcb->context.pc, actor = (pc - CODE) >> 12, place = pc & 0xfff;
-    bool is_program =
-        place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME || place == CODE_TOLD;
+    bool is_program = place == CODE_NEXT || place == CODE_TRAP || place == CODE_AFTER || place == CODE_TIME ||
+                      place == CODE_TOLD || place == CODE_FAULT;
     if (device_interrupt_take())
         return;
     if (tcb == model_core()->idle) {
@@ -417,6 +420,9 @@ static void current_run(void)
         timed_interrupt(0);
     } else if (place == CODE_TIME) {
         time_spend((unsigned)actor);
+    } else if (place == CODE_FAULT) {
+        time_for_entry();
+        model_fault(player.steps[actor].fault, 0, 0, 0);
     } else if (place == CODE_TRAP) {
         tcb->context.pc += MODEL_TRAP_BYTES;
         trap(tcb);

@@ -35,8 +35,12 @@ static struct {
 
 /* actor_entry: the stack's address is the argument. */
 #if defined(__x86_64__)
+#define LOAD_FROM_NOWHERE "mov 0x1000, %%rax" :: : "rax"
+#define UNDEFINED         "ud2"
 __asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov %rsp, %rdi\n\txor %ebp, %ebp\n\tcall actor_run\n\tud2\n");
 #else
+#define LOAD_FROM_NOWHERE "mov x0, #0x1000\n\tldr x0, [x0]" :: : "x0"
+#define UNDEFINED         "udf #0"
 __asm__(".text\n.globl actor_entry\nactor_entry:\n\tmov x0, sp\n\tmov x29, xzr\n\tbl actor_run\n\tbrk #1\n");
 #endif
 
@@ -66,6 +70,15 @@ static void compare(unsigned actor, const struct step *step, const struct outcom
     sequence.next = sequence.size; /* no more */
 }
 
+/* Where it goes on is its handler's matter. */
+static void fault(enum fault kind)
+{
+    if (kind == FAULT_VM)
+        __asm__ volatile(LOAD_FROM_NOWHERE);
+    else
+        __asm__ volatile(UNDEFINED);
+}
+
 /* False when there are no more steps. */
 static bool actor_step(unsigned actor)
 {
@@ -78,6 +91,10 @@ static bool actor_step(unsigned actor)
         }
         if (world.now < step.until)
             world.now = step.until;
+        return true;
+    }
+    if (step.kind == STEP_FAULT) {
+        fault(step.fault);
         return true;
     }
     if (step.kind == STEP_DEVICE) {

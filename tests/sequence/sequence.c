@@ -5,8 +5,6 @@
  */
 #include "sequence.h"
 
-#include <abi/fault.h>
-
 /* --- arguments --- */
 
 enum class {
@@ -344,8 +342,12 @@ void step_next(struct sequence *sequence, const struct world *world, unsigned ac
                 step_device(world, step);
                 return;
             }
-            if (world->is_replayable)
+            if (!world->is_replayable)
+                return;
+            if (actor == 0 || step->bytes[0] % 7 != 3)
                 continue;
+            step->kind = STEP_FAULT;
+            step->fault = step->bytes[1] % 2 == 0 ? FAULT_USER_EXCEPTION : FAULT_VM;
             return;
         }
         uint8_t kind = step->bytes[0];

@@ -13,6 +13,7 @@
 #define SEQUENCE_H
 
 #include <abi/boot.h>
+#include <abi/fault.h>
 #include <abi/object.h>
 #include <tessera/syscall.h>
 
@@ -85,7 +86,7 @@ struct world {
  * NULL or what failed. */
 const char *world_build(struct world *world);
 
-enum step_kind { STEP_CALL, STEP_MACHINE, STEP_TIME, STEP_DEVICE, STEP_END };
+enum step_kind { STEP_CALL, STEP_MACHINE, STEP_TIME, STEP_DEVICE, STEP_FAULT, STEP_END };
 struct step {
     enum step_kind kind;
     const uint8_t *bytes;
@@ -95,6 +96,7 @@ struct step {
     word until;                /* of STEP_TIME: the actor goes round until then, ticks; it sets world.now then */
     unsigned device;           /* of STEP_DEVICE: the actor makes it interrupt, or quiet */
     bool is_raised;
+    enum fault fault; /* of STEP_FAULT: FAULT_USER_EXCEPTION or FAULT_VM, which the actor's next instruction raises */
 };
 
 struct sequence {
@@ -103,7 +105,7 @@ struct sequence {
 };
 
 /* The next step, for this actor: fills the actor's IPC buffer as well. STEP_MACHINE (interrupts in the middle of calls,
- * faults, ...) is for the model; in a replayable world there is none. */
+ * exceptions of the debugger, ...) is for the model; in a replayable world there is none. */
 void step_next(struct sequence *sequence, const struct world *world, unsigned actor, struct step *step);
 
 struct outcome {
