@@ -497,6 +497,55 @@ static void test_scheduling(void)
     OK(tcb_set_priority(ROOT_TCB, ROOT_TCB, 255));
 }
 
+/* The device raises its wire anew: what signals is taken at once? */
+static bool rises(unsigned line)
+{
+    model_wire_set(line, false);
+    model_wire_set(line, true);
+    return model_interrupt_take();
+}
+
+/* Wires and messages as each controller has them; the kernel's part is the same. */
+static void test_wires(enum model_controller controller)
+{
+    cptr level = new_slots(3), edge = level + 1, notification = new_object(OBJECT_NOTIFICATION, 0);
+    bool is_gic = controller != MODEL_IO_APIC;
+    word address, data = 8;
+    model_controller = controller;
+    EQUAL(irq_control_get(ROOT_IRQ_CONTROL, 9, IRQ_LOW, ROOT_CNODE, edge),
+          is_gic ? ERROR_INVALID_ARGUMENT : ERROR_NONE);
+    OK(cnode_delete(ROOT_CNODE, edge));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, 6, IRQ_LEVEL, ROOT_CNODE, level));
+    OK(irq_control_get(ROOT_IRQ_CONTROL, 7, 0, ROOT_CNODE, edge));
+    CHECK(!rises(6)); /* nobody listens */
+    OK(irq_handler_set_notification(level, notification));
+    CHECK(model_interrupt_take() && !model_interrupt_take());
+    OK(irq_handler_ack(level));
+    CHECK(model_interrupt_take()); /* still raised */
+    model_wire_set(6, false);
+    OK(irq_handler_ack(level));
+    CHECK(!model_interrupt_take());
+    EQUAL(notification_poll(notification), 1);
+    CHECK(!rises(7));
+    OK(irq_handler_set_notification(edge, notification));
+    EQUAL(model_interrupt_take(), is_gic); /* it has waited */
+    OK(irq_handler_ack(edge));
+    CHECK(rises(7));
+    EQUAL(rises(7), !is_gic);
+    OK(irq_handler_ack(edge));
+    EQUAL(model_interrupt_take(), is_gic);
+    if (is_gic)
+        EQUAL(irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, level + 2, &address, &data), ERROR_ILLEGAL_OPERATION);
+    else
+        OK(irq_control_get_msi(ROOT_IRQ_CONTROL, ROOT_CNODE, level + 2, &address, &data));
+    model_message((unsigned)data);
+    EQUAL(model_interrupt_take(), !is_gic); /* a line that nobody has opened */
+    OK(cnode_delete(ROOT_CNODE, level));
+    OK(cnode_delete(ROOT_CNODE, edge));
+    OK(cnode_delete(ROOT_CNODE, level + 2));
+    model_controller = MODEL_IO_APIC;
+}
+
 static void test_interrupt(void)
 {
     cptr handler = new_slots(2), notification = new_object(OBJECT_NOTIFICATION, 0);
@@ -555,6 +604,8 @@ int main(int argc, char **argv)
     test_notification();
     test_scheduling();
     test_interrupt();
+    for (enum model_controller controller = 0; controller < MODEL_CONTROLLERS; controller++)
+        test_wires(controller);
     printf("ipc: all passed\n");
     return 0;
 }
