@@ -581,6 +581,7 @@ static void test_interrupt(void)
     EQUAL(io_port_in(handler, 0x71, 2, &value), ERROR_RANGE);
     EQUAL(io_port_in(handler, 0x70, 3, &value), ERROR_INVALID_ARGUMENT);
     EQUAL(io_port_out(handler, 0x6f, 1, 0), ERROR_RANGE);
+    OK(io_port_out(handler, 0x70, 2, 0));
     EQUAL(io_port_control_issue(ROOT_IO_PORT_CONTROL, 5, 0x10000, ROOT_CNODE, handler + 1), ERROR_RANGE);
     OK(cnode_delete(ROOT_CNODE, handler));
 }
