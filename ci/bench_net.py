@@ -33,6 +33,7 @@ MEMORY = {"tessera": 64, "linux": 512}  # MiB; Linux does not start in 64
 BOOT_SECONDS = 240
 FILES = 4096  # a connection takes two of this host's in QEMU
 TOLERANCE = 0.2  # how many packets come together is the host's doing
+MANY_FACTOR = 2  # a message with 1,000 clients costs at most so many times what it does with 10
 ABOUT = "Written by ./tessera bench net --vs linux --record: instructions, ours and Linux' (docs/performance.md)."
 ECHO, DISCARD, GENERATE, MQTT = 7, 9, 19, 1883
 
@@ -61,6 +62,7 @@ SHORT = [
     ("tcp_send_kib", lambda ports, meter: load.download(ports[GENERATE], 2 << 20, meter)),
     ("tcp_connection", lambda ports, meter: load.connections(ports[ECHO], 100, meter)),
     mqtt_row(0, 10, 1000),
+    mqtt_row(0, 1000, 1000),
 ]
 
 
@@ -218,6 +220,10 @@ def check(arch, results):
             print(f"REGRESSION on {arch}: {row} was {was}, is {value}")
         elif value < was * (1 - TOLERANCE):
             print(f"better on {arch}: {row} was {was}, is {value}")
+    few, many = results["mqtt_qos0_10"], results["mqtt_qos0_1000"]
+    if many > MANY_FACTOR * few:
+        is_good = False
+        print(f"REGRESSION on {arch}: a message with 1,000 clients takes {many} instructions, with 10 {few}")
     print(f"bench-net: {len(results)} figures" + ("" if is_good else f"; if that is meant: ./tessera bench net --arch {arch} --record"))
     return is_good
 
