@@ -180,7 +180,7 @@ static uint32_t collect(uint32_t instance, uint32_t out, uint32_t room)
         struct event event = {.data = {interest->data[0], interest->data[1], interest->data[2]}};
         event.events = candidate_take(instance, fd);
         if (event.events)
-            memcpy(at(out + found++ * (uint32_t)sizeof(event)), &event, sizeof(event));
+            __builtin_memcpy(at(out + found++ * (uint32_t)sizeof(event)), &event, sizeof(event));
     }
     return found;
 }
@@ -198,7 +198,7 @@ uint32_t WASIX(epoll_create)(uint32_t to)
     struct descriptor *descriptor = descriptor_at(fd);
     descriptor->kind = FD_EPOLL;
     descriptor->interest.next = descriptor->interest.previous = (uint16_t)fd;
-    memcpy(at(to), &fd, sizeof(fd));
+    __builtin_memcpy(at(to), &fd, sizeof(fd));
     return ESUCCESS;
 }
 
@@ -221,7 +221,7 @@ static void interest_set(uint32_t instance, uint32_t fd, const struct event *eve
     interest->is_watched = true;
     interest->instance = (uint16_t)instance;
     interest->events = event->events;
-    memcpy(interest->data, event->data, sizeof(interest->data));
+    __builtin_memcpy(interest->data, event->data, sizeof(interest->data));
     epoll_note(fd);
 }
 
@@ -237,7 +237,7 @@ uint32_t WASIX(epoll_ctl)(uint32_t instance, uint32_t operation, uint32_t fd, ui
     if (operation != CONTROL_DELETE && !in_memory(from, sizeof(event)))
         return EFAULT;
     if (operation != CONTROL_DELETE)
-        memcpy(&event, at(from), sizeof(event));
+        __builtin_memcpy(&event, at(from), sizeof(event));
     bool is_watched = descriptor->interest.is_watched,
          is_here = is_watched && descriptor->interest.instance == instance;
     switch (operation) {
@@ -290,6 +290,6 @@ uint32_t WASIX(epoll_wait)(uint32_t instance, uint32_t out, uint32_t room, uint6
         wait_for_signal(deadline);
         found = collect(instance, out, room);
     }
-    memcpy(at(count), &found, sizeof(found));
+    __builtin_memcpy(at(count), &found, sizeof(found));
     return ESUCCESS;
 }

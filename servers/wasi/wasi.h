@@ -371,7 +371,7 @@ struct vector {
 static inline struct vector vector_at(uint32_t iovs, uint32_t i)
 {
     struct vector vector;
-    memcpy(&vector, at(iovs + i * (uint32_t)sizeof(vector)), sizeof(vector));
+    __builtin_memcpy(&vector, at(iovs + i * (uint32_t)sizeof(vector)), sizeof(vector)); /* no call */
     return vector;
 }
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
