@@ -180,7 +180,7 @@ void broker_peer_closed(struct broker *broker, struct connection *connection, ui
 const uint8_t *connection_output(const struct connection *connection, size_t *len)
 {
     *len = buffer_used(&connection->out);
-    return connection->out.bytes + connection->out.head;
+    return *len > 0 ? connection->out.bytes + connection->out.head : NULL;
 }
 
 void broker_sent(struct broker *broker, struct connection *connection, size_t len, uint64_t now_ns)
