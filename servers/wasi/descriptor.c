@@ -105,6 +105,7 @@ void descriptors_init(void)
 void descriptor_stream_drop(struct descriptor *descriptor)
 {
     struct message m = {0, {descriptor->session, descriptor->ends.index}};
+    signals_send(); /* the capability may go with the stream */
     stream_close(&descriptor->ends, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
     stream_signal(descriptor);
     session_forget(descriptor->session, descriptor->ends.index);

@@ -118,11 +118,16 @@ static void wait_for_turn(uint64_t deadline_ticks)
     wasm_native_enter();
 }
 
+void signals_send(void)
+{
+    while (owed_count > 0)
+        notification_signal(owed[--owed_count]);
+}
+
 void wait_for_signal(uint64_t deadline_ticks)
 {
     hold_release();
-    while (owed_count > 0)
-        notification_signal(owed[--owed_count]);
+    signals_send();
     if (has_listener) {
         wait_for_turn(deadline_ticks);
         return;

@@ -283,6 +283,8 @@ bool deadline_possible(void);
 void stream_signal(const struct descriptor *descriptor);
 /* The same, before this process next waits. */
 void stream_signal_late(const struct descriptor *descriptor);
+/* Sends those that are late. */
+void signals_send(void);
 /* The same where something was written: at once, or late, as the peer has asked. */
 static inline void stream_signal_written(const struct descriptor *descriptor)
 {
