@@ -320,11 +320,13 @@ static word timers_stretch(void)
 #define BUDGETS_PERIOD_NS 40000000
 static word budgets_new(bool at_once)
 {
+    enum { APART = 32 }; /* instructions: so that their order does not depend on the clock's rounding */
     cptr tcbs = objects_new(OBJECT_TCB, 0, CROWD), contexts = objects_new(OBJECT_SCHED_CONTEXT, 0, CROWD);
     cptr charging = object_new(OBJECT_TIMER, 0), notification = object_new(OBJECT_NOTIFICATION, 0);
     word instant = ticks_now() + ns_to_ticks(BUDGETS_PERIOD_NS);
     for (cptr i = 0; i < CROWD; i++) {
-        word period = at_once ? ticks_to_ns(instant - ticks_now()) : BUDGETS_PERIOD_NS;
+        word own = instant + i * APART / INSTRUCTIONS_PER_TICK;
+        word period = at_once ? ticks_to_ns(own - ticks_now()) : BUDGETS_PERIOD_NS;
         crowd_thread(tcbs + i, contexts + i, crowd_runner, 0, 10000);
         need(sched_control_configure(ROOT_SCHED_CONTROL, contexts + i, 10000, period, 0, 0), "SchedContext");
         need(timer_bind(charging, notification, contexts + i), "TIMER_BIND");
