@@ -91,7 +91,8 @@ static void check_range(enum disk disk, uint64_t sector, uint64_t count)
 {
     if (count == 0 || count > DISK_PIECE_BYTES || count % DISK_SECTOR_BYTES != 0 ||
         sector * DISK_SECTOR_BYTES + count > medium->size[disk]) {
-        fprintf(stderr, "model disk: %lu bytes at sector %lu of disk %d\n", (unsigned long)count, (unsigned long)sector, (int)disk);
+        fprintf(stderr, "model disk: %lu bytes at sector %lu of disk %d\n", (unsigned long)count, (unsigned long)sector,
+                (int)disk);
         abort();
     }
 }
