@@ -448,8 +448,9 @@ static void side_rewire(struct session *session, uint32_t which)
 
 void pipe_hand_over(struct process *process, uint32_t number, struct process *child, struct process_stream *stream)
 {
-    uint32_t which, index = process->sessions[number];
-    struct session *session = pipe_find(process, number, &which);
+    uint32_t index = process->sessions[number];
+    struct session *session = sessions[index]; /* pipe_offer has found it */
+    uint32_t which = side_numbered(session, process, number);
     struct session_side *side = &session->sides[which];
     process_window_unmap(process, session->slabs[0].address[which]);
     side_leave(session, which);

@@ -153,16 +153,12 @@ static uint32_t candidate_take(uint32_t instance, uint32_t fd)
     queue_remove(fd);
     if (wanted == 0)
         return 0; /* until it is modified */
-    if (!has_stream(descriptor_at(fd))) {
+    bool is_stream = has_stream(descriptor_at(fd)), stays = !is_stream || (events && !(wanted & EVENT_EDGE));
+    /* Asked for, a signal brings it back; unless something came in between. */
+    if (!stays && interest_ask(fd) && events == 0)
+        stays = (events = interest_look(fd)) != 0;
+    if (stays)
         queue_append(instance, fd);
-    } else if (events == 0) {
-        if (interest_ask(fd) && (events = interest_look(fd)))
-            queue_append(instance, fd);
-    } else if (wanted & EVENT_EDGE) {
-        (void)interest_ask(fd);
-    } else {
-        queue_append(instance, fd);
-    }
     if (events && (wanted & EVENT_ONCE))
         interest->events = 0;
     return events;

@@ -265,9 +265,9 @@ class Checks:
         process = subprocess.Popen([self.options.aot, "--target", self.options.target, "-O3", "-j2", "--part-bytes", "500",
                                     "--lib-dir", self.options.lib_dir, "--library", "libwasm_linux.a", "-o", place / "image",
                                     f"{self.options.wasm_dir}/files.wasm"], stderr=subprocess.PIPE)
-        while process.poll() is None and len(self.processes_of(place)) < 3:
+        while process.poll() is None and sum(map(self.has_run, self.processes_of(place))) < 3:
             time.sleep(0.001)
-        for child in set(self.processes_of(place)) - {process.pid}:
+        for child in set(filter(self.has_run, self.processes_of(place))) - {process.pid}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGSTOP)  # it would end by itself soon
         process.terminate()
@@ -293,6 +293,14 @@ class Checks:
             except OSError:
                 pass  # it has ended
         return found
+
+    @staticmethod
+    def has_run(process):
+        """It is past the beginning, where it arranges to end with its parent."""
+        try:
+            return int(pathlib.Path(f"/proc/{process}/schedstat").read_text().split()[0]) > 2000000  # ns: proc(5)
+        except OSError:
+            return False
 
     def options_unused(self):
         text = self.run("--help").stdout.decode()
