@@ -19,6 +19,7 @@ must contain, `status` how it ends, `error` what it must write to standard error
 """
 import argparse
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -268,10 +269,19 @@ def put_files(program, wanted, folder):
         shutil.copy(next(place / source for place in (HERE, program.folder) if (place / source).exists()), folder / name)
 
 
+@functools.cache
+def tools_digest(aot, lib_dir):
+    """Changes with the translator and with what it links to programs."""
+    files = [pathlib.Path(aot), *(pathlib.Path(lib_dir) / name for name in ("libwasi.a", "libwasm_runtime.a"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
 def run_as_app(options, program, wanted, folder):
     """(status, output, standard error) of the program as `./tessera run` runs it, with the folder as its root."""
-    image = options.work / f"{program.stem}.{options.target}.{wanted.get('level', '')}app"
+    image = options.work / f"{program.stem}.{options.target}.O{wanted.get('level', 2)}.{tools_digest(options.aot, options.lib_dir)}.app"
     if not image.exists():
+        for old in options.work.glob(f"{program.stem}.{options.target}.O{wanted.get('level', 2)}.*.app"):
+            old.unlink()
         unfinished = image.with_suffix(f".{os.getpid()}")
         program.translate(options, unfinished, level=wanted.get("level"))
         unfinished.rename(image)
