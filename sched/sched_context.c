@@ -27,10 +27,11 @@ static struct refill refill_pop(struct sched_context *sc)
     return refill;
 }
 
-/* What joining a refill with the next costs: the first one's amount comes later by the gap between them. */
+/* What joining a refill with the next costs: the first one's amount comes later. Squared, since a thread that could run
+ * all the time misses the largest refill that is late, not all of them. */
 static unsigned __int128 join_cost(struct refill first, struct refill next)
 {
-    return (unsigned __int128)first.amount * (next.time - first.time - first.amount);
+    return (unsigned __int128)first.amount * first.amount * (next.time - first.time);
 }
 
 /* Joins the two neighbours for which that costs least, `last` being the tail's neighbour. The first refill is in use
@@ -91,9 +92,10 @@ static bool refill_is_lent(const struct sched_context *sc)
 static void refill_use_part(struct sched_context *sc, uint64_t amount)
 {
     struct refill *head = refill_at(sc, 0), part = {head->time + sc->period, amount};
+    uint64_t crumb_end = sc->refill_max > 2 ? kernel.min_budget / 4 : kernel.min_budget;
     head->time += amount;
     head->amount -= amount;
-    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < kernel.min_budget) { /* a crumb comes with the next */
+    while (sc->refill_count > 0 && refill_at(sc, 0)->amount < crumb_end) { /* a crumb comes with the next */
         uint64_t crumb = refill_pop(sc).amount;
         *(sc->refill_count > 0 ? &refill_at(sc, 0)->amount : &part.amount) += crumb;
     }
