@@ -26,6 +26,7 @@ import archive
 import attack
 import behaviour
 import disk
+import paho_clients
 import ports
 import real_clients
 import run_app
@@ -138,6 +139,8 @@ def encrypted(broker, etc):
     same = Encrypted(broker.ports[2], os.path.join(etc, "ca.crt"))
     for scenario in (real_clients.levels, real_clients.retained, real_clients.large):
         scenario(same)
+    for version in paho_clients.PROTOCOLS:
+        paho_clients.check(int(same.port), version, same.authority)
     stranger = Encrypted(broker.ports[2], os.path.join(etc, "server.crt"))
     refused = subprocess.run(stranger.arguments("mosquitto_pub", "-t", "t", "-m", "m"), stderr=subprocess.PIPE, timeout=PATIENCE)
     expect("another authority", refused.returncode != 0, True)
@@ -303,6 +306,7 @@ def check(options):
             for broker.version in ("mqttv311", "mqttv5"):
                 for scenario in (real_clients.levels, real_clients.retained, real_clients.large):
                     scenario(broker)
+                paho_clients.check(int(broker.port), broker.version)
             real_clients.many(broker, 200)
             version_5(broker)
             users(broker)

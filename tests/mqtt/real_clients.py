@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""mosquitto_pub and mosquitto_sub (2.0.11) against the demo's broker, built with sanitizers, on a loopback TCP port.
+"""mosquitto_pub and mosquitto_sub (2.0.11) and Paho's clients against the demo's broker, built with sanitizers, on a loopback TCP port.
 
     real_clients.py TCP_BROKER
 """
@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import attack
+import paho_clients
 
 TIMEOUT_S = 20
 
@@ -134,6 +135,7 @@ def main():
     broker = Broker(sys.argv[1])
     for scenario in (levels, many, retained, wills, kept_session, large, take_over, keep_alive):
         scenario(broker)
+    paho_clients.check(int(broker.port))
     print(f"ok: under fire {attack.under_fire(int(broker.port))} messages were acknowledged, and none was lost")
     status = broker.process.wait(TIMEOUT_S)
     expect("the broker's own verdict", status, 0)

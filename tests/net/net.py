@@ -17,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "mqtt"))
 import attack
+import paho_clients
 
 PATIENCE = 60
 
@@ -231,7 +232,7 @@ def faulty_server(options):
 
 
 def mqtt(options):
-    """mosquitto's clients use the demo's broker on target, at all levels of service; the broker ends when they are gone."""
+    """mosquitto's clients and Paho's use the demo's broker on target, at all levels of service; the broker ends when they are gone."""
     port, = free_ports(1)
     machine = Machine(options, "net-mqtt", [(port, 1883)])
     subscriber = None
@@ -253,6 +254,7 @@ def mqtt(options):
         got = [line for line in rest.splitlines() if line.startswith("test/")]
         if got != [f"test/{level} {text}" for level in range(3) for text in ("short", "x" * 10000)]:
             raise Failure(f"the subscriber got {[line[:40] for line in got]}")
+        paho_clients.check(port)
         attack.under_fire(port)
         machine.finish()
         machine.wait_for("broker: [0-9]+ connections")
