@@ -21,7 +21,7 @@ static struct open_file {
     inode file;
     uint32_t count; /* 0: free */
 } open_files[OPEN_SLOTS];
-static uint32_t open_total;
+static uint32_t open_count; /* files, however often each is open */
 
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 
@@ -196,11 +196,11 @@ uint32_t node_open(inode file)
     if (error)
         return error;
     struct open_file *slot = open_slot(file);
-    if (!slot || (slot->count == 0 && open_total >= OPEN_SLOTS / 4 * 3))
+    if (!slot || (slot->count == 0 && open_count >= OPEN_SLOTS / 4 * 3))
         return FS_ENFILE;
     slot->file = file;
-    slot->count++;
-    open_total++;
+    if (slot->count++ == 0)
+        open_count++;
     return FS_OK;
 }
 
@@ -209,14 +209,14 @@ bool node_close(inode file)
     struct open_file *slot = open_slot(file);
     if (!slot || slot->count == 0)
         return false;
-    open_total--;
     if (--slot->count > 0)
         return false;
+    open_count--;
     open_slot_free(slot);
     return true;
 }
 
 uint32_t store_open_files(void)
 {
-    return open_total;
+    return open_count;
 }
