@@ -54,6 +54,15 @@ def content(image, path):
         return b"".join(opened.read(file, size))
 
 
+def sparse(image):
+    """Size of a file that holds one byte, its last."""
+    with disk.Disk(image) as opened:
+        file, _, size = opened.find("sparse")
+        chunks = opened.rows("SELECT chunk & 0xffffffff, length(data) FROM chunk WHERE chunk >> 32 = ?", file)
+        require(chunks == [((size - 1) // disk.CHUNK, (size - 1) % disk.CHUNK + 1)], f"the file beyond 4 GiB has the chunks {chunks}")
+        return size
+
+
 def require(condition, what):
     if not condition:
         raise SystemExit(f"target.py: {what}")
@@ -69,10 +78,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         image = os.path.join(folder, "data.img")
         disk.create(image, 32 << 20, 24 << 20)
-        boot(options, options.first, image, "boot number 1", "files: .* checks passed, 0 failed: PASS")
+        boot(options, options.first, image, "boot number 1", "files: .* checks passed, 0 failed: PASS",
+             "[0-9]+ files open at once, twice", "a file beyond 4 GiB is as it should be")
         require(not disk.problems(image), "the disk is not sound after the first boot")
         require(content(image, "log") == b"endin end", "a file of the guest's is missing")
         require(content(image, "count") == b"1", "the count is wrong after the first boot")
+        require(sparse(image) == (5 << 30) + 1, "the file beyond 4 GiB is not what the guest wrote")
         boot(options, options.again, image, options.expect, "full after [0-9]+ MiB, and usable again")
         require(not disk.problems(image), "the disk is not sound after it was full")
         require(len(content(image, "after")) == 30000, "what was written after the disk was full is missing")

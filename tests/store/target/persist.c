@@ -4,7 +4,8 @@
  *     persist work SEED          for ever: files below /data, "synced N" on standard output when step N survives
  *     persist fill               counts, writes until the disk is full, removes it, and writes again
  *     persist survive            synced files while the store dies: each error is met by doing the step again
- *     persist measure            what operations cost, in ns: under ci/qemu.py --icount these are instructions
+ *     persist limits             ten thousand open files and the limit behind them; a file beyond 4 GiB, which stays:
+ * /data/sparse persist measure            what operations cost, in ns: under ci/qemu.py --icount these are instructions
  *
  * tests/store/kill.py knows which step writes what (step_of there is this file's).
  */
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +167,107 @@ static int survive(void)
     return 0;
 }
 
+/* ---- limits -------------------------------------------------------------------------------------------------- */
+
+#define OPENS      10000
+#define OPENS_MOST 20000 /* the limit is below */
+#define OPEN_FILES 250
+
+static int opened[OPENS_MOST];
+
+static void require(bool holds, const char *what)
+{
+    if (!holds)
+        fail(what);
+}
+
+static const char *open_path(unsigned i)
+{
+    static char path[32];
+    snprintf(path, sizeof(path), "/data/o%u", i % OPEN_FILES);
+    return path;
+}
+
+/* As many as there can be, all at once; each is read, and closed again. */
+static unsigned open_all(void)
+{
+    unsigned count = 0;
+    while (count < OPENS_MOST && (opened[count] = open(open_path(count), O_RDONLY)) >= 0)
+        count++;
+    require(count < OPENS_MOST && (errno == EMFILE || errno == ENFILE), "the limit of open files");
+    /* Many that are open are no reason to refuse one that is not. */
+    require(close(opened[--count]) == 0 && (opened[count++] = open("/data/other", O_RDONLY)) >= 0, "another file");
+    require(close(opened[--count]) == 0, "close");
+    for (unsigned i = 0; i < count; i++) {
+        unsigned found = OPEN_FILES;
+        require(read(opened[i], &found, sizeof(found)) == sizeof(found) && found == i % OPEN_FILES, "an open file");
+    }
+    for (unsigned i = 0; i < count; i++)
+        require(close(opened[i]) == 0, "close");
+    return count;
+}
+
+static void limits_open(void)
+{
+    for (unsigned i = 0; i < OPEN_FILES; i++)
+        write_whole(open_path(i), &i, sizeof(i), 0);
+    write_whole("/data/other", "other", 5, 0);
+    unsigned first = open_all(), second = open_all();
+    require(first >= OPENS, "ten thousand open files");
+    require(second == first, "as many again");
+    for (unsigned i = 0; i < OPEN_FILES; i++)
+        require(unlink(open_path(i)) == 0, "unlink");
+    require(unlink("/data/other") == 0, "unlink");
+    printf("persist: %u files open at once, twice\n", first);
+}
+
+#define GIB ((off_t)1 << 30)
+
+static void sparse_is(int file, off_t at, ssize_t count, uint8_t byte, const char *what)
+{
+    uint8_t found = 0xff;
+    require(pread(file, &found, 1, at) == count && (count == 0 || found == byte), what);
+}
+
+static void sparse_size(int file, off_t size)
+{
+    struct stat status;
+    require(fstat(file, &status) == 0 && status.st_size == size && lseek(file, 0, SEEK_END) == size, "its size");
+}
+
+static void limits_sparse(void)
+{
+    errno = 0; /* of the limit of open files */
+    int file = open("/data/sparse", O_RDWR | O_CREAT | O_TRUNC, 0666);
+    require(file >= 0 && pwrite(file, "x", 1, 5 * GIB) == 1, "a byte at 5 GiB");
+    sparse_size(file, 5 * GIB + 1);
+    sparse_is(file, 5 * GIB, 1, 'x', "the byte");
+    sparse_is(file, 0, 1, 0, "a hole");
+    sparse_is(file, GIB, 1, 0, "5 GiB without what 32 bits do not hold");
+    sparse_is(file, 5 * GIB - 1, 1, 0, "the byte before");
+    sparse_is(file, 5 * GIB + 1, 0, 0, "behind the end");
+    require(ftruncate(file, 4 * GIB + 1) == 0, "made shorter");
+    sparse_size(file, 4 * GIB + 1);
+    sparse_is(file, 5 * GIB, 0, 0, "what was cut off");
+    require(ftruncate(file, 6 * GIB) == 0, "made longer");
+    sparse_size(file, 6 * GIB);
+    sparse_is(file, 5 * GIB, 1, 0, "what was cut off does not come back");
+    require(ftruncate(file, 0) == 0 && lseek(file, 5 * GIB, SEEK_SET) == 5 * GIB && write(file, "y", 1) == 1, "seek");
+    require(fsync(file) == 0 && close(file) == 0, "sync");
+    file = open("/data/sparse", O_RDONLY);
+    sparse_is(file, 5 * GIB, 1, 'y', "the byte, opened again");
+    sparse_size(file, 5 * GIB + 1);
+    require(close(file) == 0, "close");
+}
+
+static int limits(void)
+{
+    limits_open();
+    limits_sparse();
+    printf("persist: a file beyond 4 GiB is as it should be\n");
+    return 0;
+}
+
 /* ---- measure ------------------------------------------------------------------------------------------------- */
 
 #define MEASURE_BYTES (8u << 20)
@@ -241,6 +344,8 @@ int main(int count, char **arguments)
         return fill();
     if (count == 2 && strcmp(arguments[1], "survive") == 0)
         return survive();
+    if (count == 2 && strcmp(arguments[1], "limits") == 0)
+        return limits();
     if (count == 2 && strcmp(arguments[1], "measure") == 0)
         return measure();
     if (count == 3 && strcmp(arguments[1], "work") == 0)
