@@ -207,6 +207,15 @@ static uint32_t node_take(struct pool *pool, uint32_t bits, enum node_state stat
     return n;
 }
 
+static void use_count(struct pool *pool, uint32_t kind, uint64_t bytes)
+{
+    pool->free_bytes -= bytes;
+    pool->used_bytes[kind] += bytes;
+    uint64_t used = pool->used_bytes[0] + pool->used_bytes[1];
+    if (used > pool->most_used_bytes)
+        pool->most_used_bytes = used;
+}
+
 bool pool_block_take(struct pool *pool, uint32_t *node)
 {
     *node = node_take(pool, POOL_BLOCK_BITS, NODE_BLOCK);
@@ -214,8 +223,7 @@ bool pool_block_take(struct pool *pool, uint32_t *node)
         *node = node_take(pool, POOL_BLOCK_BITS, NODE_BLOCK);
     if (!*node)
         return false;
-    pool->free_bytes -= 1u << POOL_BLOCK_BITS;
-    pool->used_bytes[0] += 1u << POOL_BLOCK_BITS;
+    use_count(pool, 0, 1ul << POOL_BLOCK_BITS);
     return true;
 }
 
@@ -232,8 +240,7 @@ bool pool_untyped_take(struct pool *pool, uint32_t bits, cptr *slot)
     uint32_t n = node_take(pool, bits, NODE_BLOCK);
     if (!n)
         return false;
-    pool->free_bytes -= 1ul << bits;
-    pool->used_bytes[0] += 1ul << bits;
+    use_count(pool, 0, 1ul << bits);
     *slot = pool_node_at(pool, n)->slot;
     return true;
 }
@@ -402,8 +409,7 @@ static bool memory_find(struct pool *pool, uint64_t bytes, struct memory *memory
         n = pool->chunks[c].node;
         first = (uint64_t)page << PAGE_BITS;
     }
-    pool->free_bytes -= 1ul << bits;
-    pool->used_bytes[1] += 1ul << bits;
+    use_count(pool, 1, 1ul << bits);
     *memory = (struct memory){
         .view = (uint8_t *)(PROCESS_VIEW_BASE + pool_node_at(pool, n)->address + first),
         .bytes = 1ul << bits,

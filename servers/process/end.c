@@ -83,8 +83,8 @@ static void memory_account(void)
     if (blocks || pages)
         log_text("process: MEMORY NOT RETURNED: %lu bytes of objects, %lu bytes of pages\n", blocks, pages);
     else
-        log_text("process: all memory returned, %lu KiB free, %u rows of slots\n", server.pool.free_bytes >> 10,
-                 server.pool.row_count);
+        log_text("process: all memory returned, %lu KiB free, %u rows of slots; at most %lu KiB were in use\n",
+                 server.pool.free_bytes >> 10, server.pool.row_count, server.pool.most_used_bytes >> 10);
 }
 
 /* Servers put away what they have, and exit; one that takes too long is killed. */

@@ -20,6 +20,7 @@ import attack
 import paho_clients
 
 PATIENCE = 60
+BROKER_KIB = 6700  # in use at most under fire, however long that takes
 
 
 class Failure(Exception):
@@ -83,6 +84,14 @@ class Machine:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+
+    def expect_memory(self, most_kib):
+        """All of it is back; and so much, at most, was in use for programs and servers together."""
+        line = self.lines[self.wait_for("all memory returned")]
+        used = int(re.search("at most ([0-9]+) KiB were in use", line).group(1))
+        print(f"at most {used} KiB of memory were in use")
+        if used > most_kib:
+            raise Failure(f"{used} KiB of memory were in use, more than {most_kib}")
 
 
 def connect(port):
@@ -255,9 +264,10 @@ def mqtt(options):
         if got != [f"test/{level} {text}" for level in range(3) for text in ("short", "x" * 10000)]:
             raise Failure(f"the subscriber got {[line[:40] for line in got]}")
         paho_clients.check(port)
-        attack.under_fire(port)
+        attack.under_fire(port, times=options.times)
         machine.finish()
         machine.wait_for("broker: [0-9]+ connections")
+        machine.expect_memory(BROKER_KIB)
     finally:
         machine.stop()
         if subscriber and subscriber.poll() is None:
@@ -272,6 +282,7 @@ def main():
     parser.add_argument("test", choices=TESTS)
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
+    parser.add_argument("--times", type=int, default=2, help="mqtt: so many times as long under fire")
     options = parser.parse_args()
     try:
         TESTS[options.test](options)

@@ -51,6 +51,7 @@ struct pool {
     uint32_t free_pairs;
     uint64_t free_bytes;        /* untyped or unused in chunks */
     uint64_t used_bytes[2];     /* blocks (without those of our own tables), pages */
+    uint64_t most_used_bytes;   /* of both together, ever */
     cptr slots_next, slots_end; /* slots for nodes */
     uint32_t row_count;
     cptr tables_next, tables_end; /* slots for page tables of our own view */
