@@ -46,17 +46,21 @@ static int open_socket(int type, int port, int is_6)
 static void client_accept(int listener)
 {
     struct sockaddr_storage peer, same;
-    socklen_t bytes = sizeof(peer), same_bytes = sizeof(same);
     char host[INET6_ADDRSTRLEN];
-    int fd, one = 1;
-    while ((fd = accept(listener, (struct sockaddr *)&peer, &bytes)) >= 0) {
+    for (;;) {
+        socklen_t bytes = sizeof(peer), same_bytes = sizeof(same);
+        int fd = accept(listener, (struct sockaddr *)&peer, &bytes), one = 1;
+        if (fd < 0 && errno == ECONNABORTED)
+            continue;
+        if (fd < 0)
+            break;
         if (count == CLIENTS + 2) {
             close(fd);
             continue;
         }
         if (getpeername(fd, (struct sockaddr *)&same, &same_bytes) ||
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))) {
-            if (errno != ENOTCONN)
+            if (errno != ENOTCONN && errno != EINVAL)
                 fail("a new client");
             printf("echo: a client: %s\n", strerror(errno)); /* it was reset meanwhile */
             close(fd);
@@ -68,7 +72,6 @@ static void client_accept(int listener)
                                                          : (void *)&((struct sockaddr_in *)&peer)->sin_addr;
         printf("echo: a client from %s\n", inet_ntop(peer.ss_family, address, host, sizeof(host)));
         polled[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
-        bytes = sizeof(peer);
     }
     if (errno != EAGAIN)
         fail("accept");
