@@ -129,7 +129,8 @@ static cptr signal_between(const struct process *process, const struct process *
 {
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
         struct session *session = process->sessions[i] ? sessions[process->sessions[i]] : NULL;
-        const struct session_side *side = session && session != but ? side_of(session, process) : NULL;
+        bool is_other = session && session != but && !session->is_pipe; /* a pipe's signal moves with its ends */
+        const struct session_side *side = is_other ? side_of(session, process) : NULL;
         if (side && side_of(session, peer))
             return side->signal_cap;
     }
