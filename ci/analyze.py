@@ -8,7 +8,8 @@ clang-tidy  the checks in .clang-tidy; the kernel, the native servers and librar
 cppcheck    all of these
 
 For the translator the tests run cppcheck only: gcc takes two minutes there (by hand: ci/analyze.py gcc --build-dir build/host), and
-clang-tidy does not see that the reader's errors jump away.
+clang-tidy does not see that the reader's errors jump away. Servers and libraries are the same on both machines but where they name the
+machine: on arm64 only those that do are looked at again (by hand, with PATH: all that it names).
 
 The build folder's compile_commands.json says which files and how; PATH (a file or folder) takes only some of them. An exception stands
 where it is needed: for gcc '#pragma GCC diagnostic ignored', for clang-tidy 'NOLINTNEXTLINE(check): why', for cppcheck
@@ -79,6 +80,17 @@ def is_ours(unit, tool, configuration_name):
     return is_kernel(unit) or unit.path.startswith(SERVERS)
 
 
+def names_machine(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        text = file.read()
+    return any(macro in text for macro in MACHINE.values())
+
+
+def is_seen_elsewhere(unit, configuration_name):
+    """The same text is compiled, and looked at, for x86-64."""
+    return configuration_name == "arm64" and not is_kernel(unit) and not names_machine(unit.path)
+
+
 def analyze(tool, unit, configuration_name):
     """What the tool complains of in one file, or an empty text."""
     done = subprocess.run(TOOLS[tool](unit, configuration_name), cwd=unit.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -98,7 +110,7 @@ def main():
         name = configuration(options.build_dir)
         wanted = tuple(os.path.relpath(path, ROOT) for path in options.paths)
         files = {unit.path: unit for unit in units(options.build_dir, lambda unit: is_ours(unit, options.tool, name))
-                 if not wanted or any(unit.path == path or unit.path.startswith(path + os.sep) for path in wanted)}
+                 if (any(unit.path == path or unit.path.startswith(path + os.sep) for path in wanted) if wanted else not is_seen_elsewhere(unit, name))}
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             complaints = [text for text in pool.map(lambda unit: analyze(options.tool, unit, name), files.values()) if text]
     except OSError as error:
