@@ -2,13 +2,18 @@
 
 pack(folder) gives the bytes; unpack(bytes, folders) brings what a run changed back. Both raise FolderError.
 """
+import contextlib
 import os
+import re
+import secrets
 import shutil
 import stat
 
 HEADER_BYTES = 110
 TRAILER = "TRAILER!!!"
 LIMIT = 1 << 30  # of a file: as servers/fs/tree.h
+PATH_LIMIT = 4096
+DEPTH_LIMIT = 256  # of directories in one another
 
 
 class FolderError(Exception):
@@ -23,14 +28,17 @@ def member(name, mode, mtime, data):
     return head + data + bytes(-len(data) % 4)
 
 
-def entries(folder, below=""):
+def entries(folder):
     """(path below the folder, os.DirEntry), a directory before what is in it, in the names' order."""
-    with os.scandir(os.path.join(folder, below)) as items:
-        for item in sorted(items, key=lambda entry: entry.name):
-            path = os.path.join(below, item.name)
-            yield path, item
-            if item.is_dir(follow_symlinks=False):
-                yield from entries(folder, path)
+    def inside(below):
+        with os.scandir(os.path.join(folder, below)) as items:
+            return [(os.path.join(below, item.name), item) for item in sorted(items, key=lambda entry: entry.name, reverse=True)]
+    waiting = inside("")
+    while waiting:
+        path, item = waiting.pop()
+        yield path, item
+        if item.is_dir(follow_symlinks=False):
+            waiting += inside(path)
 
 
 def pack(folder):
@@ -64,12 +72,10 @@ def read(data, archives=1):
     """[(name, type, mtime, is unchanged, content)] of so many whole archives, one after another."""
     at, found, ended = 0, [], 0
     while at + HEADER_BYTES <= len(data):
-        if data[at:at + 6] != b"070701":
-            raise FolderError("what came back is damaged: no header")
-        try:
-            fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
-        except ValueError:
-            raise FolderError("what came back is damaged: a header") from None
+        header = data[at:at + HEADER_BYTES]
+        if not re.fullmatch(rb"070701[0-9a-fA-F]{104}", header):
+            raise FolderError("what came back is damaged: a header")
+        fields = [int(header[6 + 8 * i:14 + 8 * i], 16) for i in range(13)]
         name = data[at + HEADER_BYTES:at + HEADER_BYTES + fields[11] - 1].decode("utf-8", "surrogateescape")
         begin = at + HEADER_BYTES + fields[11]
         begin += -begin % 4
@@ -86,61 +92,114 @@ def read(data, archives=1):
     return found
 
 
-def is_safe(path):
-    return all(part not in ("", ".", "..") for part in path.split("/"))
+def check_path(name, path):
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise FolderError(f"what came back names {name!r}, which is not there")
+    if len(os.fsencode(path)) >= PATH_LIMIT or len(parts) > DEPTH_LIMIT:
+        raise FolderError(f"what came back names {name[:80]!r}..., which is too long or too deep")
 
 
-def place_free(target, kind):
-    """Removes what has the name but is of another kind. Never follows a link."""
-    if not os.path.lexists(target):
-        return
-    same = {stat.S_IFDIR: stat.S_ISDIR, stat.S_IFREG: stat.S_ISREG}.get(kind, lambda mode: False)
-    if same(os.lstat(target).st_mode):
-        return
-    if os.path.isdir(target) and not os.path.islink(target):
-        shutil.rmtree(target)
+@contextlib.contextmanager
+def parent_of(root, path):
+    """A descriptor of the directory that has the path's last name. What a program made of the folder is hostile, and another
+    program may be changing it: so every directory is opened in the one above, never through a link."""
+    directory = os.dup(root)
+    try:
+        for part in path.split("/")[:-1]:
+            below = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def mode_of(name, parent):
+    """None when there is nothing. Never follows a link."""
+    try:
+        return os.lstat(name, dir_fd=parent).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def remove(name, parent):
+    if stat.S_ISDIR(mode_of(name, parent) or 0):
+        shutil.rmtree(name, dir_fd=parent)
     else:
-        os.unlink(target)
+        os.unlink(name, dir_fd=parent)
 
 
-def write_one(target, kind, mtime, content):
-    place_free(target, kind)
-    if kind == stat.S_IFDIR:
-        os.makedirs(target, exist_ok=True)
-    elif kind == stat.S_IFLNK:
-        os.symlink(content, os.fsencode(target))
-    else:
-        unfinished = f"{target}.tessera-{os.getpid()}"
-        with open(unfinished, "wb") as file:
-            file.write(content)
-        if os.path.exists(target):
-            shutil.copymode(target, unfinished)
-        os.replace(unfinished, target)
-        os.utime(target, (mtime, mtime))
+def write_file(name, parent, permissions, mtime, content):
+    """Whole or not at all. The unfinished file has a name that nobody can have foreseen."""
+    unfinished = f".tessera-{secrets.token_hex(12)}"
+    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=parent)
+    try:
+        with open(file, "wb") as out:
+            if permissions is not None:
+                os.fchmod(file, permissions)
+            out.write(content)
+            out.flush()
+            os.utime(file, (mtime, mtime))
+        os.replace(unfinished, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        os.unlink(unfinished, dir_fd=parent)
+        raise
+
+
+def write_one(name, parent, kind, mtime, content):
+    """What has the name but is of another kind makes room."""
+    mode = mode_of(name, parent)
+    if mode is not None and (kind == stat.S_IFLNK or stat.S_IFMT(mode) != kind):
+        remove(name, parent)
+        mode = None
+    if kind == stat.S_IFLNK:
+        os.symlink(content, os.fsencode(name), dir_fd=parent)
+    elif kind == stat.S_IFREG:
+        write_file(name, parent, None if mode is None else mode & 0o777, mtime, content)
+    elif mode is None:
+        os.mkdir(name, dir_fd=parent)
+
+
+def remove_gone(root, gone):
+    """What is in a directory before the directory itself."""
+    for path in sorted(gone, reverse=True):
+        try:
+            with parent_of(root, path) as parent:
+                remove(path.rpartition("/")[2], parent)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # it went with the directory that it was in
 
 
 def unpack(data, folders, packed):
     """Brings the changes of mounts back. folders: mount number -> host folder; packed: mount number -> the names that
-    pack() put in, of which those that are gone are removed."""
+    pack() put in, of which those that are gone are removed. Nothing is changed when a part of the data is wrong."""
+    numbers = {str(number): number for number in folders}
     present = {number: set() for number in folders}
-    try:
-        for name, kind, mtime, is_unchanged, content in read(data, len(folders)):
-            number, _, path = name.partition("/")
-            if not number.isdigit() or int(number) not in folders or not is_safe(path):
-                raise FolderError(f"what came back names {name!r}, which is not there")
-            folder = folders[int(number)]
-            present[int(number)].add(path)
-            parent = os.path.realpath(os.path.dirname(os.path.join(folder, path)))
-            if os.path.commonpath([parent, os.path.realpath(folder)]) != os.path.realpath(folder):
-                raise FolderError(f"what came back names {name!r}, which leads out of {folder}")
-            if not is_unchanged or (kind == stat.S_IFDIR and not os.path.isdir(os.path.join(folder, path))):
-                write_one(os.path.join(folder, path), kind, mtime, content)
-        for number, names in packed.items():
-            for path in sorted(names - present[number], reverse=True):
-                target = os.path.join(folders[number], path)
-                if os.path.isdir(target) and not os.path.islink(target):
-                    shutil.rmtree(target)
-                elif os.path.lexists(target):
-                    os.unlink(target)
-    except OSError as error:
-        raise FolderError(f"{error.filename}: {error.strerror}") from None
+    found = read(data, len(folders))
+    directories = set(numbers)
+    for name, kind, _, _, content in found:
+        number, _, path = name.partition("/")
+        if name.rpartition("/")[0] not in directories or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) or (
+                kind == stat.S_IFLNK and (not content or b"\0" in content)):
+            raise FolderError(f"what came back names {name!r}, which is not there")
+        check_path(name, path)
+        present[numbers[number]].add(path)
+        if kind == stat.S_IFDIR:
+            directories.add(name)
+    with contextlib.ExitStack() as roots:
+        try:
+            root_of = {}
+            for number, host in folders.items():
+                root_of[number] = os.open(host, os.O_PATH | os.O_DIRECTORY)
+                roots.callback(os.close, root_of[number])
+            for name, kind, mtime, is_unchanged, content in found:
+                number, _, path = name.partition("/")
+                if is_unchanged and kind != stat.S_IFDIR:
+                    continue
+                with parent_of(root_of[numbers[number]], path) as parent:
+                    write_one(path.rpartition("/")[2], parent, kind, mtime, content)
+            for number, names in packed.items():
+                remove_gone(root_of[number], names - present[number])
+        except OSError as error:
+            raise FolderError(f"{error.filename}: {error.strerror}") from None
