@@ -33,8 +33,8 @@ static bool is_expected(const struct process *process, const char *text)
 void root_tell(uint32_t program, enum process_end end, uint32_t status, bool is_expected, const char *text)
 {
     size_t length = text_length(text);
-    if (length > 400)
-        length = 400;
+    if (length > ROOT_ENDING_BYTES - 1)
+        length = ROOT_ENDING_BYTES - 1;
     struct message m = {message_info(ROOT_PROGRAM_ENDED, 0, 5 + message_words(length)),
                         {program, end, status, is_expected, length}};
     message_put(&m, 5, text, length);

@@ -143,7 +143,7 @@ static void describe(const struct message *m, char *text, size_t size)
 
 bool fault_handle(struct process *process, uint32_t thread, const struct message *m)
 {
-    char text[512];
+    char text[ROOT_ENDING_BYTES];
     word kind = message_info_label(m->info);
     enum trap_kind trap = TRAP_NONE;
     bool is_wasm = !process->image->is_native;

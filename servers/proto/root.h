@@ -8,9 +8,12 @@
 
 #include <abi/message.h>
 
+/* How a program ended, in words, with its NUL: as much as a message holds beside the rest. */
+#define ROOT_ENDING_BYTES 896u
+
 enum root_operation {
     ROOT_PROGRAM_ENDED = 1, /* w0 index in the description, w1 enum process_end, w2 status, w3 1 = as expected,
-                               w4 bytes of text, then the text (how it ended, in words) */
+                               w4 bytes of text, then the text (how it ended, without its NUL) */
     ROOT_ALL_ENDED,         /* every essential program has ended, w0 = programs started in all. Never answered. */
     ROOT_FAILED,            /* the system cannot go on: w0 bytes, then the text */
 };

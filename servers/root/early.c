@@ -98,7 +98,7 @@ static void say_list(struct root *root, const char *format, va_list arguments)
 
 void root_verdict(struct root *root, const struct console_verdict *verdict, const char *text)
 {
-    char bytes[256];
+    char bytes[sizeof(*verdict) + ROOT_ENDING_BYTES];
     size_t length = text_format(bytes + sizeof(*verdict), sizeof(bytes) - sizeof(*verdict), "%s", text);
     memcpy(bytes, verdict, sizeof(*verdict));
     if (root->has_console && (root->system->flags & SYSTEM_FRAMED))

@@ -10,7 +10,7 @@
 #include "tessera/text.h"
 
 #define ROOT_STACK_BYTES 32768
-#define ENDING_BYTES     120
+#define ENDING_BYTES     120 /* of it in the table at the end */
 
 _Noreturn void root_main(const struct boot_info *boot) __attribute__((used));
 void _start(void);
@@ -113,12 +113,14 @@ static void program_ended(const struct message *m)
     if (index >= root.system->program_count)
         return;
     struct ending *ending = &endings[index];
-    if (bytes > sizeof(ending->text) - 1)
-        bytes = sizeof(ending->text) - 1;
-    memset(ending->text, 0, sizeof(ending->text));
-    message_get(m, 5, ending->text, bytes);
+    char text[ROOT_ENDING_BYTES];
+    if (bytes > sizeof(text) - 1)
+        bytes = sizeof(text) - 1;
+    message_get(m, 5, text, bytes);
+    text[bytes] = 0;
+    text_format(ending->text, sizeof(ending->text), "%s", text);
     const struct console_verdict verdict = {index, (uint32_t)m->words[1], (uint32_t)m->words[2]};
-    root_verdict(&root, &verdict, ending->text);
+    root_verdict(&root, &verdict, text);
     /* What fails and is started again: its last end counts. */
     const struct system_program *program = system_program_at(root.system, index);
     bool is_restarted = (program->flags & SYSTEM_SERVER) || program->restart != SYSTEM_RESTART_NEVER;

@@ -1,15 +1,11 @@
 /* The tracer: turns code addresses into functions, files and lines. It holds a read-only view of the archive and an
- * endpoint; what
- * an image's maker wrote into its notes can harm nothing else.
- */
+ * endpoint; what an image's maker wrote into its notes can harm nothing else. */
 #include <abi/fault.h>
 
 #include "aot/image/image.h"
 #include "proto/root.h"
 #include "tessera/server.h"
 #include "tessera/task.h"
-
-#define REPORT_BYTES 448
 
 static const uint8_t *archive;
 static uint64_t archive_bytes;
@@ -31,7 +27,7 @@ static size_t report(const struct message *m, char *text, size_t size)
 
 int program_main(const struct start_page *start)
 {
-    char text[REPORT_BYTES];
+    char text[ROOT_ENDING_BYTES];
     struct message m;
     word badge;
     archive = (const uint8_t *)start->words[TRACER_WORD_ARCHIVE];
