@@ -273,22 +273,25 @@ def add_commands(parser):
     """The subcommands, for this script and for ./tessera disk."""
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, text, *words):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("image", metavar="IMAGE")
-        for word in words:
-            command.add_argument(word, metavar=word.upper())
+    def add(name, text, **words):
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.add_argument("image", metavar="IMAGE", help="the disk: IMAGE with its log, IMAGE-wal, beside it")
+        for word, meaning in words.items():
+            command.add_argument(word, metavar=word.upper(), help=meaning)
         return command
 
     command = add("create", "make an empty disk: IMAGE and IMAGE-wal")
-    command.add_argument("--size", type=size_of, default=256 << 20)
-    command.add_argument("--log", type=size_of, default=64 << 20)
-    add("ls", "list a directory").add_argument("path", nargs="?", default="/", metavar="PATH")
-    add("get", "copy a file out", "path").add_argument("file", nargs="?", metavar="FILE")
-    add("put", "copy a file or a folder in", "file", "path")
-    add("check", "check database and file system")
-    add("quota", "limit what is below a directory", "path").add_argument("limit", type=size_of, metavar="LIMIT")
-    add("prepare", "extend both files to what the machine needs")
+    command.add_argument("--size", type=size_of, default=256 << 20, help="what fits it, at least 4M (default 256M)")
+    command.add_argument("--log", type=size_of, default=64 << 20,
+                         help="its log's size, which bounds what is written at once; at least 24M (default 64M)")
+    add("ls", "list a directory").add_argument("path", nargs="?", default="/", metavar="PATH", help="on the disk (default /)")
+    add("get", "copy a file out", path="on the disk").add_argument(
+        "file", nargs="?", metavar="FILE", help="here; - or nothing: to standard output")
+    add("put", "copy a file or a folder in", file="here", path="on the disk: the new name; missing directories are made")
+    add("check", "check database and file system; status 1 when they are not sound")
+    add("quota", "limit the size of all files below a directory together", path="a directory on the disk").add_argument(
+        "limit", type=size_of, metavar="LIMIT", help="such as 10M; 0: none")
+    add("prepare", "extend both files to what the machine needs: './tessera run' does it")
 
 
 def run(options):

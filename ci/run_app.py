@@ -4,6 +4,7 @@ streams are ours, its exit status is ours, and what it wrote into folders given 
 The console is framed (servers/proto/console.h): every byte that arrives says which stream it belongs to.
 """
 import argparse
+import errno
 import json
 import os
 import re
@@ -38,6 +39,10 @@ class AppError(Exception):
     """The program cannot be run; the text says why."""
 
 
+class OutputError(Exception):
+    """What the program wrote cannot be passed on; the text says why."""
+
+
 def parse_size(text):
     unit = {"K": 10, "M": 20, "G": 30}.get(text[-1:].upper())
     number = text[:-1] if unit else text
@@ -50,15 +55,15 @@ def parse_size(text):
 
 
 def parse_folder(text):
-    """HOST[::GUEST[:ro]] -> (host folder, guest path, is read-only)"""
-    host, separator, guest = text.partition("::")
-    is_read_only = (guest if separator else host).endswith(":ro")
-    if is_read_only:
-        host, guest = (host, guest[:-3]) if separator else (host[:-3], guest)
+    """HOST[::GUEST][:ro] -> (host folder, guest path, is read-only)"""
+    places = text.removesuffix(":ro")
+    is_read_only = places != text
+    host, separator, guest = places.removesuffix(":rw").partition("::")
     if not separator:
         guest = host
     if not os.path.isdir(host):
-        raise AppError(f"--dir {text}: there is no folder {host}")
+        hint = "" if separator or ":" not in host else " (with a path for the program: HOST::GUEST)"
+        raise AppError(f"--dir {text}: there is no folder {host}{hint}")
     # Programs take relative paths from the root: "." is what they see there.
     path = os.path.normpath("/" + guest)
     if ".." in guest.split("/"):
@@ -87,10 +92,21 @@ def parse_network(options):
 
 
 def parse_variable(text):
+    """KEY=VALUE, or KEY: as it is here -> [(key, value)], nothing of a KEY that is not set"""
     key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise AppError(f"--env {text}: must be KEY=VALUE")
-    return key, value
+    if not key:
+        raise AppError(f"--env {text}: must be KEY=VALUE or KEY")
+    if separator:
+        return [(key, value)]
+    return [(key, os.environ[key])] if key in os.environ else []
+
+
+def check_text(text):
+    """Programs take and give names in UTF-8; Python keeps what is not as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise AppError(f"{text.encode(errors='surrogateescape')!r} is not UTF-8") from None
 
 
 def check_module(path):
@@ -101,8 +117,33 @@ def check_module(path):
         raise AppError(f"{path}: {error.strerror}") from None
     if head[:4] != b"\0asm":
         raise AppError(f"{path} is not a WebAssembly module")
-    if head != b"\0asm\1\0\0\0":
-        raise AppError(f"{path} is no WebAssembly module of version 1 (a component?)")
+    if head[4:] == b"\x0d\0\1\0":
+        raise AppError(f"{path} is a component (WASI preview 2): Tessera runs modules (preview 1)")
+    if head[4:] != b"\1\0\0\0":
+        raise AppError(f"{path} is no WebAssembly module of version 1")
+
+
+def assemble(text, scratch):
+    """The module that a .wat describes, with its names."""
+    module = os.path.join(scratch, os.path.basename(text).removesuffix(".wat") + ".wasm")
+    try:
+        status = subprocess.run(["wat2wasm", "--enable-all", "--debug-names", text, "-o", module]).returncode
+    except FileNotFoundError:
+        raise AppError("wat2wasm is missing; './tessera setup' installs it") from None
+    if status:
+        raise AppError(f"{text}: not assembled; wat2wasm's message stands above")
+    return module
+
+
+def redirect_input(path):
+    """As the shell's < has it."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            os.dup2(file.fileno(), sys.stdin.fileno())
+    except OSError as error:
+        raise AppError(f"--stdin {path}: {error.strerror}") from None
 
 
 def is_terminal(stream):
@@ -129,30 +170,35 @@ class App:
 
     def __init__(self, options, module=None, port=None):
         self.module = os.path.abspath(module or options.demo)
-        check_module(self.module)
+        if not self.module.endswith(".wat") or not os.path.isfile(self.module):
+            check_module(self.module)
         self.port = port
         given = options.arguments or (port.arguments if port else [])
         self.arguments = [os.path.basename(options.demo), *given]
         self.memory = parse_size(options.mem or "256M")
         self.cpu = options.cpu
-        self.environment = dict(parse_variable(text) for text in options.env)
+        self.environment = dict(pair for text in options.env for pair in parse_variable(text))
         self.folders = [parse_folder(text) for text in options.dir]
         self.disk = parse_disk(options.disk) if options.disk else None
         guests = [guest for _, guest, _ in self.folders] + ([self.disk[1]] if self.disk else [])
         if len(set(guests)) != len(guests):
             raise AppError("--dir, --disk: two of them have the same path for the program")
         self.network = parse_network(options)
-        self.input = options.stdin
+        self.input = None  # a file that is all of standard input
         self.first_input = None  # what came by a pipe before the machine was there, unless it is `input`
-        if self.input and not os.path.isfile(self.input):
-            raise AppError(f"--stdin {self.input}: there is no such file")
+        if options.stdin:
+            redirect_input(options.stdin)
         if self.cpu and not re.fullmatch(r"([1-9][0-9]?|100)%", self.cpu):
             raise AppError(f"--cpu {self.cpu}: must be a percentage from 1% to 100%")
+        for text in (*self.arguments, *self.environment, *self.environment.values(), *guests):
+            check_text(text)
         self.packed = {}
 
     def write(self, scratch):
         """system.json. What the command line gives is what the program asks for: so its translation, which would hold a
         manifest, is the same whatever the options are."""
+        if self.module.endswith(".wat"):
+            self.module = assemble(self.module, scratch)
         self.take_input(os.path.join(scratch, "input"))
         modes = {guest: "r" if is_read_only else "rw" for _, guest, is_read_only in self.folders}
         if self.disk:
@@ -193,8 +239,8 @@ class App:
         return {guest: mount for guest, mount in mounts.items() if guest not in given}
 
     def take_input(self, path):
-        """Input that has an end is packed, as --stdin is."""
-        kind = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin and not self.input else 0
+        """Input that has an end is packed."""
+        kind = os.fstat(sys.stdin.fileno()).st_mode
         if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
             return
         with open(path, "wb") as file:
@@ -270,6 +316,10 @@ def put(stream, content):
             content = content[os.write(fd, content):]
         except BlockingIOError:
             select.select([], [fd], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"what the program writes is lost: {error.strerror}") from None
 
 
 def framed(data):
@@ -346,7 +396,7 @@ def status_of(verdict):
     _, end, status, text = verdict
     if end == ENDED_EXIT:
         return status if status <= 255 else status & 0xff or 1
-    print(f"tessera: {text}", file=sys.stderr)
+    print(f"tessera: {text}".replace(", in ", "\n    in ", 1).replace(" called from ", "\n    called from "), file=sys.stderr)
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 

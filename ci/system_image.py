@@ -28,10 +28,11 @@ class PackError(Exception):
 class Packer:
     """One architecture's build folders, and the files that went into the archive (for the dependency file)."""
 
-    def __init__(self, arch, host_dir, build_dir):
+    def __init__(self, arch, host_dir, build_dir, scratch=None):
         self.arch = arch
         self.host_dir = host_dir
         self.build_dir = build_dir
+        self.scratch = scratch
         self.inputs = []
 
     def read(self, path):
@@ -51,7 +52,7 @@ class Packer:
         name = f"{os.path.splitext(os.path.basename(module_path))[0]}-{fingerprint.hexdigest()[:24]}"
         image_path = os.path.join(self.build_dir, "images", name)
         if not os.path.exists(image_path):
-            os.makedirs(os.path.dirname(image_path), exist_ok=True)
+            image_path = os.path.join(self.images_folder(), name)
             unfinished = f"{image_path}.{os.getpid()}.tmp"
             command = [self.translator(), "--target", self.arch, "--lib-dir", libraries, *options, "-o", unfinished,
                        module_path]
@@ -63,6 +64,15 @@ class Packer:
                 if os.path.exists(unfinished):
                     os.unlink(unfinished)
         return archive.read_file(image_path)
+
+    def images_folder(self):
+        """Where a translation is kept; in a checkout of somebody else's: the scratch folder, where there is one."""
+        kept = os.path.join(self.build_dir, "images")
+        try:
+            os.makedirs(kept, exist_ok=True)
+        except OSError as error:
+            raise PackError(f"{kept}: {error.strerror}") from None
+        return self.scratch if self.scratch and not os.access(kept, os.W_OK) else kept
 
     def option_content(self, option):
         """An option that names a file stands for the file's content."""
@@ -97,9 +107,9 @@ class Packer:
         return archive.pack(self.system_programs() + self.described(description))
 
 
-def pack(description, arch, host_dir, build_dir):
+def pack(description, arch, host_dir, build_dir, scratch=None):
     """The bytes of the system archive, and the list of files that it was made of."""
-    packer = Packer(arch, host_dir, build_dir)
+    packer = Packer(arch, host_dir, build_dir, scratch)
     return packer.pack(description), packer.inputs
 
 

@@ -5,10 +5,12 @@ and builds what it needs; what is there already costs a look, not a rebuild.
 """
 import argparse
 import contextlib
+import fcntl
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -120,6 +122,23 @@ def build_folder(preset):
     return os.path.join(BUILD, preset)
 
 
+@contextlib.contextmanager
+def building():
+    """One command of ours builds at a time: ninja would let two run into each other."""
+    try:
+        os.makedirs(BUILD, exist_ok=True)
+        lock = open(os.path.join(BUILD, "lock"), "w", encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}: building needs a checkout that you may write to") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("tessera: waiting for another build", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def configure(preset):
     """Once; afterwards the build itself notices changed CMake files."""
     if os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
@@ -140,9 +159,10 @@ def build_targets(preset, targets, number, total):
 def build(arches, host_targets=(), arch_targets=()):
     """The host's products, then each architecture. Without targets: everything."""
     total = 1 + len(arches)
-    build_targets("host", host_targets, 1, total)
-    for number, arch in enumerate(arches, 2):
-        build_targets(arch, arch_targets, number, total)
+    with building():
+        build_targets("host", host_targets, 1, total)
+        for number, arch in enumerate(arches, 2):
+            build_targets(arch, arch_targets, number, total)
 
 
 def kernel_file(arch):
@@ -250,7 +270,8 @@ def run_app(options, port=None):
         require_parts(options.arch)
         with tempfile.TemporaryDirectory(prefix="tessera-run-") as scratch:
             archive = os.path.join(scratch, "app.cpio")
-            content, _ = system_image.pack(app.write(scratch), options.arch, build_folder("host"), build_folder(options.arch))
+            content, _ = system_image.pack(app.write(scratch), options.arch, build_folder("host"), build_folder(options.arch),
+                                           scratch)
             with open(archive, "wb") as file:
                 file.write(content)
             return runner.run(app, options.arch, kernel_file(options.arch), archive, options.timeout or 0)
@@ -259,6 +280,8 @@ def run_app(options, port=None):
     except (runner.AppError, folder.FolderError, system_image.PackError, system_image.archive.ArchiveError,
             system_image.system_description.DescriptionError) as error:
         raise UsageFailure(str(error)) from None
+    except runner.OutputError as error:
+        raise Failure(str(error)) from None
 
 
 QUIET = re.compile(r"ninja: (Entering|no work)|\[0/\d+\] Re-checking globbed")
@@ -277,15 +300,20 @@ def build_quietly(preset, targets):
 
 
 def require_parts(arch, *modules):
-    """What running a module takes."""
-    for preset, targets in (("host", ["tessera-aot", *modules]), (arch, ["system-parts"])):
-        if not os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
-            with contextlib.redirect_stdout(sys.stderr):
-                install_missing()
-                step(f"Configuring {preset}")
-                call(["cmake", "--preset", preset], f"configuring {preset} failed; CMake's message stands above",
-                     stdout=sys.stderr)
-        build_quietly(preset, targets)
+    """What running a module takes. In a checkout of somebody else's: what is there."""
+    presets = (("host", ["tessera-aot", *modules]), (arch, ["system-parts"]))
+    rules = [os.path.join(build_folder(preset), "build.ninja") for preset, _ in presets]
+    if all(map(os.path.exists, rules)) and not all(os.access(path, os.W_OK) for path in rules):
+        return
+    with building():
+        for preset, targets in presets:
+            if not os.path.exists(os.path.join(build_folder(preset), "build.ninja")):
+                with contextlib.redirect_stdout(sys.stderr):
+                    install_missing()
+                    step(f"Configuring {preset}")
+                    call(["cmake", "--preset", preset], f"configuring {preset} failed; CMake's message stands above",
+                         stdout=sys.stderr)
+            build_quietly(preset, targets)
 
 
 def network_words(options):
@@ -303,7 +331,7 @@ def network_words(options):
 def command_run(options):
     if options.demo in ports.names():
         return run_app(options, ports.find(options.demo))
-    if options.demo.endswith(".wasm") or (os.path.isfile(options.demo) and not options.demo.endswith(".json")):
+    if options.demo.endswith((".wasm", ".wat")) or (os.path.isfile(options.demo) and not options.demo.endswith(".json")):
         return run_app(options)
     for name in ("dir", "env", "mem", "cpu", "stdin", "arguments"):
         if getattr(options, name):
@@ -524,9 +552,10 @@ examples:
                                                any program for wasm32-wasi, as if it ran here: its standard streams
                                                and its exit status are the command's
 
-exit status of a demo: what the guest's system ended with (0: everything as expected), or 122 wrong arguments, 123 QEMU did not
-start, 124 time limit reached, 125 the machine ended without a verdict, 130 interrupted; 1: a step before failed.
-Of a module: its own; 134 it trapped, 137 it was killed, 139 another fault, 122 it could not be run.
+exit status of a module: its own; 134 it trapped, 137 it was killed (memory, say), 139 another fault, 122 it could not be run,
+124 time limit reached, 130 interrupted.
+Of a demo or a system: what the guest ended with (0: everything as expected), or 122 wrong arguments, 123 QEMU did not start,
+124 time limit reached, 125 the machine ended without a verdict, 130 interrupted; 1: a step before failed.
 """
 
 
@@ -588,18 +617,12 @@ def command_line():
                           "examples:\n    ./tessera build\n    ./tessera build --arch arm64")
     add_arch(command)
 
-    command = add_command(commands, "run", command_run, "build and boot a demo in QEMU", RUN_EXAMPLES)
-    command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="DEMO",
-                         help=f"one of: {', '.join(demos())} (default {DEFAULT_DEMO}); or SYSTEM.json; or a module app.wasm; or one of the "
-                              f"programs that the project brings: {', '.join(ports.names())}, which is run like a module")
+    command = add_command(commands, "run", command_run, "run a module, a demo or a system of your own in QEMU", RUN_EXAMPLES)
+    command.add_argument("demo", nargs="?", default=DEFAULT_DEMO, metavar="WHAT",
+                         help="a module for wasm32-wasi: app.wasm or app.wat; or one of the programs that the project brings, which is "
+                              f"run like a module: {', '.join(ports.names())}; or a demo: {', '.join(demos())} "
+                              f"(default {DEFAULT_DEMO}); or a system description, SYSTEM.json")
     add_arch(command, "x86_64")
-    command.add_argument("--boot", choices=("iso", "direct"), help="default iso")
-    command.add_argument("--firmware", choices=("bios", "uefi"),
-                         help="of an ISO boot: x86_64 has both (default bios), arm64 has uefi")
-    command.add_argument("--clock", choices=("instructions", "host"),
-                         help="what the machine's time is: one instruction is one nanosecond, so that every run is the same "
-                              "(default), or the host's time")
-    command.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
     command.add_argument("--timeout", type=seconds, metavar="S", help="seconds, 0 for none (default 300; of a module: none)")
     command.add_argument("--disk", metavar="IMAGE[::GUEST]",
                          help="a disk of ours, which './tessera disk create' makes; a module finds it as GUEST (default /data)")
@@ -607,12 +630,21 @@ def command_line():
                          help="forward a port of this machine's loopback to one that a program listens on; implies --net")
     command.add_argument("--net", action="store_true",
                          help="a network card on QEMU's user network; a module may then connect anywhere and resolve names")
+    system = command.add_argument_group("options of a demo or a system")
+    system.add_argument("--boot", choices=("iso", "direct"), help="from a CD through firmware (default), or kernel and archive without")
+    system.add_argument("--firmware", choices=("bios", "uefi"),
+                        help="of an ISO boot: x86_64 has both (default bios), arm64 has uefi")
+    system.add_argument("--clock", choices=("instructions", "host"),
+                        help="what the machine's time is: one instruction is one nanosecond, so that every run is the same "
+                             "(default), or the host's time")
+    system.add_argument("--gdb", action="store_true", help="wait for a debugger before the first instruction")
     module = command.add_argument_group("options of a module", "what follows -- are the program's arguments")
     module.add_argument("--dir", action="append", default=[], metavar="HOST[::GUEST][:ro]",
                         help="a folder for the program, as GUEST; what it changes there comes back when it ends, without :ro")
-    module.add_argument("--env", action="append", default=[], metavar="KEY=VALUE")
+    module.add_argument("--env", action="append", default=[], metavar="KEY[=VALUE]",
+                        help="a variable of its environment, which is empty otherwise; without VALUE: as it is here")
     module.add_argument("--mem", metavar="SIZE", help="limit of all memory that the program uses (default 256M)")
-    module.add_argument("--cpu", metavar="N%%", help="limit of its CPU time, of one core")
+    module.add_argument("--cpu", metavar="N%", help="limit of its CPU time, of one core")
     module.add_argument("--stdin", metavar="FILE", help="standard input from a file (default: this command's)")
 
     command = add_command(commands, "disk", disk.run, "make a disk, and see and change what is on it",
@@ -660,14 +692,40 @@ def command_line():
     return parser
 
 
-def main():
-    words = sys.argv[1:]
+def open_standard_streams():
+    """Those that the caller closed lead nowhere, lest a file that we open takes their number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def end_by_signal(number, _):
+    """So that what we started ends and what we wrote for it goes."""
+    sys.exit(128 + number)
+
+
+def parse(words):
     end = words.index("--") if "--" in words else len(words)
     parser = command_line()
-    options = parser.parse_args(words[:end])
+    options, unknown = parser.parse_known_args(words[:end])
+    is_run = options.function is command_run
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}"
+                     + (" (a program's own arguments go behind --)" if is_run and end == len(words) else ""))
     options.arguments = words[end + 1:]  # whatever they look like, they are the program's
-    if options.arguments and options.function is not command_run:
+    if options.arguments and not is_run:
         parser.error("arguments after -- are for `run app.wasm`")
+    return options
+
+
+def main():
+    open_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end_by_signal)
+    options = parse(sys.argv[1:])
     try:
         return options.function(options)
     except Failure as failure:

@@ -78,10 +78,12 @@ class Test:
             print(f"{what}: expected {expected!r}, got {got!r}")
 
     def streams(self):
-        result = self.run("--env", "COLOUR=blue", "--mem", "8M", "--cpu", "90%", "--", "show", "--arch", "a b", "")
+        os.environ["COLOUR"] = "blue"
+        result = self.run("--env", "COLOUR", "--env", "NOT_SET_HERE", "--mem", "8M", "--cpu", "90%", "--", "show", "--arch", "a b", "")
         self.check("output", "[test-wasi-tool.wasm][show][--arch][a b][] blue\n", result.stdout.decode())
         self.check("errors", "that was it\n", result.stderr.decode())
         self.check("status", 42, result.returncode)
+        self.check("a variable", b"red", self.run("--env", "COLOUR=red", "--", "show").stdout.split()[-1])
         content = bytes(range(256)) * 40 + b"\xf5\1\4\0abcd"
         result = self.run("--", "cat", input=content)
         self.check("bytes through a pipe", (content, b"", 0), (result.stdout, result.stderr, result.returncode))
@@ -95,6 +97,40 @@ class Test:
         begin = time.monotonic()
         self.check("a large pipe", f"{len(large)} bytes, sum {sum(large)}\n", self.run("--", "sum", input=large).stdout.decode())
         self.check("a large pipe's time", True, time.monotonic() - begin < 20)
+
+    def odd_streams(self):
+        """What a caller may have for a stream beside files, pipes and terminals."""
+        self.check("no input", (b"", 0), (lambda done: (done.stdout, done.returncode))(self.run("--stdin", "/dev/null", "--", "cat")))
+        pipe = os.path.join(self.scratch, "pipe")
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=lambda: open(pipe, "wb").write(b"by name"))
+        writer.start()
+        self.check("bytes from a named pipe", b"by name", self.run("--stdin", pipe, "--", "cat").stdout)
+        writer.join()
+        closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *self.command([self.tool, "--arch", self.arch, "--", "show"])]
+        self.check("closed streams", 42, subprocess.run(closed, timeout=LIMIT).returncode)
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(self.command([self.tool, "--arch", self.arch, "--", "show"]), stdin=subprocess.DEVNULL, stdout=full,
+                                  stderr=subprocess.PIPE, timeout=LIMIT)
+        self.check("a full disk", (1, True), (done.returncode, b"tessera: what the program writes is lost: No space" in done.stderr))
+
+    def texts(self):
+        """A program as text; and libraries, which have no entry: as runtimes do, what they initialise is all."""
+        def run(name, text):
+            path = os.path.join(self.scratch, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            done = subprocess.run(self.command([path, "--arch", self.arch]), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  timeout=LIMIT)
+            return done.returncode, done.stderr.decode()
+        trap = "tessera: wasm trap: unreachable\n    in inner\n    called from outer\n    called from _start\n"
+        self.check("a text", (134, trap), run("a name with spaces, ü.wat", """(module (memory (export "memory") 1)
+            (func $inner unreachable) (func $outer call $inner nop) (func $_start (export "_start") call $outer nop))"""))
+        self.check("a library", 0, run("library.wat", '(module (memory (export "memory") 1) (func (export "f")))')[0])
+        self.check("a reactor", (9, ""), run("reactor.wat", """(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1) (func (export "_initialize") (call $exit (i32.const 9))))"""))
+        self.check("not a text", 122, run("bad.wat", "(module (func)")[0])
 
     def slow_pipe(self):
         """What does not come at once goes over the line, behind what came first."""
@@ -223,9 +259,15 @@ class Test:
         cut = os.path.join(self.scratch, "cut.wasm")
         with open(self.tool, "rb") as file, open(cut, "wb") as out:
             out.write(file.read()[:1000])
+        component = os.path.join(self.scratch, "component.wasm")
+        with open(component, "wb") as file:
+            file.write(b"\0asm\x0d\0\1\0")
         for words, said in ((["missing.wasm"], "missing.wasm: No such file"), ([text], "is not a WebAssembly module"),
+                            ([component], "is a component"), ([self.tool, "word"], "go behind --"),
+                            ([self.tool, "--dir", "/tmp:/d"], "HOST::GUEST"), ([self.tool, "--", b"\xff"], "not UTF-8"),
+                            ([self.tool, "--stdin", "/tmp"], "Is a directory"),
                             ([cut], "not translated"), ([self.tool, "--dir", "/no/such::/d"], "there is no folder"),
-                            ([self.tool, "--mem", "lots"], "--mem lots"), ([self.tool, "--env", "X"], "KEY=VALUE"),
+                            ([self.tool, "--mem", "lots"], "--mem lots"), ([self.tool, "--env", "=X"], "KEY=VALUE"),
                             ([self.tool, "--stdin", "/no/such"], "--stdin"), ([self.tool, "--cpu", "200%"], "1%"),
                             ([self.tool, "--boot", "iso"], "--boot"), ([self.tool, "--colour"], "--colour")):
             result = subprocess.run(self.command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -244,6 +286,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tessera-run-test-") as scratch:
         test = Test(*sys.argv[1:4], scratch)
         test.streams()
+        test.odd_streams()
+        test.texts()
         test.slow_pipe()
         test.streamed()
         test.faulty_line()
