@@ -403,6 +403,7 @@ static bool memory_find(struct pool *pool, uint64_t bytes, struct memory *memory
         if (c == pool->chunk_count) {
             if (!chunk_add(pool))
                 return false;
+            c = pool->chunk_count - 1; /* more nodes may have taken one, too, on the way */
             page = 0;
         }
         run_mark(&pool->chunks[c], page, pages, true);
