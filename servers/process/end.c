@@ -41,17 +41,32 @@ void root_tell(uint32_t program, enum process_end end, uint32_t status, bool is_
     (void)syscall_call(PROCESS_CAP_SERVER, &m);
 }
 
-static void children_end(const struct process *parent)
+static bool is_child(const struct process *process, const struct process *parent)
 {
-    for (uint32_t i = 1; i <= server.top; i++) {
-        struct process *child = server.processes[i];
-        if (!child || child->parent != parent->index || child->parent_generation != parent->generation)
-            continue;
-        if (child->end == PROCESS_RUNNING)
-            process_end(child, PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT, "killed: its parent ended");
-        else
-            process_forget(child);
+    return process && process->parent == parent->index && process->parent_generation == parent->generation;
+}
+
+/* Numbers of all that descend from one and still run; parents before their children. */
+static uint16_t family[PROCESSES];
+
+static uint32_t family_gather(const struct process *process)
+{
+    uint32_t count = 0;
+    for (uint32_t next = 0;; process = server.processes[family[next++]]) {
+        for (uint32_t i = 1; process->children > 0 && i <= server.top; i++)
+            if (is_child(server.processes[i], process) && server.processes[i]->end == PROCESS_RUNNING)
+                family[count++] = (uint16_t)i;
+        if (next == count)
+            return count;
     }
+}
+
+/* Those that nobody will wait for any more. */
+static void children_forget(const struct process *parent)
+{
+    for (uint32_t i = 1; parent->children > 0 && i <= server.top; i++)
+        if (is_child(server.processes[i], parent))
+            process_forget(server.processes[i]);
 }
 
 static void announce(struct process *process)
@@ -132,12 +147,11 @@ void essential_ended(void)
         system_end();
 }
 
-void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
+static void one_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
     bool is_essential = process_is_essential(process), is_top = process->is_top;
     const struct start_page *start = (const struct start_page *)(const void *)process->task.pages.view;
     uint64_t lived_ticks = clock_ticks() - start->start_ticks;
-    threads_suspend(process);
     process->end = end;
     process->end_status = status;
     if (process->reply) {
@@ -145,7 +159,7 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
         process->reply = 0;
         process->waiting = WAITING_NOTHING;
     }
-    children_end(process);
+    children_forget(process);
     announce(process);
     if (end != PROCESS_ENDED_EXIT)
         log_text("%s: %s\n", process->name, text);
@@ -167,4 +181,18 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
         server.essential_left--;
     if (server.essential_left == 0)
         system_end();
+}
+
+/* The last generation first, in one list: a family may have thousands of generations, and no function here may call
+ * itself for each. */
+void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
+{
+    uint32_t count = family_gather(process);
+    threads_suspend(process);
+    for (uint32_t i = 0; i < count; i++)
+        threads_suspend(server.processes[family[i]]);
+    while (count > 0)
+        one_end(server.processes[family[--count]], PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT,
+                "killed: its parent ended");
+    one_end(process, end, status, text);
 }
