@@ -571,13 +571,25 @@ uint32_t channel_listen(struct process *process, const char *name, word *listene
     return 0;
 }
 
+/* The session of a connection in its list; NULL: the process has closed it by its number before it accepted it. */
+static struct session *queued_session(const struct process *process, const struct process_stream *stream)
+{
+    uint32_t index = process->sessions[stream->session];
+    struct session *session = index ? sessions[index] : NULL;
+    bool is_it = session && session->generation == (uint32_t)(stream->side_generation >> 1) &&
+                 session->streams[stream->stream].is_open[stream->side_generation & 1];
+    return is_it ? session : NULL;
+}
+
 /* Connections that nobody accepted are closed: the listener's side lets go of them, and their clients hear of it. */
 static void backlog_drop(struct process *process, struct channel *channel)
 {
     for (; channel->tail != channel->head; channel->tail++) {
         const struct process_stream *stream = &channel->backlog[channel->tail % BACKLOG];
         uint32_t which = stream->side_generation & 1, index = (uint32_t)stream->stream;
-        struct session *session = sessions[process->sessions[stream->session]];
+        struct session *session = queued_session(process, stream);
+        if (!session)
+            continue;
         struct process *peer = process_find(session->sides[1 - which].process, session->sides[1 - which].generation);
         stream_mark_closed(session, index, which, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE);
         (void)stream_close_side(process, stream->session, stream->stream);
@@ -613,10 +625,12 @@ uint32_t channel_accept(struct process *process, word listener, struct process_s
     struct channel *channel = listener_find(process, listener);
     if (!channel)
         return E_INVAL;
-    if (channel->head == channel->tail)
-        return E_AGAIN;
-    *stream = channel->backlog[channel->tail++ % BACKLOG];
-    return 0;
+    while (channel->head != channel->tail) {
+        *stream = channel->backlog[channel->tail++ % BACKLOG];
+        if (queued_session(process, stream))
+            return 0;
+    }
+    return E_AGAIN;
 }
 
 /* Somebody may still begin to listen: who may serve the name, and has not closed it for good. */

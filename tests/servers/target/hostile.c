@@ -127,6 +127,51 @@ static int serve_streams(void)
         (void)notification_wait(PROCESS_CAP_NOTIFICATION);
 }
 
+/* A connection that it closes before it accepted it, when the client is gone already: then it closes the listener,
+ * whose list still has the connection. */
+static int deed_backlog(void)
+{
+    struct message m;
+    word pid, listener, error;
+    for (unsigned i = 0; i < 3; i++) {
+        if (named(PROCESS_LISTEN, "back", &m) != 0)
+            return 1;
+        listener = m.words[0];
+        while ((error = spawn("knock", &pid)) == E_AGAIN)
+            ;
+        if (error != 0 || join(pid) != 0)
+            return 2;
+        m = (struct message){0, {listener}};
+        if (call(PROCESS_PENDING, &m, 1) != 0 || m.words[0] != 1)
+            return 3;
+        m = (struct message){0, {0, 0}}; /* the first session's first stream: there is no other */
+        if (call(PROCESS_STREAM_CLOSE, &m, 2) != 0)
+            return 4;
+        m = (struct message){0, {listener}};
+        if (i == 1 && call(PROCESS_ACCEPT, &m, 1) != E_AGAIN)
+            return 5;
+        m = (struct message){0, {listener}};
+        if (call(PROCESS_UNLISTEN, &m, 1) != 0)
+            return 6;
+    }
+    return 0;
+}
+
+static int knock(void)
+{
+    struct message m;
+    return named(PROCESS_CONNECT, "back", &m) != 0;
+}
+
+/* Each has a child that has a child, as many as there is memory for: then the first is killed, and they all with it. */
+_Noreturn static void deed_chain(void)
+{
+    word pid;
+    (void)spawn("link", &pid);
+    for (;;)
+        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+}
+
 /* Services, timers, names that it was not granted, operations that do not exist. */
 static int deed_requests(void)
 {
@@ -197,6 +242,12 @@ int program_main(const struct start_page *start)
         return deed_streams();
     if (text_equal(deed, "sink"))
         return serve_streams();
+    if (text_equal(deed, "backlog"))
+        return deed_backlog();
+    if (text_equal(deed, "knock"))
+        return knock();
+    if (text_equal(deed, "chain") || text_equal(deed, "link"))
+        deed_chain();
     if (text_equal(deed, "requests"))
         return deed_requests();
     if (text_equal(deed, "lines"))
