@@ -207,6 +207,8 @@ static uint32_t handle(struct process *process, const struct request *request, w
     case PROCESS_SERVICE_WINDOW:
         *count = 1;
         return service_window(process, request->words[0], results);
+    case PROCESS_SERVICE_PARTY:
+        return service_party(process, request->words[0], results, count);
     case PROCESS_FILES_OPEN:
         *count = 2;
         error = files_open(process, request->words[0], results);

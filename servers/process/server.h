@@ -359,6 +359,8 @@ void channels_refuse_hopeless(void);
 uint32_t service_listen(struct process *process, const char *name, word window_bytes, word caps[2]);
 uint32_t service_open(struct process *process, const char *name, word result[2]);
 uint32_t service_window(struct process *process, word badge, word *address);
+/* PROCESS_SERVICE_PARTY; *count of result words. */
+uint32_t service_party(const struct process *process, word badge, word *results, unsigned *count);
 void services_process_ended(struct process *process);
 void services_refuse_hopeless(void);
 /* A session with a service for which the permission was checked already. E_AGAIN: it waits now. */

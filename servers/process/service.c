@@ -230,6 +230,32 @@ struct process *service_client(const struct process *process, word badge, const 
     return NULL;
 }
 
+static uint32_t programs_started(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < server.system->program_count; i++)
+        count += (system_program_at(server.system, i)->flags & (SYSTEM_START | SYSTEM_SERVER)) != 0;
+    return count;
+}
+
+uint32_t service_party(const struct process *process, word badge, word *results, unsigned *count)
+{
+    const char *name;
+    const struct process *client = service_client(process, badge, &name);
+    while (client && !client->is_top)
+        client = process_find(client->parent, client->parent_generation);
+    if (!client)
+        return E_INVAL;
+    name = system_text(server.system, client->description->name);
+    size_t bytes = text_length(name) < PROCESS_NAME_MAX ? text_length(name) : PROCESS_NAME_MAX;
+    results[0] = client->program;
+    results[1] = programs_started();
+    results[2] = bytes;
+    memcpy(&results[3], name, bytes);
+    *count = 3 + (unsigned)((bytes + 7) / 8);
+    return 0;
+}
+
 bool service_owns_cap(struct process *process, cptr cap)
 {
     for (uint32_t i = 0; i < SERVICES; i++) {

@@ -7,7 +7,7 @@
 #include "transaction.h"
 
 #define PLACES     1024u
-#define OPEN_SLOTS 16384u
+#define OPEN_SLOTS 65536u /* runs stay short: no more than half are used */
 
 static struct place {
     inode file; /* 0: free */
@@ -16,6 +16,8 @@ static struct place {
 } places[PLACES];
 static uint16_t dirty[PLACES]; /* places that became dirty, in this order; some may have been written since */
 static uint32_t dirty_count;
+
+_Static_assert(FILE_SERVER_HANDLES <= OPEN_SLOTS / 2, "every handle's file has a slot");
 
 static struct open_file {
     inode file;
@@ -196,7 +198,7 @@ uint32_t node_open(inode file)
     if (error)
         return error;
     struct open_file *slot = open_slot(file);
-    if (!slot || (slot->count == 0 && open_count >= OPEN_SLOTS / 4 * 3))
+    if (!slot) /* the front has no handle left sooner */
         return FS_ENFILE;
     slot->file = file;
     if (slot->count++ == 0)

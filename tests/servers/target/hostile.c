@@ -3,38 +3,18 @@
  *     test-hostile DEED     exit status 0: it was stopped by the quota, with the right error
  *     test-hostile victim   works all the while: children, memory, a line now and then
  */
-#include "proto/process.h"
+#include "calls.h"
 #include "tessera/clock.h"
 #include "tessera/invoke.h"
-#include "tessera/server.h"
-#include "tessera/text.h"
 
 enum { E_AGAIN = 6, E_CONNREFUSED = 14, E_INVAL = 28, E_MFILE = 33, E_NOMEM = 48, E_NOTCAPABLE = 76 };
 enum { MANY = 100000, LINES = 3000, ROUNDS = 40 };
-
-static word call(enum process_operation operation, struct message *m, unsigned length)
-{
-    m->info = message_info(operation, 0, length);
-    (void)syscall_call(PROCESS_CAP_SERVER, m);
-    return message_info_label(m->info);
-}
 
 static word named(enum process_operation operation, const char *name, struct message *m)
 {
     *m = (struct message){0, {text_length(name)}};
     message_put(m, 1, name, text_length(name));
     return call(operation, m, PROCESS_NAME_WORDS);
-}
-
-static word spawn(const char *name, word *pid)
-{
-    struct message m = {0, {text_length(name)}};
-    const word head[2] = {PROCESS_STDIO_NULL * 21ul, 0};
-    message_put(&m, 1, name, text_length(name));
-    message_put(&m, PROCESS_NAME_WORDS, head, sizeof(head));
-    word error = call(PROCESS_SPAWN, &m, PROCESS_NAME_WORDS + 2);
-    *pid = m.words[0];
-    return error;
 }
 
 static word join(word pid)
@@ -230,8 +210,7 @@ static int victim(const struct start_page *start)
 
 int program_main(const struct start_page *start)
 {
-    const char *deed = (const char *)start + start->arguments.offset;
-    deed += start->arguments.count > 1 ? text_length(deed) + 1 : 0;
+    const char *deed = first_argument(start);
     if (text_equal(deed, "memory"))
         return deed_memory();
     if (text_equal(deed, "children") || text_equal(deed, "fork"))

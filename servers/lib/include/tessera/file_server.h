@@ -46,6 +46,10 @@ enum fs_errno {
 
 typedef uint64_t inode;
 
+/* Handles of all clients together: so many files at most are open at a time. */
+#define FILE_SERVER_PAGE_HANDLES 127u /* those that lie in one page */
+#define FILE_SERVER_HANDLES      (256u * FILE_SERVER_PAGE_HANDLES)
+
 struct file_entry {
     uint64_t next; /* cookie behind it; cookies of a directory stay good while it changes */
     inode inode;
@@ -96,6 +100,8 @@ struct file_backend {
  * with the bits of the process's notification that are not the front's own. */
 _Noreturn void file_server_run(const struct start_page *start, const char *service, const struct file_backend *backend,
                                void (*on_signal)(uint64_t bits));
+/* The service's name. */
+const char *file_server_name(void);
 /* Wall time in ns, 0 where the machine has no clock. */
 uint64_t file_server_now_ns(void);
 
