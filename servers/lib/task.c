@@ -10,6 +10,18 @@ static bool data_fill(struct task *task, const struct image *image);
 
 /* ---- slots and objects --------------------------------------------------------------------------------------- */
 
+/* By a block of so many bytes, or (0) by a row of slots. */
+static bool may_grow(struct task *task, uint64_t bytes)
+{
+    return task->is_building || !task->pool->charge || task->pool->charge(task, bytes);
+}
+
+uint64_t task_object_bytes(const struct task *task)
+{
+    return ((uint64_t)task->block_count << POOL_BLOCK_BITS) +
+           ((uint64_t)task->row_count * POOL_ROW_SLOTS << OBJECT_BITS_CNODE_SLOT);
+}
+
 bool task_slot(struct task *task, cptr *slot)
 {
     task->is_altered |= !task->is_building;
@@ -18,7 +30,8 @@ bool task_slot(struct task *task, cptr *slot)
         return true;
     }
     if (task->slot_next == task->slot_end) {
-        if (task->row_count == TASK_ROWS || !pool_row_take(task->pool, &task->rows[task->row_count]))
+        if (task->row_count == TASK_ROWS || !may_grow(task, 0) ||
+            !pool_row_take(task->pool, &task->rows[task->row_count]))
             return false;
         task->slot_next = task->rows[task->row_count++];
         task->slot_end = task->slot_next + POOL_ROW_SLOTS;
@@ -40,7 +53,8 @@ static bool object_make(struct task *task, enum object_type type, uint32_t size_
     if (task->block_count > 0 && untyped_retype_all(pool_slot(pool, task->blocks[task->block_count - 1]), type,
                                                     size_bits, pool->cnode, slot, 1) == ERROR_NONE)
         return true;
-    if (task->block_count == TASK_BLOCKS || !pool_block_take(pool, &task->blocks[task->block_count]))
+    if (task->block_count == TASK_BLOCKS || !may_grow(task, 1ul << POOL_BLOCK_BITS) ||
+        !pool_block_take(pool, &task->blocks[task->block_count]))
         return false;
     uint32_t node = task->blocks[task->block_count++];
     return untyped_retype_all(pool_slot(pool, node), type, size_bits, pool->cnode, slot, 1) == ERROR_NONE;
@@ -479,6 +493,7 @@ bool shared_text_make(struct shared_text *text, struct pool *pool, const struct 
 {
     memset(text, 0, sizeof(*text));
     text->owner.pool = pool;
+    text->owner.is_building = true; /* nobody's */
     if (!spans_are_apart(image) || !task_object(&text->owner, OBJECT_VSPACE, 0, &text->owner.vspace))
         return false;
     for (uint32_t i = 0; i < image->segment_count; i++) {

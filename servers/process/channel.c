@@ -31,13 +31,15 @@ struct session_slab {
     uint32_t used;       /* streams */
     uint64_t address[2]; /* 0: not mapped there */
 };
-#define SLABS      6
-#define SLAB_LATER 8u /* streams in each of a session after the first of two processes */
+#define SLABS         6
+#define SESSION_BYTES 4096ul /* of its struct: a page */
+#define SLAB_LATER    8u     /* streams in each of a session after the first of two processes */
 
 struct session {
     struct memory self; /* of this struct */
     uint32_t generation;
-    uint32_t payer, payer_generation; /* the process that pays for all of its streams */
+    uint32_t payer, payer_generation; /* the process that pays for it and all of its streams */
+    struct process *family;           /* that process's; NULL: of one that is gone */
     bool is_pipe;                     /* it has one stream, and both sides may be one process's */
     struct session_side sides[2];
     struct memory control;
@@ -181,14 +183,40 @@ static void side_leave(struct session *session, uint32_t which)
     side->process = NO_PROCESS;
 }
 
-static uint32_t lowest_free = 1; /* no session has a lower number that is free */
+static uint64_t used_numbers[SESSIONS / 64] = {1}; /* a bit for each session number; 0 is none */
+static uint32_t used_count = 1;
+
+/* 0: there is none. */
+static uint32_t session_number(void)
+{
+    for (uint32_t i = 0; i < SESSIONS / 64; i++)
+        if (~used_numbers[i])
+            return i * 64 + (uint32_t)__builtin_ctzl(~used_numbers[i]);
+    return 0;
+}
+
+/* Who pays for it, now for so many bytes more or (negative) less. */
+static void session_charge(const struct session *session, int64_t bytes)
+{
+    struct process *payer = process_find(session->payer, session->payer_generation);
+    if (payer)
+        payer->memory_extra += (uint64_t)bytes;
+}
+
+static int64_t session_bytes(const struct session *session)
+{
+    return (int64_t)(session->self.bytes + session->control.bytes);
+}
 
 static void session_drop(uint32_t index)
 {
     struct memory self = sessions[index]->self;
+    session_charge(sessions[index], -session_bytes(sessions[index]));
+    if (sessions[index]->family)
+        sessions[index]->family->family_sessions--;
     sessions[index] = NULL;
-    if (index < lowest_free)
-        lowest_free = index;
+    used_numbers[index / 64] &= ~(1ul << index % 64);
+    used_count--;
     memory_return(&server.pool, &self);
 }
 
@@ -219,26 +247,49 @@ static void session_free(uint32_t index)
     session_drop(index);
 }
 
+/* The last of the numbers are for families that have few: so many for every program that was started. */
+#define FEW_SESSIONS 8u
+
+static bool is_last(const struct process *family)
+{
+    uint32_t kept = FEW_SESSIONS * server.started;
+    if (kept > SESSIONS / 2)
+        kept = SESSIONS / 2;
+    return family->family_sessions >= FEW_SESSIONS && SESSIONS - used_count <= kept;
+}
+
+/* Room for one that process pays for. */
+static bool session_is_affordable(struct process *payer)
+{
+    if (is_last(payer->family))
+        return quota_reached(payer, QUOTA_SHARE, false);
+    return process_memory_left(payer) >= SESSION_BYTES + SESSION_CONTROL_BYTES ||
+           quota_reached(payer, QUOTA_MEMORY, false);
+}
+
 static struct session *session_make(struct process *a, struct process *b, bool is_later)
 {
-    uint32_t index = lowest_free;
+    uint32_t index = session_number();
     struct memory self;
-    while (index < SESSIONS && sessions[index])
-        index++;
-    lowest_free = index;
-    if (index == SESSIONS || !memory_take(&server.pool, sizeof(struct session), &self))
+    if (!index || !session_is_affordable(a) || !memory_take(&server.pool, sizeof(struct session), &self))
         return NULL;
     struct session *session = (struct session *)(void *)self.view;
     sessions[index] = session;
+    used_numbers[index / 64] |= 1ul << index % 64;
+    used_count++;
     session->self = self;
+    session->family = a->family;
+    session->family->family_sessions++;
     session->generation = ++session_generation;
     session->payer = a->index;
     session->payer_generation = a->generation;
     session->is_later = is_later;
     if (!memory_take(&server.pool, SESSION_CONTROL_BYTES, &session->control)) {
+        session_charge(session, session_bytes(session));
         session_drop(index);
         return NULL;
     }
+    session_charge(session, session_bytes(session));
     if (!number_take(a, index, &session->sides[0].number) || !number_take(b, index, &session->sides[1].number)) {
         for (uint32_t i = 0; i < PROCESS_SESSIONS; i++)
             if (a->sessions[i] == index)
@@ -273,6 +324,7 @@ static void slab_of(const struct session *session, uint32_t stream, uint32_t *sl
         *count = *first ? *first : 1;
     }
 }
+_Static_assert(sizeof(struct session) <= SESSION_BYTES, "a session's memory");
 _Static_assert(SESSION_STREAMS <= 1u << (SLABS - 1) && SESSION_STREAMS <= SLABS * SLAB_LATER,
                "every stream has a slab");
 
@@ -483,6 +535,29 @@ static void session_mark_dead(struct session *session, uint32_t dead)
         stream_mark_closed(session, i, dead, STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | STREAM_CLOSED_DIED);
 }
 
+/* What outlives who paid for it, because its peer has not closed it yet, is paid for by that one's ancestors: else a
+ * family could leave behind as much as it liked. */
+static void session_inherit(struct session *session, const struct process *dead)
+{
+    struct process *heir = process_parent(dead);
+    int64_t bytes = session_bytes(session);
+    if (session->payer != dead->index || session->payer_generation != dead->generation)
+        return;
+    while (heir && heir->end != PROCESS_RUNNING)
+        heir = process_parent(heir);
+    session->payer = heir ? heir->index : NO_PROCESS;
+    session->payer_generation = heir ? heir->generation : 0;
+    if (!heir) {
+        session->family->family_sessions--;
+        session->family = NULL;
+        return;
+    }
+    heir->has_inherited = true;
+    for (uint32_t i = 0; i < SLABS; i++)
+        bytes += (int64_t)session->slabs[i].rings.bytes;
+    session_charge(session, bytes);
+}
+
 /* The peer keeps its view of the rings until it closes them: it may read what was sent before the death. */
 static void session_peer_died(uint32_t index, const struct process *dead)
 {
@@ -510,6 +585,7 @@ static void session_peer_died(uint32_t index, const struct process *dead)
     (void)cnode_delete(peer->task.cnode, other->signal_cap);
     (void)task_grant(&peer->task, other->signal_cap, server.nobody, RIGHT_SEND, 1);
     process_signal_event(peer);
+    session_inherit(session, dead);
 }
 
 /* ---- channels ------------------------------------------------------------------------------------------------ */
@@ -607,7 +683,7 @@ uint32_t channel_unlisten(struct process *process, word listener)
     channel->listener = NO_PROCESS;
     channel->closed_by = process->index;
     channel->closed_generation = process->generation;
-    channels_refuse_hopeless();
+    channels_refuse_hopeless(&process->authority);
     return 0;
 }
 
@@ -669,13 +745,25 @@ void channels_process_ended(struct process *process)
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++)
         if (process->sessions[i])
             session_peer_died(process->sessions[i], process);
+    for (uint32_t i = 1; process->has_inherited && i < SESSIONS; i++)
+        if (sessions[i])
+            session_inherit(sessions[i], process);
 }
 
-void channels_refuse_hopeless(void)
+static void waiting_refuse(const struct channel *channel)
 {
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
-        if (process && process->waiting == WAITING_CONNECT && !somebody_may_serve(&channels[process->waiting_for]))
+        if (process && process->waiting == WAITING_CONNECT && process->waiting_for == (uint32_t)(channel - channels))
             process_answer(process, E_CONNREFUSED, NULL, 0);
     }
+}
+
+void channels_refuse_hopeless(const struct authority *ended)
+{
+    if (!ended->request || ended->request->channel_serve.count == 0)
+        return;
+    for (const struct channel *channel = channels; channel < channels + CHANNELS && channel->name[0]; channel++)
+        if (authority_allows(ended, AUTHORITY_SERVE, channel->name) && !somebody_may_serve(channel))
+            waiting_refuse(channel);
 }

@@ -137,6 +137,8 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
     const struct system_program *program = program_find(name, &options.program);
     if (!program)
         return E_NOENT;
+    if (program->flags & SYSTEM_SERVER)
+        return refuse(process, name, "servers are started by the system only");
     if (!is_listed(process->description, system_text(server.system, program->name)))
         return refuse(process, name, "not among the programs that it may spawn");
     if (process->children >= limit || !is_time_to_spawn(process))
@@ -202,10 +204,8 @@ uint32_t child_signal(struct process *process, word pid, word signal)
 uint32_t child_join(struct process *process, word pid, bool wait, word results[3])
 {
     bool any = false;
-    for (uint32_t i = 1; i <= server.top; i++) {
-        struct process *child = server.processes[i];
-        if (!child || child->parent != process->index || child->parent_generation != process->generation ||
-            (pid && pid != i))
+    for (struct process *child = process->child_first; child; child = child->child_next) {
+        if (pid && pid != child->index)
             continue;
         any = true;
         if (child->end == PROCESS_RUNNING)

@@ -33,40 +33,12 @@ static bool is_expected(const struct process *process, const char *text)
 void root_tell(uint32_t program, enum process_end end, uint32_t status, bool is_expected, const char *text)
 {
     size_t length = text_length(text);
-    if (length > ROOT_ENDING_BYTES - 1)
-        length = ROOT_ENDING_BYTES - 1;
+    if (length > 400)
+        length = 400;
     struct message m = {message_info(ROOT_PROGRAM_ENDED, 0, 5 + message_words(length)),
                         {program, end, status, is_expected, length}};
     message_put(&m, 5, text, length);
     (void)syscall_call(PROCESS_CAP_SERVER, &m);
-}
-
-static bool is_child(const struct process *process, const struct process *parent)
-{
-    return process && process->parent == parent->index && process->parent_generation == parent->generation;
-}
-
-/* Numbers of all that descend from one and still run; parents before their children. */
-static uint16_t family[PROCESSES];
-
-static uint32_t family_gather(const struct process *process)
-{
-    uint32_t count = 0;
-    for (uint32_t next = 0;; process = server.processes[family[next++]]) {
-        for (uint32_t i = 1; process->children > 0 && i <= server.top; i++)
-            if (is_child(server.processes[i], process) && server.processes[i]->end == PROCESS_RUNNING)
-                family[count++] = (uint16_t)i;
-        if (next == count)
-            return count;
-    }
-}
-
-/* Those that nobody will wait for any more. */
-static void children_forget(const struct process *parent)
-{
-    for (uint32_t i = 1; parent->children > 0 && i <= server.top; i++)
-        if (is_child(server.processes[i], parent))
-            process_forget(server.processes[i]);
 }
 
 static void announce(struct process *process)
@@ -147,11 +119,9 @@ void essential_ended(void)
         system_end();
 }
 
-static void one_end(struct process *process, enum process_end end, uint32_t status, const char *text)
+static void process_stop(struct process *process, enum process_end end, uint32_t status)
 {
-    bool is_essential = process_is_essential(process), is_top = process->is_top;
-    const struct start_page *start = (const struct start_page *)(const void *)process->task.pages.view;
-    uint64_t lived_ticks = clock_ticks() - start->start_ticks;
+    threads_suspend(process);
     process->end = end;
     process->end_status = status;
     if (process->reply) {
@@ -159,9 +129,16 @@ static void one_end(struct process *process, enum process_end end, uint32_t stat
         process->reply = 0;
         process->waiting = WAITING_NOTHING;
     }
-    children_forget(process);
+}
+
+static void process_take_apart(struct process *process, enum process_end end, uint32_t status, const char *text)
+{
+    bool is_essential = process_is_essential(process), is_top = process->is_top;
+    const struct start_page *start = (const struct start_page *)(const void *)process->task.pages.view;
+    struct authority authority = process->authority;
+    uint64_t lived_ticks = clock_ticks() - start->start_ticks;
     announce(process);
-    if (end != PROCESS_ENDED_EXIT)
+    if (end != PROCESS_ENDED_EXIT && end_is_logged(process))
         log_text("%s: %s\n", process->name, text);
     memory_settle(process);
     uint32_t program = process->program;
@@ -175,24 +152,45 @@ static void one_end(struct process *process, enum process_end end, uint32_t stat
     }
     if (is_server)
         supervise_server_ended(program, end, lived_ticks);
-    channels_refuse_hopeless();
-    services_refuse_hopeless();
+    channels_refuse_hopeless(&authority);
+    services_refuse_hopeless(&authority);
     if (is_essential && !is_again)
         server.essential_left--;
     if (server.essential_left == 0)
         system_end();
 }
 
-/* The last generation first, in one list: a family may have thousands of generations, and no function here may call
- * itself for each. */
+/* The next of a family, parents first; NULL: it was the last. */
+static struct process *family_next(const struct process *root, struct process *process)
+{
+    if (process->child_first)
+        return process->child_first;
+    while (process != root && !process->child_next)
+        process = process_parent(process);
+    return process == root ? NULL : process->child_next;
+}
+
+static struct process *family_leaf(struct process *process)
+{
+    while (process->child_first)
+        process = process->child_first;
+    return process;
+}
+
+/* All stop before any is taken apart: nobody acts on another's end. A family may be thousands of generations deep, so
+ * nothing here calls itself. */
 void process_end(struct process *process, enum process_end end, uint32_t status, const char *text)
 {
-    uint32_t count = family_gather(process);
-    threads_suspend(process);
-    for (uint32_t i = 0; i < count; i++)
-        threads_suspend(server.processes[family[i]]);
-    while (count > 0)
-        one_end(server.processes[family[--count]], PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT,
-                "killed: its parent ended");
-    one_end(process, end, status, text);
+    process_stop(process, end, status);
+    for (struct process *other = process; (other = family_next(process, other));)
+        if (other->end == PROCESS_RUNNING)
+            process_stop(other, PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT);
+        else
+            other->is_joined = true;
+    for (struct process *leaf; (leaf = family_leaf(process)) != process;)
+        if (leaf->is_joined)
+            process_forget(leaf);
+        else
+            process_take_apart(leaf, PROCESS_ENDED_KILLED, PROCESS_KILL_PARENT, "killed: its parent ended");
+    process_take_apart(process, end, status, text);
 }

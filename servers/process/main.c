@@ -69,22 +69,38 @@ static bool name_is_text(const struct request *request, const char *name)
     return text_length(name) == request->words[0];
 }
 
-/* A program that tries on and on must not fill the log: the console would hold up everybody. */
+/* A program that tries on and on must not fill the log, nor its children: the console would hold up everybody. */
 #define REFUSALS_LOGGED 20
+#define QUOTAS_LOGGED   20
+#define ENDS_LOGGED     100
+
+static bool is_logged(const struct process *process, uint32_t *count, uint32_t most, const char *what)
+{
+    if (*count == most)
+        log_text("process: %s: further %s are not logged\n", process->family->name, what);
+    return *count <= most && ++*count <= most;
+}
 
 bool refusal_is_logged(struct process *process)
 {
-    if (process->refusals == REFUSALS_LOGGED)
-        log_text("process: %s: further refusals are not logged\n", process->name);
-    return process->refusals++ < REFUSALS_LOGGED;
+    return is_logged(process, &process->family->refusals, REFUSALS_LOGGED, "refusals");
+}
+
+bool end_is_logged(struct process *process)
+{
+    return process->is_top || is_logged(process, &process->family->ends, ENDS_LOGGED, "ends of its children");
 }
 
 uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error)
 {
     static const char *const words[] = {"memory", "children", "threads", "sessions", "capabilities"};
-    if (!(process->quotas_told >> quota & 1)) {
-        process->quotas_told |= 1u << quota;
-        if (quota == QUOTA_MEMORY)
+    bool is_first = !(process->quotas_told >> quota & 1);
+    process->quotas_told |= 1u << quota;
+    if (is_first && is_logged(process, &process->family->quotas, QUOTAS_LOGGED, "quotas that are used up")) {
+        if (quota == QUOTA_SHARE)
+            log_text("process: %s: no more for it and its family: what the system has left is for the others\n",
+                     process->name);
+        else if (quota == QUOTA_MEMORY)
             log_text("process: %s: its quota of memory is used up: %lu KiB\n", process->name,
                      process->memory_limit >> 10);
         else
@@ -355,6 +371,16 @@ static bool memory_grow(void)
     return slots_grow();
 }
 
+/* A running process grows: at its own expense, and when rows are short not beyond what everyone may have. */
+static bool memory_charge(void *task, uint64_t bytes)
+{
+    struct process *process = (struct process *)(void *)((char *)task - offsetof(struct process, task));
+    if (bytes > process_memory_left(process))
+        return quota_reached(process, QUOTA_MEMORY, false);
+    return bytes > 0 || process->task.row_count < PROCESS_FEW_ROWS || !process_is_last(process->family) ||
+           quota_reached(process, QUOTA_SHARE, false);
+}
+
 static bool memory_collect(void)
 {
     const uint64_t *words = server.start->words;
@@ -364,6 +390,7 @@ static bool memory_collect(void)
     pool_open(&server.pool, SERVER_CAP_CNODE, SERVER_CAP_VSPACE, first, 1u << PROCESS_SERVER_CNODE_BITS);
     server.pool.reclaim = memory_reclaim;
     server.pool.grow = memory_grow;
+    server.pool.charge = memory_charge;
     for (uint64_t i = 0; i < untypeds; i++)
         (void)pool_add_untyped(&server.pool, (cptr)(SERVER_CAP_UNTYPEDS + i), table[i].address,
                                (uint32_t)table[i].size_bits);
@@ -383,6 +410,8 @@ static bool memory_collect(void)
 static bool objects_make(void)
 {
     cptr signal;
+    for (uint32_t i = 1; i <= PROCESSES; i++)
+        server.free_numbers[i / 64] |= 1ul << i % 64;
     server.reply = SERVER_CAP_REPLY;
     server.own_pages = SERVICE_WINDOW_MAX;
     return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) &&

@@ -66,7 +66,6 @@ static uint32_t authority_set(struct process *process, const struct process_opti
     uint64_t left = process_memory_left(options->parent);
     if (process->memory_limit > left)
         process->memory_limit = left;
-    process->charged_to_parent = process->memory_limit;
     return 0;
 }
 
@@ -432,7 +431,10 @@ static uint32_t process_build(struct process *process, const struct process_opti
     process->task.is_building = false;
     if ((error = start_fill(process, options)))
         return error;
-    return capabilities_grant(process) ? 0 : E_NOMEM;
+    if (!capabilities_grant(process))
+        return E_NOMEM;
+    process->object_bytes = task_object_bytes(&process->task);
+    return !options->parent || process_pay(process, options->parent) ? 0 : E_NOMEM;
 }
 
 static struct program_image *image_of(const struct system_program *program)
@@ -452,20 +454,16 @@ uint32_t process_create(const struct process_options *options, struct process **
     struct program_image *image = image_of(program);
     if (!image)
         return E_NOENT;
-    struct process *process = process_allocate(image);
-    if (!process)
-        return E_AGAIN;
+    struct process *process;
+    uint32_t error = process_allocate(image, options->parent, &process);
+    if (error)
+        return error;
     process->program = options->program;
     process->description = program;
     process->is_top = !options->parent;
     process->is_server = process->description->flags & SYSTEM_SERVER;
     text_format(process->name, sizeof(process->name), "%s", system_text(server.system, process->description->name));
-    if (options->parent) {
-        process->parent = options->parent->index;
-        process->parent_generation = options->parent->generation;
-        options->parent->children++;
-    }
-    uint32_t error = process_build(process, options);
+    error = process_build(process, options);
     if (error) {
         for (uint32_t i = 0; i < STANDARD_STREAMS; i++)
             if (process->has_piped >> i & 1)
@@ -475,8 +473,6 @@ uint32_t process_create(const struct process_options *options, struct process **
         process_forget(process);
         return error;
     }
-    if (options->parent)
-        options->parent->memory_extra += process->charged_to_parent;
     given_hand_over(process, options);
     console_introduce(process);
     *made = process;

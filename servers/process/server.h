@@ -36,6 +36,7 @@
 #define DEFAULT_STACK    (16ul << 10) /* mapped at first */
 #define STACK_LIMIT      (1ul << 20)
 #define BADGE_NOTIFY     SERVER_SIGNAL
+#define PROCESS_FEW_ROWS 3 /* of slots: those that any process can have */
 #define CNODE_WORDS      ((1u << PROCESS_CNODE_BITS_MAX) / 64)
 
 enum wasi_errno {
@@ -147,26 +148,34 @@ struct process {
     char name[48];
     bool is_top; /* started by the description: its end is reported */
     uint32_t parent, parent_generation, children;
+    struct process *family;                 /* the one of the description that it descends from; itself */
+    uint32_t members, family_sessions;      /* of the family, counted there */
+    uint32_t refusals, quotas, ends;        /* the same, for the log */
+    bool has_inherited;                     /* it pays for sessions of descendants that ended */
+    struct process *child_first;            /* newest first: living or not yet joined */
+    struct process *child_next, **child_at; /* where its parent's list has it */
     struct authority authority;
     uint64_t memory_limit, memory_extra; /* streams, and what children may use */
-    uint64_t charged_to_parent;
-    uint64_t budget_ns, period_ns;  /* CPU time of it and all its children; 0: a time slice, without limit */
-    uint64_t spawn_ticks;           /* a limited one may have its next child then */
-    uint32_t quotas_told;           /* enum quota: logged once each */
-    uint64_t deadline_ticks;        /* 0: none */
-    uint64_t cap_used[CNODE_WORDS]; /* slots of its CNode */
+    uint64_t charged_to_parent;          /* while it lives: its limit */
+    uint64_t price;                      /* until it is forgotten: what it is made of. Its parent pays */
+    uint64_t object_bytes;               /* of its kernel objects: those that are in the price */
+    uint64_t budget_ns, period_ns;       /* CPU time of it and all its children; 0: a time slice, without limit */
+    uint64_t spawn_ticks;                /* a limited one may have its next child then */
+    uint32_t quotas_told;                /* enum quota: logged once each */
+    uint64_t deadline_ticks;             /* 0: none */
+    uint64_t cap_used[CNODE_WORDS];      /* slots of its CNode */
     uint64_t window_next;
     uint32_t window_count;
     uint32_t region_count;
     uint64_t stack_mapped;
     cptr event_signal, finish_signal;
     bool is_server;      /* SYSTEM_SERVER */
+    bool is_joined;      /* ended and taken apart: its parent's end forgets it */
     bool is_shell;       /* ended, its address space kept for the next of its image: shell.c */
     cptr trap_tcb;       /* 0: it has no trap thread */
     cptr trap_faults[2]; /* where the first thread's faults go then, and its own */
     struct process_thread threads[PROCESS_THREADS]; /* of 0, the first, only cpu_ns is used */
     uint64_t cpu_past_ns;                           /* of threads that ended */
-    uint32_t refusals;                              /* counted for the log */
     uint32_t restarts;                              /* faults answered by doing it again */
     uint16_t sessions[PROCESS_SESSIONS];            /* number -> session, 0 = none */
     enum waiting waiting;
@@ -194,8 +203,10 @@ struct server {
     struct archive_map archive_map;
     const struct system_header *system;
     struct process *processes[PROCESSES + 1];
-    uint32_t top;          /* no process has a higher number */
-    struct process *spare; /* one that ended: its memory is kept for the next */
+    uint32_t top;                              /* no process has a higher number */
+    struct process *spare;                     /* one that ended: its memory is kept for the next */
+    uint64_t free_numbers[PROCESSES / 64 + 1]; /* a bit for each process number */
+    uint32_t process_count, reply_count;       /* a reply object is there for each, so that anyone may wait */
     uint32_t generation;
     uint32_t essential_left, started;
     bool is_ending; /* the essential programs have ended; servers put things away */
@@ -212,10 +223,11 @@ struct server {
 };
 extern struct server server;
 
-/* Counts a refusal of the process; true while they are still logged one by one. */
+/* Counts a refusal of the process, or its end; true while those of its family are still logged one by one. */
 bool refusal_is_logged(struct process *process);
+bool end_is_logged(struct process *process);
 /* What a process may use up. The log says once of each that it has. */
-enum quota { QUOTA_MEMORY, QUOTA_CHILDREN, QUOTA_THREADS, QUOTA_SESSIONS, QUOTA_CAPABILITIES };
+enum quota { QUOTA_MEMORY, QUOTA_CHILDREN, QUOTA_THREADS, QUOTA_SESSIONS, QUOTA_CAPABILITIES, QUOTA_SHARE };
 /* The error, as it is. */
 uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error);
 /* A kernel object of the server's own. */
@@ -223,6 +235,8 @@ bool server_object(enum object_type type, cptr *slot);
 bool server_slot(cptr *slot);
 /* Four times as many slots as before (slots.c); false: there is no memory, or they are enough. */
 bool slots_grow(void);
+/* Those of free rows, and those that growing would add. */
+uint32_t slots_left(void);
 /* Ends the whole system. */
 _Noreturn void server_give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -244,8 +258,13 @@ struct process_options {
     char *problem;         /* of a child: what it may not, in words */
     size_t problem_size;
 };
-/* One of that image with a number of its own, empty or a shell; NULL: there is none, or no memory. */
-struct process *process_allocate(struct program_image *image);
+/* One of that image with a number of its own, empty or a shell, a child of `parent` (NULL: of nobody). EAGAIN: there is
+ * no number for it, ENOMEM. */
+uint32_t process_allocate(struct program_image *image, struct process *parent, struct process **made);
+/* What was made for it is paid: its parent's limit has room for that and for its own. */
+bool process_pay(struct process *process, struct process *parent);
+/* True when what is left of numbers and slots is kept for families that have few. */
+bool process_is_last(const struct process *family);
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);
@@ -259,6 +278,8 @@ void process_end(struct process *process, enum process_end end, uint32_t status,
 void process_forget(struct process *process);
 /* A live process by badge, or NULL. */
 struct process *process_find(uint32_t index, uint32_t generation);
+/* Also one that is just ending; NULL: it has none. */
+struct process *process_parent(const struct process *process);
 uint32_t process_grow(struct process *process, uint64_t base, uint64_t pages, uint64_t delta);
 bool process_stack_grow(struct process *process, uint64_t address);
 /* Maps more of the stack that ends at `top`, of which *mapped bytes are, down to the address; at most `limit` bytes. */
@@ -351,8 +372,8 @@ void pipe_hand_over(struct process *process, uint32_t number, struct process *ch
 /* PROCESS_STREAM_MAKE: what the server sees, then what the client does. */
 uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2]);
 void channels_process_ended(struct process *process);
-/* After any process has ended: who waits for a listener that cannot come any more is refused. */
-void channels_refuse_hopeless(void);
+/* After a process that might do that has ended: who waits for a listener that cannot come any more is refused. */
+void channels_refuse_hopeless(const struct authority *ended);
 
 /* ---- services (service.c) ------------------------------------------------------------------------------------ */
 
@@ -362,7 +383,7 @@ uint32_t service_window(struct process *process, word badge, word *address);
 /* PROCESS_SERVICE_PARTY; *count of result words. */
 uint32_t service_party(const struct process *process, word badge, word *results, unsigned *count);
 void services_process_ended(struct process *process);
-void services_refuse_hopeless(void);
+void services_refuse_hopeless(const struct authority *ended);
 /* A session with a service for which the permission was checked already. E_AGAIN: it waits now. */
 uint32_t service_join(struct process *process, const char *name, word result[2]);
 /* The client of that badge, when `process` serves it; *name of the service. */

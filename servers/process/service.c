@@ -309,11 +309,20 @@ void services_process_ended(struct process *process)
     }
 }
 
-void services_refuse_hopeless(void)
+static void waiting_refuse(const struct service *service)
 {
     for (uint32_t i = 1; i <= server.top; i++) {
         struct process *process = server.processes[i];
-        if (process && process->waiting == WAITING_SERVICE && !somebody_may_serve(services[process->waiting_for].name))
+        if (process && process->waiting == WAITING_SERVICE && process->waiting_for == (uint32_t)(service - services))
             process_answer(process, E_CONNREFUSED, NULL, 0);
     }
+}
+
+void services_refuse_hopeless(const struct authority *ended)
+{
+    if (!ended->request || ended->request->service_serve.count == 0)
+        return;
+    for (const struct service *service = services; service < services + SERVICES && service->name[0]; service++)
+        if (authority_allows(ended, AUTHORITY_SERVICE_SERVE, service->name) && !somebody_may_serve(service->name))
+            waiting_refuse(service);
 }

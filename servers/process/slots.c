@@ -22,6 +22,11 @@ static bool cnode_make(uint32_t bits, cptr *cnode, cptr *space)
                ERROR_NONE;
 }
 
+uint32_t slots_left(void)
+{
+    return (1u << SLOTS_BITS_MAX) - (1u << slots_bits) + server.pool.row_count * POOL_ROW_SLOTS;
+}
+
 bool slots_grow(void)
 {
     uint32_t bits = slots_bits + SLOTS_BITS_ADD;

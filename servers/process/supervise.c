@@ -135,8 +135,13 @@ void supervise_check(uint64_t now)
         if (is_server && !server.is_ending)
             server_start_again(i);
         struct process *process = server.is_ending || is_server ? NULL : supervise_start(i, &is_over);
+        struct authority authority;
         if (process)
             process_run(process);
+        if (is_over && authority_of(system_program_at(server.system, i), &authority)) {
+            channels_refuse_hopeless(&authority);
+            services_refuse_hopeless(&authority);
+        }
         if (is_over && (system_program_at(server.system, i)->flags & SYSTEM_ESSENTIAL))
             essential_ended();
     }

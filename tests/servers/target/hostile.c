@@ -5,23 +5,8 @@
  */
 #include "calls.h"
 #include "tessera/clock.h"
-#include "tessera/invoke.h"
 
-enum { E_AGAIN = 6, E_CONNREFUSED = 14, E_INVAL = 28, E_MFILE = 33, E_NOMEM = 48, E_NOTCAPABLE = 76 };
 enum { MANY = 100000, LINES = 3000, ROUNDS = 40 };
-
-static word named(enum process_operation operation, const char *name, struct message *m)
-{
-    *m = (struct message){0, {text_length(name)}};
-    message_put(m, 1, name, text_length(name));
-    return call(operation, m, PROCESS_NAME_WORDS);
-}
-
-static word join(word pid)
-{
-    struct message m = {0, {pid, 0}};
-    return call(PROCESS_JOIN, &m, 2);
-}
 
 /* Grows by a page of 64 KiB each time; how often it could. */
 static unsigned grow(word *error)
@@ -62,8 +47,7 @@ static int deed_children(bool is_first)
     }
     if (is_first)
         return error == E_AGAIN && count == 3 ? 0 : 1;
-    for (;;)
-        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+    wait_for_ever();
 }
 
 static void thread_main(void)
@@ -103,8 +87,7 @@ static int serve_streams(void)
     struct message m;
     if (named(PROCESS_LISTEN, "sink", &m) != 0)
         return 1;
-    for (;;)
-        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+    wait_for_ever();
 }
 
 /* A connection that it closes before it accepted it, when the client is gone already: then it closes the listener,
@@ -148,8 +131,7 @@ _Noreturn static void deed_chain(void)
 {
     word pid;
     (void)spawn("link", &pid);
-    for (;;)
-        (void)notification_wait(PROCESS_CAP_NOTIFICATION);
+    wait_for_ever();
 }
 
 /* Services, timers, names that it was not granted, operations that do not exist. */

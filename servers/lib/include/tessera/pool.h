@@ -61,6 +61,9 @@ struct pool {
     bool (*reclaim)(void);
     /* Called before the last rows are taken: to add some. NULL: there are no more. */
     bool (*grow)(void);
+    /* Asked before a task, once built, takes another block for its objects, or (0 bytes) another row of slots. NULL:
+     * nobody has to pay. */
+    bool (*charge)(void *task, uint64_t bytes);
     bool is_growing, is_adding;
     uint32_t node_pages;
     struct pool_node *more_nodes[POOL_NODE_PAGES];

@@ -88,6 +88,8 @@ void task_destroy(struct task *task);
  * deletes what is in it). */
 bool task_slot(struct task *task, cptr *slot);
 void task_slot_return(struct task *task, cptr slot);
+/* What its kernel objects and this server's capabilities for it take: whole blocks and rows. */
+uint64_t task_object_bytes(const struct task *task);
 /* A kernel object of the task's own memory. */
 bool task_object(struct task *task, enum object_type type, uint32_t size_bits, cptr *slot);
 
