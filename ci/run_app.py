@@ -33,6 +33,9 @@ MACHINE_MEMORY = 512 << 20
 SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
 LARGEST_MEMORY = 3 << 30
 DISK_PATH = "/data"  # where a program finds --disk
+OWN_NAME = "app"  # of the program in its system
+CHILD_MEMORY = 16 << 20  # limit of a child, unless --spawn says otherwise: as of a program without a manifest
+CHILDREN = 4000  # at a time: memory is what ends them
 
 
 class AppError(Exception):
@@ -43,14 +46,14 @@ class OutputError(Exception):
     """What the program wrote cannot be passed on; the text says why."""
 
 
-def parse_size(text):
+def parse_size(text, option="--mem "):
     unit = {"K": 10, "M": 20, "G": 30}.get(text[-1:].upper())
     number = text[:-1] if unit else text
     if not number.isdigit() or int(number) == 0:
-        raise AppError(f"--mem {text}: must be a size such as 64M")
+        raise AppError(f"{option}{text}: must be a size such as 64M")
     size = int(number) << (unit or 0)
     if size > LARGEST_MEMORY:
-        raise AppError(f"--mem {text}: at most 3G")
+        raise AppError(f"{option}{text}: at most 3G")
     return size
 
 
@@ -81,6 +84,16 @@ def parse_disk(text):
     except (disk.DiskError, OSError) as error:
         raise AppError(f"--disk {text}: {error}") from None
     return image, "/" + os.path.normpath("/" + (guest or DISK_PATH)).lstrip("/")
+
+
+def parse_child(text):
+    """MODULE[::NAME[::SIZE]] -> (module, name, bytes)"""
+    module, name, size = (text.split("::") + ["", ""])[:3]
+    check_module(module)
+    name = name or os.path.basename(module).removesuffix(".wasm")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,47}", name) or name == OWN_NAME:
+        raise AppError(f"--spawn {text}: the name must be 1 to 47 letters, digits, '.', '_', '-', and not '{OWN_NAME}'")
+    return os.path.abspath(module), name, parse_size(size, "--spawn ...::") if size else CHILD_MEMORY
 
 
 def parse_network(options):
@@ -184,6 +197,9 @@ class App:
         if len(set(guests)) != len(guests):
             raise AppError("--dir, --disk: two of them have the same path for the program")
         self.network = parse_network(options)
+        self.children = [parse_child(text) for text in options.spawn]
+        if len({name for _, name, _ in self.children}) != len(self.children):
+            raise AppError("--spawn: two programs have the same name")
         self.input = None  # a file that is all of standard input
         self.first_input = None  # what came by a pipe before the machine was there, unless it is `input`
         if options.stdin:
@@ -209,7 +225,9 @@ class App:
         if self.network is not None:
             permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network],
                                   "connect": ["tcp:*", "udp:*"], "resolve": True}
-        program = {"name": "app", "image": self.module, "request": "granted", "arguments": self.arguments,
+        if self.children:
+            permissions["spawn"] = {"programs": [name for _, name, _ in self.children], "children": CHILDREN}
+        program = {"name": OWN_NAME, "image": self.module, "request": "granted", "arguments": self.arguments,
                    "environment": self.environment, "grant": permissions, "memory": self.memory,
                    "stdin": "input" if self.input else {"terminal": True}}
         if self.cpu:
@@ -223,7 +241,9 @@ class App:
                 self.packed[number] = {path for path, _ in folder.entries(host)}
         if self.disk:
             mounts[self.disk[1]] = {"store": True}
-        system = {"console": "framed", "programs": [program], "mounts": mounts,
+        children = [{"name": name, "image": module, "request": "granted", "start": False, "grant": permissions,
+                     "environment": self.environment, "memory": memory} for module, name, memory in self.children]
+        system = {"console": "framed", "programs": [program, *children], "mounts": mounts,
                   "files": {"input": os.path.abspath(self.input)} if self.input else {}}
         path = os.path.join(scratch, "system.json")
         with open(path, "w", encoding="utf-8") as file:

@@ -138,6 +138,9 @@ def spawn_of(place):
     """(children at a time, names or [])"""
     if isinstance(place.value, bool):
         return (DEFAULT_CHILDREN if place.value else 0), []
+    if isinstance(place.value, dict):
+        keys = place.object(("programs", "children"), ("programs", "children"))
+        return keys["children"].number(1, 65536), spawn_of(keys["programs"])[1]
     if isinstance(place.value, list):
         return DEFAULT_CHILDREN, [item.name(NAME, "the name of a program") for item in place.list()]
     return place.number(0, 65536), []

@@ -645,6 +645,9 @@ def command_line():
                         help="a variable of its environment, which is empty otherwise; without VALUE: as it is here")
     module.add_argument("--mem", metavar="SIZE", help="limit of all memory that the program uses (default 256M)")
     module.add_argument("--cpu", metavar="N%", help="limit of its CPU time, of one core")
+    module.add_argument("--spawn", action="append", default=[], metavar="MODULE[::NAME[::SIZE]]",
+                        help="a module that the program may start as a child, as NAME (default: the file's, without .wasm), with at "
+                             "most SIZE of the program's memory (default 16M)")
     module.add_argument("--stdin", metavar="FILE", help="standard input from a file (default: this command's)")
 
     command = add_command(commands, "disk", disk.run, "make a disk, and see and change what is on it",

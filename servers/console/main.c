@@ -23,6 +23,7 @@
 struct writer {
     char name[CONSOLE_NAME_BYTES];
     bool has_prefix, is_system;
+    bool may_read;
     uint16_t lines[2]; /* of stdout and stderr: which, + 1; 0: nothing is unfinished */
 };
 
@@ -37,8 +38,7 @@ static struct console_state {
     struct writer writers[WRITERS];
     uint32_t next_line; /* the one to be taken next */
     struct line lines[LINES];
-    struct {             /* standard input of the program that has the terminal */
-        uint32_t reader; /* its number; NOBODY: what arrives waits */
+    struct { /* standard input of whoever may read: it goes to who asks first */
         bool wants_signal, is_at_end;
         uint32_t in_frame;             /* bytes of the frame that are to come */
         uint32_t length, length_bytes; /* of the next frame, as far as it arrived */
@@ -198,8 +198,7 @@ static void console_name(const struct message *m)
     *writer = (struct writer){0};
     writer->has_prefix = m->words[1] & CONSOLE_PREFIX;
     writer->is_system = m->words[1] & CONSOLE_SYSTEM;
-    if (m->words[1] & CONSOLE_TERMINAL)
-        state->input.reader = index;
+    writer->may_read = m->words[1] & CONSOLE_TERMINAL;
     message_get(m, 2, writer->name, CONSOLE_NAME_BYTES - 1);
 }
 
@@ -208,8 +207,7 @@ static void console_gone(const struct message *m)
     uint32_t index = (uint32_t)m->words[0];
     if (index == NOBODY || index >= WRITERS)
         return;
-    if (index == state->input.reader)
-        state->input.reader = NOBODY;
+    state->writers[index].may_read = false;
     for (uint32_t stream = 0; stream < 2; stream++)
         if (state->writers[index].lines[stream]) {
             line_release(&state->lines[state->writers[index].lines[stream] - 1]);
@@ -296,8 +294,9 @@ static void input_take(void)
 static void console_read(struct message *m, uint32_t index)
 {
     char bytes[CONSOLE_READ_BYTES];
-    word count = index == state->input.reader ? input_bytes() : 0;
-    bool is_end = index != state->input.reader || (count == 0 && state->input.is_at_end);
+    bool may_read = index < WRITERS && state->writers[index].may_read;
+    word count = may_read ? input_bytes() : 0;
+    bool is_end = !may_read || (count == 0 && state->input.is_at_end);
     bool stays = m->words[1] == 1;
     word most = m->words[0] < sizeof(bytes) ? m->words[0] : sizeof(bytes);
     count = stays || count < most ? count : most;

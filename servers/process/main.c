@@ -295,7 +295,7 @@ static void request_copy(const struct message *m, struct request *request)
 static void input_announce(void)
 {
     for (uint32_t i = 1; i <= server.top; i++)
-        if (server.processes[i] && process_has_terminal(server.processes[i]))
+        if (server.processes[i] && server.processes[i]->end == PROCESS_RUNNING && server.processes[i]->has_terminal)
             process_signal_event(server.processes[i]);
 }
 

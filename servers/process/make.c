@@ -213,10 +213,10 @@ static uint32_t console_of(const struct process_options *options, uint32_t i)
     return options->parent && (other == 1 || other == 2) ? other : i;
 }
 
-/* What the description says of the console for this program, and for its children. */
+/* What the description says of the console, for its program and all that descend from it. */
 static bool is_pipe(const struct process *process, uint32_t stream)
 {
-    return process->description->flags & (uint32_t)SYSTEM_PIPE_INPUT << stream;
+    return process->family->description->flags & (uint32_t)SYSTEM_PIPE_INPUT << stream;
 }
 
 static uint32_t descriptors_set(struct process *process, const struct process_options *options, struct start_page *page)
@@ -227,7 +227,7 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
         uint32_t error = 0;
         if (mode == PROCESS_STDIO_PIPED || mode == PROCESS_STDIO_GIVEN)
             error = stream_set(process, options, i, descriptor);
-        else if (mode == PROCESS_STDIO_INHERIT && i == 0 && process_has_terminal(process))
+        else if (i == 0 && process->has_terminal)
             *descriptor = (struct start_descriptor){.kind = START_DESCRIPTOR_TERMINAL, .side = is_pipe(process, i)};
         else if (mode == PROCESS_STDIO_NULL || (i == 0 && (options->parent || !process->description->input.length)))
             descriptor->kind = START_DESCRIPTOR_NULL;
@@ -396,7 +396,7 @@ static void console_introduce(const struct process *process)
 {
     struct message m = {message_info(CONSOLE_NAME, 0, 2 + CONSOLE_NAME_BYTES / 8),
                         {process->index, (process->description->flags & SYSTEM_PREFIX ? CONSOLE_PREFIX : 0) |
-                                             (process_has_terminal(process) ? CONSOLE_TERMINAL : 0) |
+                                             (process->has_terminal ? CONSOLE_TERMINAL : 0) |
                                              (process->is_server ? CONSOLE_SYSTEM : 0)}};
     message_put(&m, 2, process->name, CONSOLE_NAME_BYTES);
     (void)console_call(&m);
@@ -448,6 +448,13 @@ static struct program_image *image_of(const struct system_program *program)
     return NULL;
 }
 
+/* The console's input: by the description, or shared with the parent. */
+static bool terminal_is_had(const struct process *process, const struct process_options *options)
+{
+    return options->parent ? options->parent->has_terminal && (options->stdio & 3) == PROCESS_STDIO_INHERIT
+                           : (process->description->flags & SYSTEM_TERMINAL) != 0;
+}
+
 uint32_t process_create(const struct process_options *options, struct process **made)
 {
     const struct system_program *program = system_program_at(server.system, options->program);
@@ -462,6 +469,7 @@ uint32_t process_create(const struct process_options *options, struct process **
     process->description = program;
     process->is_top = !options->parent;
     process->is_server = process->description->flags & SYSTEM_SERVER;
+    process->has_terminal = terminal_is_had(process, options);
     text_format(process->name, sizeof(process->name), "%s", system_text(server.system, process->description->name));
     error = process_build(process, options);
     if (error) {

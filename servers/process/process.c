@@ -225,11 +225,6 @@ void process_forget(struct process *process)
         server.spare = process;
 }
 
-bool process_has_terminal(const struct process *process)
-{
-    return process->is_top && process->end == PROCESS_RUNNING && (process->description->flags & SYSTEM_TERMINAL);
-}
-
 bool process_is_essential(const struct process *process)
 {
     return process->is_top && !process->is_server && (process->description->flags & SYSTEM_ESSENTIAL);

@@ -170,6 +170,7 @@ struct process {
     uint64_t stack_mapped;
     cptr event_signal, finish_signal;
     bool is_server;      /* SYSTEM_SERVER */
+    bool has_terminal;   /* its standard input is the console's, with whoever else has it */
     bool is_joined;      /* ended and taken apart: its parent's end forgets it */
     bool is_shell;       /* ended, its address space kept for the next of its image: shell.c */
     cptr trap_tcb;       /* 0: it has no trap thread */
@@ -268,8 +269,6 @@ bool process_is_last(const struct process *family);
 /* 0 or an errno; the new process is made but does not run. */
 uint32_t process_create(const struct process_options *options, struct process **made);
 void process_run(struct process *process);
-/* It is a program's own whose standard input is the console. */
-bool process_has_terminal(const struct process *process);
 /* The system is there for as long as such programs run. */
 bool process_is_essential(const struct process *process);
 /* Takes everything of the process back and tells everyone concerned. `text` says how it ended. */

@@ -143,6 +143,9 @@ static uint32_t spawn_give(struct spawn *spawn, uint32_t fd, uint32_t from)
         spawn->modes[fd] = PROCESS_STDIO_INHERIT;
         spawn->console[fd] = descriptor->stream;
         return fd == 0 ? ENOTSUP : ESUCCESS;
+    case FD_TERMINAL:
+        spawn->modes[fd] = PROCESS_STDIO_INHERIT;
+        return fd == 0 ? ESUCCESS : ENOTSUP;
     case FD_STREAM:
         if (!(descriptor->rights & (fd == 0 ? RIGHT_FD_READ : RIGHT_FD_WRITE)))
             return ENOTCAPABLE;

@@ -133,26 +133,39 @@ uint32_t terminal_bytes(bool *is_end)
     return *is_end ? 0 : (uint32_t)m.words[0];
 }
 
-/* What is there; waits for the first byte, unless the descriptor must not. */
-static uint32_t terminal_read(const struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done)
+/* What is there now, as far as there is room; how much. */
+static uint32_t terminal_take(uint32_t iovs, uint32_t count)
 {
-    bool is_end;
-    while (terminal_bytes(&is_end) == 0 && !is_end) {
-        if (descriptor->flags & FDFLAG_NONBLOCK)
-            return EAGAIN;
-        wait_for_signal(0);
-    }
+    uint32_t done = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct vector vector = vector_at(iovs, i);
         for (uint32_t from = 0; from < vector.length;) {
             struct message m = {message_info(CONSOLE_READ, 0, 2), {vector.length - from, 0}};
             if (console_call(&m) != ERROR_NONE || m.words[0] == 0 || m.words[0] > vector.length - from ||
                 m.words[0] > CONSOLE_READ_BYTES || !in_memory(vector.address, vector.length))
-                return ESUCCESS;
+                return done;
             message_get(&m, 2, at(vector.address + from), m.words[0]);
             from += (uint32_t)m.words[0];
-            *done += (uint32_t)m.words[0];
+            done += (uint32_t)m.words[0];
         }
+    }
+    return done;
+}
+
+/* Waits for the first byte, unless the descriptor must not. Another process may have the terminal, too, and take what
+ * we were told of: then we wait on. */
+static uint32_t terminal_read(const struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t total,
+                              uint32_t *done)
+{
+    bool is_end = false;
+    while (total > 0) {
+        uint32_t there = terminal_bytes(&is_end);
+        if (is_end || (there > 0 && (*done = terminal_take(iovs, count)) > 0))
+            break;
+        if (there == 0 && (descriptor->flags & FDFLAG_NONBLOCK))
+            return EAGAIN;
+        if (there == 0)
+            wait_for_signal(0);
     }
     return ESUCCESS;
 }
@@ -223,7 +236,7 @@ uint32_t WASI(fd_read)(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t done
         break;
     case FD_TERMINAL:
         if (total > 0)
-            error = terminal_read(descriptor, iovs, count, &moved);
+            error = terminal_read(descriptor, iovs, count, total, &moved);
         break;
     case FD_NULL:
         break;

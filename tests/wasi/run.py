@@ -198,6 +198,11 @@ class Test:
         os.write(ours, b"typed\n\x04")
         self.check("typed", b"typed\n", child.stdout.read())
         self.check("status", 0, child.wait(timeout=LIMIT))
+        child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--spawn", f"{self.tool}::tool::512K", "--",
+                                               "family"]), stdin=theirs, stdout=subprocess.PIPE)
+        os.write(ours, b"one\ntwo\nthree\nfour\nfive\n\x04")
+        self.check("typed for a family", b"one, typed\ntwo, typed\nthree, typed\nfour, typed\n200 children\nfive\n", child.stdout.read())
+        self.check("status", 0, child.wait(timeout=LIMIT))
         os.close(ours)
         os.close(theirs)
 

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <tessera.h>
+
 static int cat(void)
 {
     char bytes[5000];
@@ -49,6 +51,44 @@ static int poll_input(void)
     }
     printf("%zu %s\n", total, looks < 1000 ? "looks are few" : "spinning");
     return 0;
+}
+
+static int line(void)
+{
+    char byte, text[64];
+    size_t length = 0;
+    while (length < sizeof(text) - 1 && read(0, &byte, 1) == 1 && byte != '\n')
+        text[length++] = byte;
+    text[length] = 0;
+    printf("%s%s\n", text, isatty(0) ? ", typed" : "");
+    return length > 0 ? 0 : 1;
+}
+
+/* Children have our standard input: lines go to who asks for them. */
+static int family(unsigned count)
+{
+    static const char child[] = "tool\nline", quiet[] = "tool\nnothing";
+    struct tessera_option_pid which;
+    struct tessera_join_status status;
+    uint32_t pid;
+    for (unsigned i = 0; i < count; i++) {
+        if (line() != 0 || fflush(stdout) != 0 ||
+            tessera_proc_spawn2("tool", 4, child, sizeof(child) - 1, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, &pid) != 0)
+            return 1;
+        which = (struct tessera_option_pid){1, pid};
+        if (tessera_proc_join(&which, 0, &status) != 0 || status.exit_code != 0)
+            return 2;
+    }
+    for (unsigned i = 0; i < 200; i++) /* all there at a time */
+        if (tessera_proc_spawn2("tool", 4, quiet, sizeof(quiet) - 1, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, &pid) != 0)
+            return 3;
+    for (unsigned i = 0; i < 200; i++) {
+        which = (struct tessera_option_pid){0};
+        if (tessera_proc_join(&which, 0, &status) != 0)
+            return 4;
+    }
+    puts("200 children");
+    return fflush(stdout) != 0 ? 5 : cat();
 }
 
 static int show(int count, char **words)
@@ -112,6 +152,12 @@ int main(int count, char **words)
     const char *what = count > 1 ? words[1] : "";
     if (strcmp(what, "cat") == 0)
         return cat();
+    if (strcmp(what, "nothing") == 0)
+        return 0;
+    if (strcmp(what, "line") == 0)
+        return line();
+    if (strcmp(what, "family") == 0)
+        return family(2);
     if (strcmp(what, "sum") == 0)
         return sum();
     if (strcmp(what, "poll") == 0)
