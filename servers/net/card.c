@@ -17,11 +17,11 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define TAG_SHIFT    10u
-#define TAG_SLOT     ((1u << TAG_SHIFT) - 1)
-#define FRAMES       PACKET_IN_FLIGHT
-#define NO_SLOT      UINT32_MAX
-#define PSEUDO_BYTES 12u
+#define TAG_SHIFT  10u
+#define TAG_SLOT   ((1u << TAG_SHIFT) - 1)
+#define FRAMES     PACKET_IN_FLIGHT
+#define NO_SLOT    UINT32_MAX
+#define HEAD_BYTES (SIZEOF_ETH_HDR + 40u) /* of a packet of IPv6, the longest that is read before it is measured */
 
 /* One of NET_RECEIVE_BUFFERS: with the driver, with lwIP, or free. */
 struct buffer {
@@ -101,6 +101,8 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
     card.given_count--;
     buffer->custom.custom_free_function = buffer_free;
     struct pbuf *pbuf = NULL;
+    if (bytes < HEAD_BYTES) /* lwIP looks at an IPv6 header's first word first: not at what lay here before */
+        memset(frame + bytes, 0, HEAD_BYTES - bytes);
     if (bytes > 0 && bytes <= PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES)
         pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, frame,
                                    PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES);

@@ -103,7 +103,7 @@ bool client_may(struct client *client, enum process_net kind, enum net_kind prot
                 uint16_t port)
 {
     char host[IPADDR_STRLEN_MAX], text[NET_PATTERN_MAX];
-    (void)ipaddr_ntoa_r(address, host, sizeof(host));
+    address_text(address, host, sizeof(host));
     if (is_granted(client, kind, protocol, host, port))
         return true;
     for (uint32_t i = 0; kind == PROCESS_NET_CONNECT && i < CLIENT_NAMES; i++)

@@ -180,6 +180,8 @@ static void on_failed(void *argument, err_t error)
         socket_free(socket);
         return;
     }
+    if (!socket->has_stream) /* bound to an address that is gone: its program hears of it when it goes on */
+        return;
     uint32_t how = STREAM_CLOSED_READ | STREAM_CLOSED_WRITE;
     if (socket->state == SOCKET_CONNECTING)
         result_tell(socket, error == ERR_RST ? NET_ECONNREFUSED : NET_ETIMEDOUT);

@@ -5,6 +5,7 @@
  *   card.c        frames between the driver's rings and lwIP
  *   client.c      sessions: who they are, what they may, whom their names meant; streams and their signals
  *   socket.c      sockets by number, and the requests
+ *   address.c     addresses
  *   connection.c  TCP: connections and listeners
  *   lookup.c      which connection a segment belongs to
  *   datagram.c    UDP
@@ -184,9 +185,14 @@ void socket_advance(struct socket *socket);
 void socket_close(struct socket *socket);
 /* Answers one request. */
 void socket_request(struct client *client, struct message *m);
+uint32_t errno_of(int8_t lwip_error);
+
+/* ---- address.c ---- */
 bool address_read(const struct net_address *from, ip_addr_t *to);
 void address_write(const ip_addr_t *from, uint16_t port, struct net_address *to);
-uint32_t errno_of(int8_t lwip_error);
+/* As permissions have it: the form that RFC 5952 recommends, of IPv4 the dotted one. `size` is at least
+ * IPADDR_STRLEN_MAX. */
+void address_text(const ip_addr_t *address, char *text, size_t size);
 
 /* ---- connection.c ---- */
 uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);

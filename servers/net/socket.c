@@ -173,38 +173,7 @@ void socket_advance(struct socket *socket)
         connection_advance(socket);
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------------------- */
-
-bool address_read(const struct net_address *from, ip_addr_t *to)
-{
-    memset(to, 0, sizeof(*to));
-    if (from->family == NET_FAMILY_4) {
-        IP_SET_TYPE(to, IPADDR_TYPE_V4);
-        memcpy(&ip_2_ip4(to)->addr, from->address, 4);
-        return true;
-    }
-    if (from->family != NET_FAMILY_6)
-        return false;
-    IP_SET_TYPE(to, IPADDR_TYPE_V6);
-    memcpy(ip_2_ip6(to)->addr, from->address, 16);
-    if (ip6_addr_isipv4mappedipv6(ip_2_ip6(to))) {
-        unmap_ipv4_mapped_ipv6(ip_2_ip4(to), ip_2_ip6(to));
-        IP_SET_TYPE(to, IPADDR_TYPE_V4);
-    } else if (netif_default) {
-        ip6_addr_assign_zone(ip_2_ip6(to), IP6_UNKNOWN, netif_default);
-    }
-    return true;
-}
-
-void address_write(const ip_addr_t *from, uint16_t port, struct net_address *to)
-{
-    bool is_6 = IP_IS_V6(from);
-    *to = (struct net_address){.family = is_6 ? NET_FAMILY_6 : NET_FAMILY_4, .port = port};
-    if (is_6)
-        memcpy(to->address, ip_2_ip6(from)->addr, 16);
-    else
-        memcpy(to->address, &ip_2_ip4(from)->addr, 4);
-}
+/* ---- requests ------------------------------------------------------------------------------------------------ */
 
 static bool address_take(const struct message *m, unsigned at, struct net_address *out, ip_addr_t *address)
 {
@@ -229,8 +198,6 @@ static uint32_t own_address(const struct socket *socket, bool is_peer, struct ne
     address_write(address, port, out);
     return NET_OK;
 }
-
-/* ---- requests ------------------------------------------------------------------------------------------------ */
 
 static uint32_t bind_request(struct client *client, struct message *m)
 {
@@ -266,7 +233,7 @@ static uint32_t open_request(struct client *client, struct message *m)
     struct socket *socket = socket_find(client, m->words[0]);
     if (!socket)
         return NET_EBADF;
-    if (socket->has_stream || socket->state != SOCKET_BOUND)
+    if (socket->has_stream || socket->state != SOCKET_BOUND || !socket->tcp)
         return NET_EINVAL;
     if (socket->kind == NET_KIND_TCP && !socket->is_bound &&
         !client_may(client, PROCESS_NET_LISTEN, NET_KIND_TCP, &socket->tcp->local_ip, socket->tcp->local_port))
@@ -290,7 +257,8 @@ static uint32_t connect_socket(struct client *client, uint64_t number, enum net_
 {
     if (number) {
         *socket = socket_find(client, number);
-        return !*socket ? NET_EBADF : (*socket)->kind != kind ? NET_EINVAL : NET_OK;
+        bool is_any = *socket && (*socket)->kind == kind && (*socket)->state != SOCKET_RESOLVER && (*socket)->tcp;
+        return !*socket ? NET_EBADF : is_any ? NET_OK : NET_EINVAL;
     }
     const ip_addr_t *any = IP_IS_V6(peer) ? IP6_ADDR_ANY : IP4_ADDR_ANY;
     *socket = socket_make(client, kind);

@@ -25,7 +25,9 @@ uint32_t net_random(void);
 #define LWIP_PLATFORM_ASSERT(text) net_assertion_failed(text)
 #define LWIP_RAND()                net_random()
 
+#ifndef BYTE_ORDER
 #define BYTE_ORDER 1234 /* both machines are little endian */
+#endif
 
 /* Instructions where lwIP has functions. */
 #define lwip_htons(value) __builtin_bswap16(value)
