@@ -144,7 +144,7 @@ static bool is_signal_shared(const struct process *process, cptr cap)
 {
     for (uint32_t i = 0; i < PROCESS_SESSIONS; i++) {
         struct session *session = process->sessions[i] ? sessions[process->sessions[i]] : NULL;
-        const struct session_side *side = session ? side_of(session, process) : NULL;
+        const struct session_side *side = session && !session->is_pipe ? side_of(session, process) : NULL;
         if (side && side->signal_cap == cap)
             return true;
     }

@@ -120,6 +120,25 @@ static int deed_backlog(void)
     return 0;
 }
 
+/* Pipes made and closed: as often as it likes. */
+static int deed_pipes(void)
+{
+    struct process_stream ends[2];
+    struct message m;
+    for (unsigned i = 0; i < ROUNDS * 10; i++) {
+        m = (struct message){0};
+        if (call(PROCESS_PIPE, &m, 0) != 0)
+            return 1;
+        message_get(&m, 0, ends, sizeof(ends));
+        for (unsigned k = 0; k < 2; k++) {
+            m = (struct message){0, {ends[k].session, ends[k].stream}};
+            if (call(PROCESS_STREAM_CLOSE, &m, 2) != 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
 static int knock(void)
 {
     struct message m;
@@ -209,6 +228,8 @@ int program_main(const struct start_page *start)
         return knock();
     if (text_equal(deed, "chain") || text_equal(deed, "link"))
         deed_chain();
+    if (text_equal(deed, "pipes"))
+        return deed_pipes();
     if (text_equal(deed, "requests"))
         return deed_requests();
     if (text_equal(deed, "lines"))
