@@ -47,7 +47,7 @@ static bool name_get(const struct request *request, char name[PROCESS_NAME_MAX +
 }
 
 #define SPAWN_TEXTS 10 /* words of the request */
-#define SPAWN_GIVEN 16
+#define SPAWN_GIVEN 18
 
 /* From the caller's memory, once: it may change there while we look. */
 static bool memory_get(struct process *process, word address, uint32_t bytes, char *to)
@@ -66,14 +66,14 @@ static bool memory_get(struct process *process, word address, uint32_t bytes, ch
     return true;
 }
 
-/* Of the three texts that begin with these words: address and bytes of each. */
+/* Of the four texts that begin with these words: address and bytes of each. */
 static uint32_t texts_get(struct process *process, const word *where, struct process_options *options)
 {
-    static char space[PROCESS_STRING_BYTES + 3];
-    struct texts *const texts[] = {&options->arguments, &options->environment, &options->preopens};
+    static char space[PROCESS_STRING_BYTES + 4];
+    struct texts *const texts[] = {&options->arguments, &options->environment, &options->preopens, &options->opens};
     char *to = space;
     word left = PROCESS_STRING_BYTES;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         word bytes = where[2 * i + 1];
         if (bytes > left)
             return E_2BIG;

@@ -118,6 +118,18 @@ static void texts_add(struct start_writer *writer, struct start_strings *to, con
     }
 }
 
+/* Those that are an environment's, or the others. */
+static void opens_add(struct start_writer *writer, struct start_strings *to, const struct texts *texts,
+                      bool is_variable)
+{
+    for (uint32_t at = 0; at < texts->bytes;) {
+        uint32_t length = (uint32_t)text_length(texts->text + at);
+        if (text_begins(texts->text + at, "PWD=") == is_variable)
+            start_string(writer, to, texts->text + at, length);
+        at += length + 1;
+    }
+}
+
 /* Whose arguments: a parent's, else the description's, else the manifest's, else the name alone. */
 static void arguments_add(struct process *process, const struct process_options *options, struct start_writer *writer)
 {
@@ -140,6 +152,7 @@ static void environment_add(struct process *process, const struct process_option
 {
     const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
+    opens_add(writer, &writer->page->environment, &options->opens, true);
     if (options->has_environment) {
         texts_add(writer, &writer->page->environment, &options->environment);
         return;
@@ -270,6 +283,7 @@ static uint32_t start_fill(struct process *process, const struct process_options
     arguments_add(process, options, &writer);
     environment_add(process, options, &writer);
     preopens_add(process, &writer);
+    opens_add(&writer, &page->opens, &options->opens, false);
     if (writer.is_full)
         return E_2BIG;
     page->pid = process->index;
@@ -310,7 +324,7 @@ static uint64_t start_bytes(const struct process *process, const struct process_
     const struct image_manifest *grant = grant_of(process->description);
     const struct image_manifest *request = process->authority.request;
     uint64_t bytes = sizeof(struct start_page) + 2 * sizeof(process->name) + options->arguments.bytes +
-                     options->environment.bytes + 1 + list_bytes(grant, grant->arguments) +
+                     options->environment.bytes + options->opens.bytes + 1 + list_bytes(grant, grant->arguments) +
                      list_bytes(grant, grant->environment) + preopens_bytes(process);
     if (request)
         bytes += list_bytes(request, request->arguments) + list_bytes(request, request->environment);

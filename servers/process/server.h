@@ -256,6 +256,7 @@ struct process_options {
     uint32_t stdio;        /* of a child: w9 of PROCESS_SPAWN */
     uint32_t given[3];     /* of a child: its parent's numbers of the pipes that become its streams */
     struct texts preopens; /* of a child: names of directories, none: all that it requests */
+    struct texts opens;    /* of a child: for its library (PROCESS_SPAWN) */
     char *problem;         /* of a child: what it may not, in words */
     size_t problem_size;
 };

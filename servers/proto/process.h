@@ -30,11 +30,13 @@ enum process_operation {
     PROCESS_SERVICE_PARTY,  /* w0 badge of a client (the server asks) -> w0 number of the program of the description
                                that it is or descends from, w1 how many the description starts, w2 bytes of its name,
                                then the name. EINVAL: no such client */
-    PROCESS_SPAWN, /* name, w9 how: PROCESS_SPAWN_*, then addresses and bytes of three texts in the caller's memory, in
+    PROCESS_SPAWN, /* name, w9 how: PROCESS_SPAWN_*, then addresses and bytes of four texts in the caller's memory, in
                       each of which a line feed or a NUL lies between any two: w10, w11 arguments; w12, w13 environment;
-                      w14, w15 of the directories that the child requests those that it gets, none: all; then for each
-                      mode PROCESS_STDIO_GIVEN a word: the caller's session of a pipe's end, which is the child's from
-                      then on
+                      w14, w15 of the directories that the child requests those that it gets, none: all; w16, w17 what
+                      is for the child's library to do first: "PWD=/folder", which is put before the environment, or
+                      "FD LOOK FLAGS RIGHTS /path" (decimal), to open as WASI's path_open does and to have as FD; then
+                      for each mode PROCESS_STDIO_GIVEN a word: the caller's session of a pipe's end, which is the
+                      child's from then on
                       -> w0 pid, then for each piped stream a struct process_stream.
                       EFAULT a text is not in writable memory of the caller, E2BIG, EINVAL no pipe of the caller */
     PROCESS_JOIN,  /* w0 pid or 0 = any, w1 1 = do not wait -> w0 pid, w1 enum process_end, w2 status */

@@ -119,6 +119,7 @@ struct start_page {
     uint8_t seed[32];
     struct start_strings name, arguments, environment;
     struct start_strings preopens; /* paths of directories: descriptors 3, 4, ... of a program */
+    struct start_strings opens;    /* files that its parent wants it to begin with: proto/process.h, PROCESS_SPAWN */
     struct start_descriptor descriptors[START_DESCRIPTORS];
     uint64_t words[START_WORDS]; /* servers: their protocol says what */
 };

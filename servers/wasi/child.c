@@ -33,6 +33,7 @@ struct spawn {
     uint8_t modes[STREAMS];       /* enum process_stdio */
     uint8_t console[STREAMS];     /* INHERIT: which stream of the console; 0: the one of its number */
     uint32_t descriptor[STREAMS]; /* GIVEN: ours */
+    struct opens *opens;          /* files, in the place of NULL; NULL: none, ever */
 };
 
 static bool text_is_ours(struct text text)
@@ -53,6 +54,8 @@ static uint32_t spawn_check(const struct spawn *spawn)
 /* *m: the answer. */
 static uint32_t spawn_call(const struct spawn *spawn, struct message *m)
 {
+    char opens[OPENS_BYTES];
+    uint32_t opens_bytes = spawn->opens ? opens_write(spawn->opens, opens) : 0;
     word how[] = {spawn->has_environment ? PROCESS_SPAWN_ENVIRONMENT : 0,
                   spawn->args.address,
                   spawn->args.length,
@@ -60,10 +63,12 @@ static uint32_t spawn_call(const struct spawn *spawn, struct message *m)
                   spawn->environment.length,
                   spawn->preopens.address,
                   spawn->preopens.length,
+                  (word)(uintptr_t)opens,
+                  opens_bytes,
                   0,
                   0,
                   0};
-    unsigned count = 7;
+    unsigned count = 9;
     *m = (struct message){0, {spawn->name.length}};
     for (unsigned i = 0; i < STREAMS; i++) {
         how[0] |= (word)spawn->modes[i] << 2 * i | (word)spawn->console[i] << (PROCESS_SPAWN_CONSOLE + 2 * i);
@@ -135,6 +140,7 @@ static uint32_t spawn_give(struct spawn *spawn, uint32_t fd, uint32_t from)
     const struct descriptor *descriptor = descriptor_get(from);
     if (!descriptor)
         return EBADF;
+    spawn->opens->files[fd].is_used = false;
     switch ((enum descriptor_kind)descriptor->kind) {
     case FD_NULL:
         spawn->modes[fd] = PROCESS_STDIO_NULL;
@@ -169,6 +175,9 @@ static uint32_t spawn_duplicate(struct spawn *spawn, uint32_t fd, uint32_t from)
         return spawn_give(spawn, fd, from);
     if (fd == from)
         return ESUCCESS;
+    if (spawn->opens->files[from].is_used)
+        return ENOTSUP; /* an open file has one number in the child */
+    spawn->opens->files[fd].is_used = false;
     bool is_console = spawn->modes[from] == PROCESS_STDIO_INHERIT && from > 0 && fd > 0;
     if (!is_console && spawn->modes[from] != PROCESS_STDIO_NULL)
         return ENOTSUP;
@@ -177,18 +186,33 @@ static uint32_t spawn_duplicate(struct spawn *spawn, uint32_t fd, uint32_t from)
     return ESUCCESS;
 }
 
+static void spawn_clear(struct spawn *spawn, uint32_t fd)
+{
+    spawn->modes[fd] = PROCESS_STDIO_NULL;
+    spawn->opens->files[fd].is_used = false;
+}
+
 static uint32_t spawn_operation(struct spawn *spawn, const struct descriptor_operation *operation)
 {
+    bool has_path = operation->command == OPERATION_OPEN || operation->command == OPERATION_CHDIR;
+    if (has_path && !in_memory(operation->path, operation->path_length))
+        return EFAULT;
     switch (operation->command) {
     case OPERATION_CLOSE: /* of the others it gets none anyway */
         if (operation->fd < STREAMS)
-            spawn->modes[operation->fd] = PROCESS_STDIO_NULL;
+            spawn_clear(spawn, operation->fd);
         return ESUCCESS;
     case OPERATION_DUP2:
         return spawn_duplicate(spawn, operation->fd, operation->from);
     case OPERATION_OPEN:
+        if (operation->fd >= STREAMS)
+            return ENOTSUP; /* it has no others */
+        spawn_clear(spawn, operation->fd);
+        return opens_add(spawn->opens, operation->fd, at(operation->path), operation->path_length, operation->look,
+                         operation->open, operation->base, operation->flags);
     case OPERATION_CHDIR:
-    case OPERATION_FCHDIR:
+        return opens_enter(spawn->opens, at(operation->path), operation->path_length);
+    case OPERATION_FCHDIR: /* an open directory does not know its path */
         return ENOTSUP;
     default:
         return EINVAL;
@@ -237,12 +261,15 @@ uint32_t WASIX(proc_spawn2)(uint32_t name, uint32_t name_length, uint32_t args, 
                             uint32_t actions, uint32_t action_count, uint32_t search, uint32_t path,
                             uint32_t path_length, uint32_t to)
 {
+    struct opens opens;
     struct spawn spawn = {.name = {name, name_length},
                           .args = {args, args_length},
                           .environment = {environment, environment ? environment_length : 0},
                           .has_environment = environment != 0,
-                          .modes = {PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT}};
+                          .modes = {PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT, PROCESS_STDIO_INHERIT},
+                          .opens = &opens};
     struct message m;
+    memset(&opens, 0, sizeof(opens));
     if (!in_memory(to, sizeof(uint32_t)) || !in_memory(path, path_length))
         return EFAULT;
     if (search > 1)

@@ -11,7 +11,6 @@
 #include "tessera/text.h"
 
 #define FILE_SESSIONS 8
-#define FIRST_PREOPEN 3
 #define SERVER_DIED   UINT32_MAX /* perhaps it was done; who wants to know looks */
 
 static struct file_session {

@@ -118,8 +118,9 @@ static uint64_t rights_of_flags(uint32_t flags)
     return (flags & FDFLAG_DSYNC ? RIGHT_FD_DATASYNC : 0) | (flags & (FDFLAG_SYNC | FDFLAG_RSYNC) ? RIGHT_FD_SYNC : 0);
 }
 
-uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t length, uint32_t open, uint64_t base,
-                         uint64_t inheriting, uint32_t flags, uint32_t opened)
+/* As WASI's path_open; the path lies anywhere. */
+static uint32_t open_at(uint32_t fd, uint32_t look, const char *path, uint32_t length, uint32_t open, uint64_t base,
+                        uint64_t inheriting, uint32_t flags, uint32_t *opened)
 {
     struct descriptor *directory;
     uint64_t right = RIGHT_PATH_OPEN | (open & OPEN_CREATE ? RIGHT_CREATE_FILE : 0) |
@@ -131,13 +132,13 @@ uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t len
         return EINVAL;
     if ((base | inheriting) & ~directory->node.inheriting)
         return ENOTCAPABLE;
-    if (!in_memory(opened, 4))
-        return EFAULT;
+    if (length > FS_PATH_MAX)
+        return ENAMETOOLONG;
     if ((error = descriptor_take(&new_fd)))
         return error;
-    struct message m = {0, {0, 0, open_flags(look, open, base)}};
-    error = path_call(fd, right, path, length, FS_OPEN, &m);
-    if (error)
+    struct message m = {0, {0, length, open_flags(look, open, base)}};
+    memcpy(node_window(directory), path, length);
+    if ((error = node_call(directory, FS_OPEN, &m)))
         return error;
     bool is_directory = m.words[1] == FS_TYPE_DIRECTORY;
     struct descriptor *made = descriptor_at(new_fd);
@@ -148,8 +149,53 @@ uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t len
     made->node.inheriting = is_directory ? inheriting : 0;
     made->node.session = directory->node.session;
     made->node.type = (uint8_t)m.words[1];
+    *opened = new_fd;
+    return ESUCCESS;
+}
+
+uint32_t WASI(path_open)(uint32_t fd, uint32_t look, uint32_t path, uint32_t length, uint32_t open, uint64_t base,
+                         uint64_t inheriting, uint32_t flags, uint32_t opened)
+{
+    struct descriptor *directory;
+    uint32_t new_fd, error = directory_get(fd, 0, &directory);
+    if (error)
+        return error;
+    if (!in_memory(path, length) || !in_memory(opened, 4))
+        return EFAULT;
+    if ((error = open_at(fd, look, at(path), length, open, base, inheriting, flags, &new_fd)))
+        return error;
     memcpy(at(opened), &new_fd, sizeof(new_fd));
     return ESUCCESS;
+}
+
+/* The preopened directory that the path leads through, the deepest; *rest: the path from there. */
+static bool preopen_find(const char *path, uint32_t *fd, const char **rest)
+{
+    size_t deepest = 0;
+    for (uint32_t i = FIRST_PREOPEN; i < FIRST_PREOPEN + start_page->preopens.count; i++) {
+        const char *at = preopen_path(i);
+        size_t length = at ? text_length(at) : 0;
+        bool is_root = length == 1;
+        if (!at || length <= deepest || !text_begins(path, at) || (!is_root && path[length] && path[length] != '/'))
+            continue;
+        deepest = length;
+        *fd = i;
+        *rest = path + length;
+    }
+    while (deepest > 0 && **rest == '/')
+        ++*rest;
+    return deepest > 0;
+}
+
+uint32_t path_open_absolute(const char *path, uint32_t look, uint32_t open, uint64_t base, uint32_t flags, uint32_t *fd)
+{
+    uint32_t directory;
+    const char *rest;
+    if (!preopen_find(path, &directory, &rest))
+        return ENOTCAPABLE;
+    if (!*rest)
+        rest = ".";
+    return open_at(directory, look, rest, (uint32_t)text_length(rest), open, base, 0, flags, fd);
 }
 
 /* ---- directories --------------------------------------------------------------------------------------------- */

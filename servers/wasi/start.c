@@ -59,6 +59,7 @@ _Noreturn void wasi_main(const struct start_page *start)
     start_page = start;
     descriptors_init();
     sockets_preopen();
+    opens_begin();
     wasm_instantiate();
     /* A library has none. A direct call, even one never made, could not be linked: address 0 is out of its reach. */
     void (*volatile entry)(void) = wasm_export__start;

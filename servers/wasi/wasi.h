@@ -342,6 +342,32 @@ static inline bool has_stream(const struct descriptor *descriptor)
     return descriptor->kind == FD_STREAM || (descriptor->kind == FD_SOCKET && socket_has_stream(descriptor));
 }
 
+#define FIRST_PREOPEN 3
+/* path.c: as path_open of WASI, by the path as the program knows it, which begins with a slash. */
+uint32_t path_open_absolute(const char *path, uint32_t look, uint32_t open, uint64_t base, uint32_t flags,
+                            uint32_t *fd);
+
+/* opens.c: what a parent wants a child to begin with. */
+#define OPENS_BYTES 8192u
+struct opens {
+    char folder[1024]; /* where the child is to begin; "": at the root, as every program */
+    struct {
+        uint32_t at, look, flags; /* in `paths`; the path ends with a NUL */
+        uint64_t base;
+        bool is_used;
+    } files[3];
+    uint32_t used;
+    char paths[OPENS_BYTES / 2];
+};
+/* Checks that it can be opened, which makes or truncates it where that is asked for, and notes it for the child. */
+uint32_t opens_add(struct opens *opens, uint32_t fd, const char *path, uint32_t length, uint32_t look, uint32_t open,
+                   uint64_t base, uint32_t flags);
+uint32_t opens_enter(struct opens *opens, const char *path, uint32_t length);
+/* The text for PROCESS_SPAWN; its length. */
+uint32_t opens_write(const struct opens *opens, char text[OPENS_BYTES]);
+/* In the child. */
+void opens_begin(void);
+
 /* files.c: what servers of files have. */
 void preopens_init(void);
 void node_close(const struct descriptor *descriptor);

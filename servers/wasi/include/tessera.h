@@ -42,6 +42,7 @@ enum tessera_errno {
     TESSERA_EMSGSIZE = 35,
     TESSERA_ENOENT = 44,
     TESSERA_ENOMEM = 48,
+    TESSERA_ENOTDIR = 54,
     TESSERA_ENOTSUP = 58,
     TESSERA_ESRCH = 71,
     TESSERA_ENOTCAPABLE = 76,
@@ -147,7 +148,13 @@ struct tessera_join_status {
 };
 
 /* What of its standard streams a child gets otherwise than its parent has them (WASIX's proc_spawn_fd_op). */
-enum tessera_spawn_operation_name { TESSERA_SPAWN_CLOSE = 0, TESSERA_SPAWN_DUP2 = 1 };
+enum tessera_spawn_operation_name {
+    TESSERA_SPAWN_CLOSE = 0,
+    TESSERA_SPAWN_DUP2 = 1,
+    TESSERA_SPAWN_OPEN = 2,
+    TESSERA_SPAWN_CHDIR = 3,
+    TESSERA_SPAWN_FCHDIR = 4
+};
 
 struct tessera_spawn_operation {
     uint8_t name;         /* enum tessera_spawn_operation_name */
@@ -178,14 +185,22 @@ int tessera_proc_spawn(const char *name, uint32_t name_len, uint32_t chroot, con
                        struct tessera_process_handles *handles);
 
 /* As posix_spawn. envs: the whole environment of the child, KEY=VALUE separated by line feeds; NULL: what description
- * and manifest say. Its standard streams are the console (input: nothing) unless an operation says otherwise, one after
- * the other: CLOSE leaves nothing; DUP2 to 0, 1 or 2 gives it what from_fd is here: an end of a pipe, which passes to
- * the child (here from_fd is then nothing, until it is closed), the console, or nothing; from_fd 0 to 2 is the child's
- * own stream, as far as the operations went. Other descriptors a child does not get. All directories that its manifest
- * requests it gets. signals: pairs of bytes, signal and 0 (the default). Programs have names, not places: search_path
- * and path change nothing.
- * Errors: as proc_spawn; EBADF no descriptor; ENOTSUP an operation or a descriptor other than these, or one end given
- * twice; ENOTCAPABLE the wrong end of a pipe. After an error all is as before. */
+ * and manifest say. Its standard streams are the console (input: the terminal, where this program has it, else
+ * nothing) unless an operation says otherwise, one after the other:
+ *   CLOSE  leaves nothing;
+ *   DUP2   to 0, 1 or 2 gives it what from_fd is here: an end of a pipe, which passes to the child (here from_fd is
+ *          then nothing, until it is closed), the console, the terminal, or nothing; from_fd 0 to 2 is the child's own
+ *          stream, as far as the operations went;
+ *   OPEN   to 0, 1 or 2: the file of that path, by path_open's flags (of the rights only rights_base counts). It is
+ *          opened here first, so errors are found, and files made or emptied, before there is a child; the child needs
+ *          the directory, too: without, its exit status is 127;
+ *   CHDIR  what paths of later operations are relative to (at first the root), and PWD in the child's environment.
+ * Other descriptors a child does not get. All directories that its manifest requests it gets. signals: pairs of bytes,
+ * signal and 0 (the default). Programs have names, not places: search_path and path change nothing.
+ * Errors: as proc_spawn; those of path_open, ENOTCAPABLE also for a path that no preopened directory leads to; EBADF no
+ * descriptor; ENOTSUP an operation or a descriptor other than these (an open file belongs to who opened it: OPEN takes
+ * its place), a pipe's end or a file under two numbers; ENOTCAPABLE the wrong end of a pipe. After an error all is as
+ * before, but for files that OPEN has made. */
 TESSERA_IMPORT("wasix_32v1", "proc_spawn2")
 int tessera_proc_spawn2(const char *name, uint32_t name_len, const char *args, uint32_t args_len, const char *envs,
                         uint32_t envs_len, const struct tessera_spawn_operation *operations, uint32_t operation_count,

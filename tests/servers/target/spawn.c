@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tessera.h>
@@ -170,7 +171,7 @@ static void pipes_of_one(struct check *check)
     char text[8] = {0};
     uint32_t from, to, pid;
     struct tessera_process_handles handles;
-    struct tessera_spawn_operation open = {.name = 2, .fd = 0}, twice[2] = {{.name = TESSERA_SPAWN_DUP2, .fd = 1}};
+    struct tessera_spawn_operation twice[2] = {{.name = TESSERA_SPAWN_DUP2, .fd = 1}};
     check_u64(check, "a pipe to ourselves", 0, (uint64_t)tessera_fd_pipe(&from, &to));
     check_true(check, "there and back", write((int)to, "abc", 3) == 3 && read((int)from, text, 8) == 3);
     check_true(check, "the wrong way", write((int)from, "abc", 3) == -1 && read((int)to, text, 1) == -1);
@@ -181,8 +182,6 @@ static void pipes_of_one(struct check *check)
     twice[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = to};
     check_u64(check, "one end twice", TESSERA_ENOTSUP,
               (uint64_t)tessera_proc_spawn2("child", 5, "", 0, NULL, 0, twice, 2, NULL, 0, 0, NULL, 0, &pid));
-    check_u64(check, "to open a file", TESSERA_ENOTSUP,
-              (uint64_t)tessera_proc_spawn2("child", 5, "", 0, NULL, 0, &open, 1, NULL, 0, 0, NULL, 0, &pid));
     check_u64(check, "no such program", TESSERA_ENOENT,
               (uint64_t)tessera_proc_spawn2("nobody", 6, "", 0, NULL, 0, twice, 1, NULL, 0, 0, NULL, 0, &pid));
     check_u64(check, "one that may not be", TESSERA_ENOTCAPABLE,
@@ -202,6 +201,92 @@ static void pipes_of_one(struct check *check)
     close((int)from);
     close((int)to);
     check_true(check, "both end", join(pid).exit_code == 0 && join(handles.pid).exit_code == 0);
+}
+
+/* ---- files as standard streams ------------------------------------------------------------------------------- */
+
+enum { FOLLOW = 1, CREATE = 1, DIRECTORY = 2, TRUNCATE = 8, APPEND = 1, READ = 2, WRITE = 64 };
+
+static struct tessera_spawn_operation with_path(unsigned name, uint32_t fd, const char *path, unsigned open,
+                                                uint64_t rights)
+{
+    return (struct tessera_spawn_operation){.name = (uint8_t)name,
+                                            .fd = fd,
+                                            .path = (uint32_t)(uintptr_t)path,
+                                            .path_len = (uint32_t)strlen(path),
+                                            .dirflags = FOLLOW,
+                                            .oflags = (uint16_t)open,
+                                            .rights_base = rights};
+}
+
+static int run_operations(const char *args, const struct tessera_spawn_operation *operations, unsigned count)
+{
+    uint32_t pid;
+    int error = tessera_proc_spawn2("child", 5, args, (uint32_t)strlen(args), "A=1", 3, operations, count, NULL, 0, 0,
+                                    NULL, 0, &pid);
+    return error ? -error : join(pid).exit_code;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (file) {
+        (void)fputs(text, file);
+        (void)fclose(file);
+    }
+}
+
+static int file_is(const char *path, const char *text)
+{
+    char got[64] = {0};
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(got, 1, sizeof(got) - 1, file) : 0;
+    if (file)
+        (void)fclose(file);
+    return length == strlen(text) && strcmp(got, text) == 0;
+}
+
+static void files(struct check *check)
+{
+    struct tessera_spawn_operation in = with_path(TESSERA_SPAWN_OPEN, 0, "/data/in", 0, READ),
+                                   out = with_path(TESSERA_SPAWN_OPEN, 1, "/data/out", CREATE | TRUNCATE, WRITE);
+    struct tessera_spawn_operation operations[4] = {in, out};
+    write_file("/data/in", "through files");
+    write_file("/data/out", "what was there before, and longer");
+    check_true(check, "a child from file to file", run_operations("child\ncat", operations, 2) == 0);
+    check_true(check, "it has all of it, and nothing else", file_is("/data/out", "through files"));
+    operations[1].oflags = 0;
+    operations[1].fdflags = APPEND;
+    check_true(check, "and behind it", run_operations("child\ncat", operations, 2) == 0);
+    check_true(check, "it is there twice", file_is("/data/out", "through filesthrough files"));
+    operations[0] = with_path(TESSERA_SPAWN_CHDIR, 0, "data/sub/", 0, 0);
+    operations[1] = with_path(TESSERA_SPAWN_OPEN, 1, "out", CREATE, WRITE);
+    check_u64(check, "a folder", 0, (uint64_t)mkdir("/data/sub", 0700));
+    check_true(check, "a child in a folder", run_operations("child\nenv\nPWD=/data/sub\nA=1", operations, 1) == 0);
+    check_true(check, "whose file is there",
+               run_operations("child\nsay", operations, 2) == 0 && file_is("/data/sub/out", "said\n"));
+    operations[0] = with_path(TESSERA_SPAWN_OPEN, 0, "/data/none", 0, READ);
+    check_true(check, "no such file", run_operations("child\ncat", operations, 1) == -TESSERA_ENOENT);
+    operations[0] = with_path(TESSERA_SPAWN_OPEN, 0, "/data/../etc", 0, READ);
+    check_true(check, "no way out", run_operations("child\ncat", operations, 1) == -TESSERA_ENOTCAPABLE);
+    operations[0] = with_path(TESSERA_SPAWN_OPEN, 0, "/elsewhere", 0, READ);
+    check_true(check, "no directory of ours", run_operations("child\ncat", operations, 1) == -TESSERA_ENOTCAPABLE);
+    operations[0] = with_path(TESSERA_SPAWN_CHDIR, 0, "/data/in", 0, 0);
+    check_true(check, "no folder", run_operations("child\ncat", operations, 1) == -TESSERA_ENOTDIR);
+    operations[0] = in;
+    operations[0].path = 0xffffff00;
+    operations[0].path_len = 0x1000;
+    check_true(check, "no path", run_operations("child\ncat", operations, 1) == -TESSERA_EFAULT);
+    operations[0] = with_path(TESSERA_SPAWN_OPEN, 7, "/data/in", 0, READ);
+    check_true(check, "a number that it does not have",
+               run_operations("child\ncat", operations, 1) == -TESSERA_ENOTSUP);
+    operations[0] = with_path(TESSERA_SPAWN_FCHDIR, 3, "", 0, 0);
+    check_true(check, "a folder by number", run_operations("child\ncat", operations, 1) == -TESSERA_ENOTSUP);
+    operations[0] = in;
+    operations[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_CLOSE, .fd = 0};
+    check_true(check, "opened and closed", run_operations("child\ncat", operations, 2) == 0);
+    operations[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = 0};
+    check_true(check, "a file twice", run_operations("child\ncat", operations, 2) == -TESSERA_ENOTSUP);
 }
 
 /* A reader whose writer is killed finds the end; a writer whose reader is, a closed pipe. */
@@ -367,6 +452,7 @@ int main(int argc, char **argv)
     pipeline(&check);
     pipes_of_one(&check);
     broken_pipes(&check);
+    files(&check);
     limits(&check);
     family(&check);
     strangers(&check);
