@@ -3,17 +3,17 @@
 set(TESSERA_CLANG clang-19 CACHE STRING "Compiler for wasm32-wasi")
 
 # tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...]
-#     [SYSTEM_INCLUDES folder ...] [SOCKETS] [ON_DEMAND] [DEPENDS file ...])
+#     [SYSTEM_INCLUDES folder ...] [SOCKETS] [PROCESSES] [ON_DEMAND] [DEPENDS file ...])
 #
 # DEPENDS: what must be there before the sources are compiled.
 # ON_DEMAND: built only when it is named (target wasm-NAME).
 # SYSTEM_INCLUDES: searched before the C library's own.
-# SOCKETS: with the BSD socket library (docs/network.md).
+# SOCKETS: with the BSD socket library (docs/network.md). PROCESSES: with posix_spawn and its like (docs/processes.md).
 # Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2; sources are C, or C++ without a
 # library when they end in .cc. Host configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
 # -nostdinc with both include folders named.
 function(tessera_wasm name)
-    cmake_parse_arguments(arg "SOCKETS;ON_DEMAND" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES;DEPENDS" ${ARGN})
+    cmake_parse_arguments(arg "SOCKETS;PROCESSES;ON_DEMAND" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES;DEPENDS" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_wasm(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -25,6 +25,10 @@ function(tessera_wasm name)
         set(sockets "${CMAKE_SOURCE_DIR}/servers/wasi/socket")
         list(APPEND flags -isystem "${sockets}/include")
         list(APPEND arg_SOURCES "${sockets}/socket.c" "${sockets}/netdb.c" "${sockets}/epoll.c")
+    endif()
+    if(arg_PROCESSES)
+        list(APPEND flags -isystem "${CMAKE_SOURCE_DIR}/servers/wasi/process/include")
+        list(APPEND arg_SOURCES "${CMAKE_SOURCE_DIR}/servers/wasi/process/process.c")
     endif()
     list(APPEND flags
         -isystem ${TESSERA_CLANG_INCLUDE} -isystem /usr/include/wasm32-wasi
