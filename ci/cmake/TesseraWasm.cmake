@@ -3,17 +3,16 @@
 set(TESSERA_CLANG clang-19 CACHE STRING "Compiler for wasm32-wasi")
 
 # tessera_wasm(NAME SOURCES a.c ... [OPTIONS flag ...] [LINK_OPTIONS flag ...] [INCLUDES folder ...]
-#     [SYSTEM_INCLUDES folder ...] [SOCKETS] [PROCESSES] [ON_DEMAND] [DEPENDS file ...])
+#     [SYSTEM_INCLUDES folder ...] [SOCKETS] [PROCESSES] [DEPENDS file ...])
 #
 # DEPENDS: what must be there before the sources are compiled.
-# ON_DEMAND: built only when it is named (target wasm-NAME).
 # SYSTEM_INCLUDES: searched before the C library's own.
 # SOCKETS: with the BSD socket library (docs/network.md). PROCESSES: with posix_spawn and its like (docs/processes.md).
 # Builds ${CMAKE_BINARY_DIR}/wasm/NAME.wasm with clang-19 and Debian's wasi-libc, -O2; sources are C, or C++ without a
 # library when they end in .cc. Host configuration only. Debian's clang searches the host's /usr/include for wasm targets, hence
 # -nostdinc with both include folders named.
 function(tessera_wasm name)
-    cmake_parse_arguments(arg "SOCKETS;PROCESSES;ON_DEMAND" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES;DEPENDS" ${ARGN})
+    cmake_parse_arguments(arg "SOCKETS;PROCESSES" "" "SOURCES;OPTIONS;LINK_OPTIONS;INCLUDES;SYSTEM_INCLUDES;DEPENDS" ${ARGN})
     if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "tessera_wasm(${name}): give SOURCES; not understood: ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -61,10 +60,6 @@ function(tessera_wasm name)
         COMMAND ${TESSERA_CLANG} --target=wasm32-wasi -Wl,-O2 ${objects} ${arg_LINK_OPTIONS} -o "${module}"
         DEPENDS ${objects} VERBATIM
         COMMENT "Linking module ${name}.wasm")
-    if(arg_ON_DEMAND)
-        add_custom_target(wasm-${name} DEPENDS "${module}")
-        return()
-    endif()
     add_custom_target(wasm-${name} ALL DEPENDS "${module}")
     add_dependencies(products wasm-${name})
 endfunction()
@@ -94,13 +89,13 @@ function(tessera_wat name)
     add_dependencies(products wasm-${name})
 endfunction()
 
-# tessera_translate(NAME [WASM file.wasm] [MANIFEST file.json] [OPTIONS flag ...] [ON_DEMAND])
+# tessera_translate(NAME [WASM file.wasm] [MANIFEST file.json] [OPTIONS flag ...])
 #
 # Translates a module (by default the host configuration's wasm/NAME.wasm) into the program image
 # ${CMAKE_BINARY_DIR}/images/NAME, linked with lib/libwasi.a and lib/libwasm_runtime.a (targets wasi and
 # wasm_runtime). Target configurations only. System descriptions do not need it: tessera_system translates.
 function(tessera_translate name)
-    cmake_parse_arguments(arg "ON_DEMAND" "WASM;MANIFEST" "OPTIONS" ${ARGN})
+    cmake_parse_arguments(arg "" "WASM;MANIFEST" "OPTIONS" ${ARGN})
     if(NOT arg_WASM)
         set(arg_WASM "${TESSERA_HOST_DIR}/wasm/${name}.wasm")
     endif()
@@ -120,9 +115,5 @@ function(tessera_translate name)
             ${manifest} ${arg_OPTIONS} -o "${image}" "${arg_WASM}"
         DEPENDS "${translator}" "${arg_WASM}" ${arg_MANIFEST} wasi wasm_runtime
         VERBATIM COMMENT "Translating ${name} for ${TESSERA_ARCH}")
-    set(all ALL)
-    if(arg_ON_DEMAND) # target image-NAME
-        set(all)
-    endif()
-    add_custom_target(image-${name} ${all} DEPENDS "${image}")
+    add_custom_target(image-${name} ALL DEPENDS "${image}")
 endfunction()

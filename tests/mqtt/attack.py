@@ -92,8 +92,9 @@ class Held:
         client = self.clients.pop(0)
         self.closed += 1
         if self.closed % 2:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
+            reset(client)
+        else:
+            client.close()
 
 
 def hello(name, version):
@@ -108,6 +109,37 @@ def seeds(version):
     return [packet(PUBLISH, text("fire/a") + user + b"payload"), packet(PUBLISH, text("fire/b") + b"\0\7" + user + b"x" * 200, 2),
             packet(PUBLISH, text("fire/c") + b"\0\x08" + none + b"y", 5), packet(PUBREL, b"\0\x08", 2), packet(PUBACK, b"\0\1"), packet(PUBREC, b"\0\2"),
             subscribe, packet(wire.UNSUBSCRIBE, b"\0\3" + none + text("fire/#"), 2), packet(wire.PINGREQ, b""), packet(wire.DISCONNECT, b"")]
+
+
+def stages(version):
+    """What a client's life consists of."""
+    none = b"\0" if version == 5 else b""
+    will = packet(CONNECT, text("MQTT") + bytes((version, 6)) + b"\0\x3c" + none + text("stage") + none + text("fire/will") + text("gone"))
+    return [will, packet(SUBSCRIBE, b"\0\1" + none + text("stage/#") + b"\2", 2), packet(PUBLISH, text("stage/1") + b"\0\2" + none + b"to itself", 2),
+            packet(PUBLISH, text("stage/2") + b"\0\3" + none + b"to itself", 4), packet(PUBREL, b"\0\3", 2), packet(wire.PINGREQ, b"")]
+
+
+def reset(client):
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def cut_off(port, version, look):
+    """A client's life ends with a reset at every stage: after each packet, in the middle of the next one, at once or when it was answered."""
+    packets = stages(version)
+    for stage in range(len(packets) + 1):
+        for tail in (b"", packets[stage][:-1] if stage < len(packets) else b"\x30\x7f"):
+            for waits in (False, True):
+                client = connection(port)
+                send(client, b"".join(packets[:stage]) + tail)
+                if waits:
+                    client.settimeout(0.05)
+                    try:
+                        client.recv(65536)
+                    except OSError:
+                        pass  # no answer, or closed already
+                reset(client)
+        look()
 
 
 def mutated(chance, data):
@@ -152,6 +184,13 @@ def under_fire(port, versions=(4,), times=1):
         held.add(client)
         if number % 20 == 0:
             witness.look()
+    for version in versions:
+        cut_off(port, version, witness.look)
+    for number in range(40 * times):  # five bytes announce a packet of 256 MiB
+        client = connection(port)
+        send(client, hello(f"huge{number}", versions[0]) + b"\x30\xff\xff\xff\x7f" + bytes(100))
+        held.add(client)
+    witness.look()
     deaf = wire.Client(port, timeout=30)  # it never reads what it subscribes to
     deaf.connect("fire-deaf", keep_alive=0)
     deaf.subscribe(("bulk", 0))

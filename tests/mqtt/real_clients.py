@@ -49,6 +49,8 @@ def messages(client):
 
 def expect(what, got, wanted):
     if got != wanted:
+        if isinstance(wanted, bool):
+            raise SystemExit(f"{what}: got {got}, wanted {wanted}")
         # From the first difference on.
         at = next((n for n, pair in enumerate(zip(got, wanted)) if pair[0] != pair[1]), min(len(got), len(wanted)))
         raise SystemExit(f"{what}: at {at} of {len(wanted)} got {str(got[at:])[:500]}, wanted {str(wanted[at:])[:500]}")

@@ -12,17 +12,17 @@ set(mosquitto_build SOCKETS SOURCES ${sources} ${ports_sources} "${CMAKE_CURRENT
 set(mosquitto_link -Wl,--wrap=socket,--wrap=rename ${ports_libraries})
 set(mosquitto_includes "${mosquitto}" "${mosquitto}/src" "${mosquitto}/include" "${mosquitto}/lib" "${mosquitto}/deps")
 set(mosquitto_options -w ${ports_emulation} "-DVERSION=\"2.0.11\"" -DWITH_BROKER -DWITH_BRIDGE -DWITH_PERSISTENCE
-    -DWITH_MEMORY_TRACKING -DWITH_SYS_TREE -DWITH_CONTROL -DWITH_EPOLL)
+    -DWITH_MEMORY_TRACKING -DREAL_WITH_MEMORY_TRACKING -DWITH_SYS_TREE -DWITH_CONTROL -DWITH_EPOLL)
 tessera_wasm(mosquitto ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes}
     OPTIONS ${mosquitto_options} LINK_OPTIONS ${mosquitto_link})
 
-# With OpenSSL, which takes minutes: made when it is asked for. There is no console to ask for a key's password.
+# With OpenSSL. There is no console to ask for a key's password.
 set(openssl "${CMAKE_BINARY_DIR}/openssl")
 add_custom_command(OUTPUT "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a"
     COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/ci/openssl.py" "${openssl}"
     DEPENDS "${CMAKE_SOURCE_DIR}/ci/openssl.py" VERBATIM COMMENT "Making OpenSSL for wasm32-wasi")
 add_custom_target(openssl DEPENDS "${openssl}/lib/libssl.a")
-tessera_wasm(mosquitto-tls ON_DEMAND ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes} "${openssl}/include"
+tessera_wasm(mosquitto-tls ${mosquitto_build} SYSTEM_INCLUDES "${ports_include}" INCLUDES ${mosquitto_includes} "${openssl}/include"
     OPTIONS ${mosquitto_options} -DWITH_TLS -DWITH_TLS_PSK -DWITH_EC -DUI_OpenSSL=UI_null DEPENDS "${openssl}/lib/libssl.a"
     LINK_OPTIONS "${openssl}/lib/libssl.a" "${openssl}/lib/libcrypto.a" -Wl,-u,getentropy ${mosquitto_link}
         -lwasi-emulated-mman)
