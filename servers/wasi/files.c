@@ -71,9 +71,11 @@ static uint32_t root_open(struct descriptor *descriptor)
     if (error || (error = call(descriptor, FS_ROOT, &m)))
         return error == SERVER_DIED ? EIO : error;
     descriptor->node.handle = m.words[0];
+    /* Rust's library asks for all rights but these whatever it opens to read, so the server is left to refuse their use
+     * (its std/src/sys/wasi/fs.rs, OpenOptions::get_rights_base). */
     if (!(m.words[1] & FS_MAY_WRITE)) {
         descriptor->rights &= RIGHTS_READ_DIRECTORY;
-        descriptor->node.inheriting &= RIGHTS_READ_DIRECTORY | RIGHTS_READ_FILE;
+        descriptor->node.inheriting &= ~(uint64_t)RIGHTS_OPEN_TO_WRITE;
     }
     return ESUCCESS;
 }

@@ -109,7 +109,7 @@ static uint32_t open_flags(uint32_t look, uint32_t open, uint64_t base)
     return follow_of(look) | (open & OPEN_CREATE ? FS_OPEN_CREATE : 0) |
            (open & OPEN_DIRECTORY ? FS_OPEN_DIRECTORY : 0) | (open & OPEN_EXCLUSIVE ? FS_OPEN_EXCLUSIVE : 0) |
            (open & OPEN_TRUNCATE ? FS_OPEN_TRUNCATE : 0) | (base & RIGHT_FD_READ ? FS_OPEN_READ : 0) |
-           (base & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE | RIGHT_FD_SET_SIZE) ? FS_OPEN_WRITE : 0);
+           (base & RIGHTS_OPEN_TO_WRITE ? FS_OPEN_WRITE : 0);
 }
 
 /* What it takes to open with such flags: witx, rights fd_datasync and fd_sync. */

@@ -18,6 +18,13 @@
      __WASI_RIGHTS_FD_FILESTAT_GET | __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_FILESTAT_SET_TIMES |        \
      __WASI_RIGHTS_FD_ALLOCATE | __WASI_RIGHTS_FD_ADVISE | __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC |         \
      __WASI_RIGHTS_FD_FDSTAT_SET_FLAGS | __WASI_RIGHTS_POLL_FD_READWRITE)
+#define WRITE_RIGHTS (__WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_ALLOCATE)
+#define PATH_RIGHTS                                                                                                    \
+    (__WASI_RIGHTS_FD_READDIR | __WASI_RIGHTS_PATH_OPEN | __WASI_RIGHTS_PATH_CREATE_DIRECTORY |                        \
+     __WASI_RIGHTS_PATH_CREATE_FILE | __WASI_RIGHTS_PATH_FILESTAT_GET | __WASI_RIGHTS_PATH_LINK_SOURCE |               \
+     __WASI_RIGHTS_PATH_LINK_TARGET | __WASI_RIGHTS_PATH_READLINK | __WASI_RIGHTS_PATH_REMOVE_DIRECTORY |              \
+     __WASI_RIGHTS_PATH_RENAME_SOURCE | __WASI_RIGHTS_PATH_RENAME_TARGET | __WASI_RIGHTS_PATH_SYMLINK |                \
+     __WASI_RIGHTS_PATH_UNLINK_FILE)
 
 static struct check check;
 static char big[70000];
@@ -512,7 +519,7 @@ static void rights(void)
     __wasi_ciovec_t put = {&byte, 1};
     __wasi_fdstat_t stat;
     __wasi_filesize_t at;
-    __wasi_fd_t fd;
+    __wasi_fd_t fd, new;
     check_group(&check, "rights");
     close_fd(make("rights", "r"));
     is("to read, not to seek", 0, open_at(WORK, "rights", 0, __WASI_RIGHTS_FD_READ, &fd));
@@ -532,6 +539,20 @@ static void rights(void)
     is("more than is inherited", __WASI_ERRNO_NOTCAPABLE, open_at(WORK, "rights", 0, __WASI_RIGHTS_SOCK_SHUTDOWN, &fd));
     is("fd_fdstat_get", 0, __wasi_fd_fdstat_get(WORK, &stat));
     is("unlink", 0, __wasi_path_unlink_file(WORK, "rights"));
+    /* Rust's library asks for these of whatever it reads; what they allow is refused when it is done. */
+    is("to read, as Rust does", 0, open_at(RO, "fixed.txt", 0, (FILE_RIGHTS & ~WRITE_RIGHTS) | PATH_RIGHTS, &fd));
+    is("times", __WASI_ERRNO_NOTCAPABLE, __wasi_fd_filestat_set_times(fd, 0, 0, __WASI_FSTFLAGS_MTIM_NOW));
+    close_fd(fd);
+    is("a directory, as Rust does", 0,
+       __wasi_path_open(RO, 0, "folder", 0, PATH_RIGHTS, __WASI_RIGHTS_FD_READ, 0, &fd));
+    is("a new file in it", __WASI_ERRNO_NOTCAPABLE,
+       open_at((int)fd, "new", __WASI_OFLAGS_CREAT, __WASI_RIGHTS_FD_READ, &new));
+    is("a new directory in it", __WASI_ERRNO_NOTCAPABLE, __wasi_path_create_directory((int)fd, "new"));
+    is("removing", __WASI_ERRNO_NOTCAPABLE, __wasi_path_unlink_file((int)fd, "below.txt"));
+    close_fd(fd);
+    is("to write", __WASI_ERRNO_NOTCAPABLE, open_at(RO, "fixed.txt", 0, __WASI_RIGHTS_FD_WRITE, &fd));
+    is("to shorten", __WASI_ERRNO_NOTCAPABLE,
+       open_at(RO, "fixed.txt", __WASI_OFLAGS_TRUNC, __WASI_RIGHTS_FD_READ, &fd));
 }
 
 static void renumbering(void)
