@@ -174,7 +174,7 @@ def compile_program(root, arch, names, flags, output):
 
 
 def make_ram_disk(root, arch, folder):
-    init = compile_program(root, arch, ["linux/init.c"], [], os.path.join(folder, "init"))
+    init = compile_program(root, arch, ["linux/init.c", "linux/guest.c"], [], os.path.join(folder, "init"))
     small = compile_program(root, arch, ["linux/small.c"], ["-nostdlib"], os.path.join(folder, "small"))
     path = os.path.join(folder, "ram.cpio")
     with open(path, "wb") as file:
@@ -256,16 +256,21 @@ def run_kernel(arch, kernel, ram_disk, scratch, *more, figures=figures_of):
         process.stdout.close()
 
 
-def files_ram_disk(root, arch, kernel, folder):
-    """For bench/linux/files.c: the program and the modules, named so that their order is that of MODULES."""
-    init = compile_program(root, arch, ["linux/files.c", "files/measure.c", "files/idle.c"], ["-I" + os.path.join(root, "bench")],
-                           os.path.join(folder, "init"))
-    members = [("init", 0o100755, init), *((name, 0o40755, b"") for name in ("idle", "memory", "store", "dev", "proc"))]
-    for number, name in enumerate(MODULES):
+def module_members(kernel, names):
+    """Those of the modules that the package has, named by their order (bench/linux/guest.c loads them)."""
+    for number, name in enumerate(names):
         path = os.path.join(modules_of(kernel), f"{name}.ko")
         if os.path.exists(path):
             with open(path, "rb") as file:
-                members.append((f"module{number:02}", 0o100644, file.read()))
+                yield f"module{number:02}", 0o100644, file.read()
+
+
+def files_ram_disk(root, arch, kernel, folder):
+    """For bench/linux/files.c."""
+    init = compile_program(root, arch, ["linux/files.c", "linux/guest.c", "files/measure.c", "files/idle.c"], ["-I" + os.path.join(root, "bench")],
+                           os.path.join(folder, "init"))
+    members = [("init", 0o100755, init), *((name, 0o40755, b"") for name in ("idle", "memory", "store", "dev", "proc"))]
+    members += module_members(kernel, MODULES)
     path = os.path.join(folder, "ram.cpio")
     with open(path, "wb") as file:
         file.write(cpio(members))

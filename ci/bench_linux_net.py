@@ -125,17 +125,13 @@ def make(root, arch, folder):
     """(kernel, RAM disk, what they are)"""
     kernel, package, version = bench_linux.find_kernel(arch, "virtio_net")
     broker, broker_version = find_mosquitto(arch)
-    init = bench_linux.compile_program(root, arch, ["linux/net.c"], [], os.path.join(folder, "init"))
+    init = bench_linux.compile_program(root, arch, ["linux/net.c", "linux/guest.c"], [], os.path.join(folder, "init"))
     server = bench_linux.compile_program(root, arch, ["net/server.c"], [], os.path.join(folder, "server"))
     with open(os.path.join(root, CONFIGURATION), "rb") as file:
         configuration = file.read() + b"user root\n"
     members = [("init", 0o100755, init), ("server", 0o100755, server), ("mosquitto.conf", 0o100644, configuration),
                *((name, 0o40755, b"") for name in ("dev", "proc")), *members_of(broker)]
-    for number, name in enumerate(MODULES):
-        path = os.path.join(bench_linux.modules_of(kernel), f"{name}.ko")
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                members.append((f"module{number:02}", 0o100644, file.read()))
+    members += bench_linux.module_members(kernel, MODULES)
     ram_disk = os.path.join(folder, "ram.cpio")
     with open(ram_disk, "wb") as file:
         file.write(bench_linux.cpio(members))

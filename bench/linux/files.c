@@ -11,44 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "files/measure.h"
-
-#define MODULES 32
-
-static _Noreturn void power_off(void)
-{
-    fflush(stdout);
-    sync();
-    reboot(RB_POWER_OFF);
-    for (;;)
-        pause();
-}
-
-static void require(int result, const char *what)
-{
-    if (result >= 0)
-        return;
-    printf("linux: %s failed: %s\n", what, strerror(errno));
-    power_off();
-}
-
-static void load_modules(void)
-{
-    for (int i = 0; i < MODULES; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "/module%02d", i);
-        int file = open(name, O_RDONLY | O_CLOEXEC);
-        if (file < 0)
-            continue; /* built in */
-        require((int)syscall(SYS_finit_module, file, "", 0), name);
-        close(file);
-    }
-}
+#include "guest.h"
 
 /* The disk is found in the background. */
 static void mount_disk(void)
@@ -74,7 +42,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     require(mount("dev", "/dev", "devtmpfs", 0, ""), "mounting /dev");
     require(mount("proc", "/proc", "proc", 0, ""), "mounting /proc");
-    load_modules();
+    modules_load();
     mount_disk();
     require(mount("memory", "/memory", "tmpfs", 0, "size=64m"), "mounting tmpfs");
     require(mount("idle", "/idle", "tmpfs", 0, ""), "mounting tmpfs");

@@ -16,13 +16,14 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/futex.h>
+
+#include "guest.h"
 
 #define BATCHES         20
 #define OPERATIONS      1000
@@ -69,29 +70,7 @@ static bool counter_is_exact(void)
     return hundredths == 200;
 }
 
-/* ---- Ends and reports ---- */
-
-static _Noreturn void power_off(void)
-{
-    fflush(stdout);
-    sync();
-    reboot(RB_POWER_OFF);
-    for (;;)
-        pause();
-}
-
-static _Noreturn void give_up(const char *what)
-{
-    printf("linux: %s failed: %s\n", what, strerror(errno));
-    power_off();
-}
-
-static long require(long result, const char *what)
-{
-    if (result < 0)
-        give_up(what);
-    return result;
-}
+/* ---- Reports ---- */
 
 static void report(const char *row, const char *operation, uint64_t best, uint64_t divisor)
 {

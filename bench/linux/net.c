@@ -2,8 +2,6 @@
  * a virtio network card of QEMU's user network. ci/bench_linux_net.py puts them and the modules beside it.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,38 +9,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MODULES 32
-#define FILES   4096
+#include "guest.h"
 
-static void require(int result, const char *what)
-{
-    if (result >= 0)
-        return;
-    printf("linux: %s failed: %s\n", what, strerror(errno));
-    fflush(stdout);
-    reboot(RB_POWER_OFF);
-    exit(1);
-}
-
-static void load_modules(void)
-{
-    for (int i = 0; i < MODULES; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "/module%02d", i);
-        int file = open(name, O_RDONLY | O_CLOEXEC);
-        if (file < 0)
-            continue; /* built in */
-        require((int)syscall(SYS_finit_module, file, "", 0), name);
-        close(file);
-    }
-}
+#define FILES 4096
 
 static void address_set(int fd, const char *name, unsigned long request, const char *text)
 {
@@ -69,7 +43,7 @@ static void program_start(char *const arguments[])
 {
     if (fork() == 0) {
         execv(arguments[0], arguments);
-        require(-1, arguments[0]);
+        give_up(arguments[0]);
     }
 }
 
@@ -80,7 +54,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     require(mount("dev", "/dev", "devtmpfs", 0, ""), "mounting /dev");
     require(mount("proc", "/proc", "proc", 0, ""), "mounting /proc");
-    load_modules();
+    modules_load();
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     interface_up(fd, "lo", "127.0.0.1", "255.0.0.0");
     interface_up(fd, "eth0", "10.0.2.15", "255.255.255.0");
