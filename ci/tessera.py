@@ -395,119 +395,92 @@ def command_test(options):
 
 def bench_generated_code(options):
     """`bench wasm`: generated code against native code and other engines, on this host; --target: in QEMU."""
-    if options.arch and not options.target:
-        raise UsageFailure("`bench wasm` measures on this host; --arch goes with --target only")
-    if options.json:
-        require_folder_of(options.json)
-    install_missing()
     import bench_wasm
     if options.target:
         arch = options.arch or "x86_64"
         build([arch], ["bench-wasm"], ["kernel", "system-parts", "bench-native"])
         step(f"Measuring generated code on {arch}: instructions, counted by QEMU")
-        try:
-            bench_wasm.run_target(ROOT, arch, json_path=options.json)
-        except bench_wasm.BenchError as error:
-            raise Failure(str(error)) from None
-        return 0
+        bench_wasm.run_target(ROOT, arch, json_path=options.json)
+        return
     build(["x86_64"], ["bench-wasm"], ["wasm_runtime", "wasm_linux"])
     step(f"Measuring generated code, {options.runs} runs of each program in turns")
-    try:
-        bench_wasm.run(ROOT, options.runs, json_path=options.json)
-    except bench_wasm.BenchError as error:
-        raise Failure(str(error)) from None
-    return 0
+    bench_wasm.run(ROOT, options.runs, json_path=options.json)
 
 
 def bench_compile_time(options):
     """`bench compile`: time and memory of translating, beside gcc on wasm2c's output."""
-    if options.json:
-        require_folder_of(options.json)
-    install_missing()
     import bench_compile
     build(["x86_64"], ["tessera-aot"], ["wasm_runtime", "wasm_linux"])
     step("Measuring how long translating takes")
-    try:
-        bench_compile.run(options.modules, options.json)
-    except (bench_compile.CompileBenchError, debian.DebianError) as error:
-        raise Failure(str(error)) from None
-    return 0
+    bench_compile.run(options.modules, options.json)
+
+
+def arches_of(options):
+    return [options.arch] if options.arch else list(ARCHES)
 
 
 def bench_files(options):
     """`bench fs`: files in memory, in the store and in the archive; Linux' beside them."""
-    arches = [options.arch] if options.arch else list(ARCHES)
-    if options.target:
-        raise UsageFailure("--target is for `bench wasm`")
-    if options.json and len(arches) != 1:
-        raise UsageFailure("--json writes one architecture's results: say which with --arch")
-    if options.json:
-        require_folder_of(options.json)
-    install_missing()
     import bench_files as files
-    build(arches, ["wasm-bench-files", "tessera-aot"], ["kernel", "archive-fs-bench"])
-    for arch in arches:
+    build(arches_of(options), ["wasm-bench-files", "tessera-aot"], ["kernel", "archive-fs-bench"])
+    for arch in arches_of(options):
         step(f"Measuring files on {arch}: instructions, counted by QEMU")
-        try:
-            files.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux", options.record)
-        except files.BenchError as error:
-            raise Failure(str(error)) from None
-    return 0
+        files.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux", options.record)
 
 
 def bench_network(options):
     """`bench net`: TCP, and messages through Mosquitto; Linux' beside them."""
-    arches = [options.arch] if options.arch else list(ARCHES)
-    if options.target:
-        raise UsageFailure("--target is for `bench wasm`")
-    if options.json and len(arches) != 1:
-        raise UsageFailure("--json writes one architecture's results: say which with --arch")
-    if options.json:
-        require_folder_of(options.json)
-    install_missing()
     import bench_net as net
-    build(arches, ["wasm-net-server", "wasm-mosquitto", "tessera-aot"], ["kernel", "archive-net-bench"])
-    for arch in arches:
+    build(arches_of(options), ["wasm-net-server", "wasm-mosquitto", "tessera-aot"], ["kernel", "archive-net-bench"])
+    for arch in arches_of(options):
         step(f"Measuring the network on {arch}: instructions, counted by QEMU")
         archive = os.path.join(build_folder(arch), "archives", "net-bench.cpio")
-        try:
-            net.run(arch, kernel_file(arch), archive, options.json, options.vs == "linux", options.record)
-        except net.BenchError as error:
-            raise Failure(str(error)) from None
-    return 0
+        net.run(arch, kernel_file(arch), archive, options.json, options.vs == "linux", options.record)
+
+
+def bench_system(options):
+    """The kernel's operations, processes, messages; seL4's and Linux' beside them."""
+    import bench
+    build(arches_of(options), ["products"], ["bench-files"])
+    for arch in arches_of(options):
+        step(f"Measuring on {arch}: instructions, counted by QEMU")
+        results, linux = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux")
+        if options.record:
+            bench.record(ROOT, arch, results, linux)
+
+
+BENCHMARKS = {  # what measures, and the options that mean something to it
+    "system": (bench_system, {"arch", "vs", "record"}),
+    "fs": (bench_files, {"arch", "vs", "record"}),
+    "net": (bench_network, {"arch", "vs", "record"}),
+    "wasm": (bench_generated_code, {"arch", "target", "runs"}),
+    "compile": (bench_compile_time, {"modules"}),
+}
+BENCH_RUNS = 5
 
 
 def command_bench(options):
-    if options.modules and options.what != "compile":
-        raise UsageFailure("modules are for `bench compile`")
-    if options.what == "fs":
-        return bench_files(options)
-    if options.what == "net":
-        return bench_network(options)
-    if options.what == "compile":
-        if options.vs or options.record or options.target or options.arch:
-            raise UsageFailure("`bench compile` takes modules and --json only")
-        return bench_compile_time(options)
-    if options.what == "wasm":
-        if options.vs or options.record:
-            raise UsageFailure("--vs and --record belong to the system's benchmarks: leave 'wasm' or the option out")
-        return bench_generated_code(options)
-    arches = [options.arch] if options.arch else list(ARCHES)
-    if options.json and len(arches) != 1:
-        raise UsageFailure("--json writes one architecture's results: say which with --arch")
+    measure, known = BENCHMARKS[options.what]
+    for name in ("arch", "vs", "record", "target", "runs", "modules"):
+        if getattr(options, name) and name not in known:
+            raise UsageFailure(f"{'modules are' if name == 'modules' else f'--{name} is'} not for `bench {options.what}`")
+    if options.what == "wasm" and options.target and options.runs:
+        raise UsageFailure("--runs is for times on this host; instructions, with --target, are the same each time")
+    if options.what == "wasm" and options.arch and not options.target:
+        raise UsageFailure("`bench wasm` measures on this host; --arch goes with --target only")
     if options.json:
+        if "vs" in known and not options.arch:
+            raise UsageFailure("--json writes one architecture's results: say which with --arch")
         require_folder_of(options.json)
+    options.runs = options.runs or BENCH_RUNS
     install_missing()
-    import bench  # only here: it reads the peers' figures
-    build(arches, ["products"], ["bench-files"])
-    for arch in arches:
-        step(f"Measuring on {arch}: instructions, counted by QEMU")
-        try:
-            results, linux = bench.run(ROOT, arch, build_folder(arch), kernel_file(arch), options.json, options.vs == "linux")
-        except bench.BenchError as error:
-            raise Failure(str(error)) from None
-        if options.record:
-            bench.record(ROOT, arch, results, linux)
+    # Each benchmark's own module has an error of its own, which says what could not be measured.
+    import bench, bench_compile, bench_files as files, bench_net as net, bench_wasm
+    try:
+        measure(options)
+    except (bench.BenchError, files.BenchError, net.BenchError, bench_wasm.BenchError, bench_compile.CompileBenchError,
+            debian.DebianError) as error:
+        raise Failure(str(error)) from None
     return 0
 
 
@@ -674,13 +647,13 @@ def command_line():
                           "                                     beside native code and other engines\n"
                           "    ./tessera bench wasm --target    the same in QEMU, instructions beside gcc's code\n"
                           "    ./tessera bench compile          time and memory of translating, beside gcc -O2 on wasm2c's output")
-    command.add_argument("what", nargs="?", choices=("system", "fs", "net", "wasm", "compile"), default="system", help="default: system")
+    command.add_argument("what", nargs="?", choices=tuple(BENCHMARKS), default="system", help="default: system")
     command.add_argument("modules", nargs="*", metavar="FILE.wasm", help="compile: these instead of the usual ones")
     add_arch(command)
     command.add_argument("--vs", choices=("linux",), help="measure this one here and now instead of showing recorded figures")
     command.add_argument("--record", action="store_true",
                          help="write the figures into bench/recorded.json, which the test 'bench' compares with, and draw the chart in docs/")
-    command.add_argument("--runs", type=positive, default=5, metavar="N", help="wasm: runs of each program (default 5)")
+    command.add_argument("--runs", type=positive, metavar="N", help=f"wasm: runs of each program (default {BENCH_RUNS})")
     command.add_argument("--target", action="store_true",
                          help="wasm: on target instead, instructions counted by QEMU (--arch, default x86_64)")
     command.add_argument("--json", metavar="FILE", help="also write the results there (system: with --arch)")

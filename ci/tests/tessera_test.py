@@ -18,7 +18,7 @@ def door(*words):
 
 class CommandLine(unittest.TestCase):
     def test_help_everywhere(self):
-        for words in ([], ["setup"], ["build"], ["run"], ["test"], ["bench"], ["image"]):
+        for words in ([], ["setup"], ["build"], ["run"], ["disk"], ["disk", "put"], ["test"], ["bench"], ["image"]):
             done = door(*words, "--help")
             self.assertEqual(done.returncode, 0, msg=done.stderr)
             self.assertIn("./tessera", done.stdout)
@@ -28,6 +28,7 @@ class CommandLine(unittest.TestCase):
                       ["test", "--jobs", "0"], ["test", "("], ["bench", "--json", "x.json"],
                       ["bench", "--arch", "arm64", "--json", "no-such-folder/x.json"],
                       ["run", "no-such.json"], ["image", "no-such.json", "-o", "x.iso"], ["image", __file__, "-o", "no-such-folder/x.iso"],
+                      ["bench", "fs", "--target"], ["bench", "--runs", "3"], ["bench", "wasm", "--record"], ["bench", "net", "x.wasm"],
                       ["run", "hello", "--arch", "arm64", "--firmware", "bios"], ["run", "hello", "--boot", "direct", "--firmware", "uefi"]):
             done = door(*words)
             self.assertEqual(done.returncode, tessera.WRONG_ARGUMENTS, msg=(words, done.stderr))
