@@ -412,11 +412,36 @@ def machine(app, arch, kernel, archive, uart):
     return [word.replace("stdio,id=console,signal=on", "stdio,id=console,signal=off") for word in command]
 
 
+RUST_NAME = re.compile(r"\b_ZN[0-9A-Za-z_$.]+")
+RUST_SIGNS = {"LT": "<", "GT": ">", "RF": "&", "BP": "*", "C": ",", "LP": "(", "RP": ")", "u20": " ", "u27": "'", "u5b": "[",
+              "u5d": "]", "u7b": "{", "u7d": "}", "u7e": "~"}
+
+
+def rust_name(match):
+    """_ZN4core3fmt5write17h0123456789abcdefE -> core::fmt::write, of a name that was cut as far as it goes (the old mangling of
+    rustc, compiler/rustc_symbol_mangling/src/legacy.rs; wasm-ld has put C++'s names into words already)."""
+    rest, parts = match[0][3:], []
+    while length := re.match("[0-9]+", rest):
+        rest = rest[length.end():]
+        parts.append(rest[:int(length[0])].removeprefix("_") if rest.startswith("_$") else rest[:int(length[0])])
+        rest = rest[int(length[0]):]
+    if len(parts) > 1 and re.fullmatch("h[0-9a-f]{0,16}", parts[-1]):
+        parts.pop()
+    signs = re.sub(r"\$(\w+)\$", lambda sign: RUST_SIGNS.get(sign[1], sign[0]), "::".join(parts))
+    return signs.replace("..", "::") or match[0]
+
+
+def told(ending):
+    """How a program ended, for people: a trap's frames line by line."""
+    lines = ending.replace(", in ", "\n    in ", 1).replace(" called from ", "\n    called from ")
+    return RUST_NAME.sub(rust_name, lines)
+
+
 def status_of(verdict):
     _, end, status, text = verdict
     if end == ENDED_EXIT:
         return status if status <= 255 else status & 0xff or 1
-    print(f"tessera: {text}".replace(", in ", "\n    in ", 1).replace(" called from ", "\n    called from "), file=sys.stderr)
+    print(f"tessera: {told(text)}", file=sys.stderr)
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 

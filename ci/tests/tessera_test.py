@@ -8,6 +8,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, ".."))
 import bench
+import run_app
 import tessera
 
 
@@ -42,6 +43,21 @@ class CommandLine(unittest.TestCase):
     def test_every_preset_is_known(self):
         for arch in tessera.ARCHES:
             self.assertTrue(os.path.isfile(os.path.join(ROOT, "ci", "cmake", f"toolchain-{arch}.cmake")))
+
+
+class Endings(unittest.TestCase):
+    def test_frames_stand_in_lines(self):
+        self.assertEqual(run_app.told("wasm trap: unreachable, in f (a.c:1) called from g called from ..."),
+                         "wasm trap: unreachable\n    in f (a.c:1)\n    called from g\n    called from ...")
+        self.assertEqual(run_app.told("killed: page fault reading 0x1, at 0x2"), "killed: page fault reading 0x1, at 0x2")
+
+    def test_names_of_rust(self):
+        for name, expected in (("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write"),
+                               ("_ZN4core3fmt5write17h01", "core::fmt::write"), ("_ZN4core3fmt5wri", "core::fmt::wri"),
+                               ("_ZN3std28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE", "std::{{closure}}"),
+                               ("_ZN34_$LT$A$u20$as$u20$core..fmt..B$GT$3fmt17h0123456789abcdefE", "<A as core::fmt::B>::fmt"),
+                               ("_ZN", "_ZN"), ("_ZNbad", "_ZNbad"), ("_ZN99", "_ZN99"), ("main", "main")):
+            self.assertEqual(run_app.told(name), expected)
 
 
 class Bench(unittest.TestCase):
