@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Draws docs/figures/comparison.svg: Tessera, seL4 and Linux side by side, instructions per operation on a logarithmic axis.
+"""Draws docs/figures/comparison.svg: Tessera, seL4 and Linux side by side, instructions per operation on a logarithmic axis; and
+writes the table of docs/comparison.md, which says the same in figures.
 
     ci/chart.py                      from bench/recorded.json (ours), bench/peers.json (seL4) and bench/linux.json (Linux)
-    ci/chart.py -o FILE.svg          elsewhere
+    ci/chart.py -o FILE.svg          only the picture, elsewhere
 
 `./tessera bench --record` calls it; with --vs linux Linux' figures are recorded too. A dot for each kernel: on a logarithmic axis
 lengths mean nothing. Where Linux has two operations, the cheaper one is drawn. The picture follows the reader's light or dark preference.
@@ -16,6 +17,7 @@ from xml.sax.saxutils import escape
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUTPUT = os.path.join(ROOT, "docs", "figures", "comparison.svg")
+PAGE = os.path.join(ROOT, "docs", "comparison.md")
 ARCHES = (("x86_64", "x86-64"), ("arm64", "arm64"))
 ROWS = (
     ("syscall_null", "cheapest system call"),
@@ -32,6 +34,7 @@ ROWS = (
     ("pubsub_hop_64", "message through a broker"),
     ("spawn_exit", "spawn a process, wait for it"),
 )
+BOOT = ("boot_kernel_to_root", "boot, kernel to first program")
 KERNELS = (("tessera", "Tessera"), ("sel4", "seL4 (MCS)"), ("linux", "Linux"))
 WIDTH, NAME_WIDTH, MARGIN, ROW_HEIGHT, TOP, GAP = 1000, 205, 16, 38, 78, 46
 STYLE = """
@@ -51,10 +54,10 @@ def read_rows(name):
         return json.load(file)["rows"]
 
 
-def figures_of(arch, ours, peers, linux):
+def figures_of(arch, ours, peers, linux, rows=ROWS):
     """[(row's text, {kernel: instructions})] of the rows that we have."""
     found = []
-    for name, text in ROWS:
+    for name, text in rows:
         values = {"tessera": ours.get(name, {}).get(arch), "sel4": peers.get(name, {}).get("seL4 MCS", {}).get(arch),
                   "linux": min((each[arch] for each in linux.get(name, {}).values() if arch in each), default=None)}
         if values["tessera"]:
@@ -137,15 +140,42 @@ def draw(ours, peers, linux):
     return "\n".join([*lines, "</svg>", ""])
 
 
-def write(path=OUTPUT):
-    text = draw(read_rows("recorded.json"), read_rows("peers.json"), read_rows("linux.json"))
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def table(ours, peers, linux):
+    """The figures as lines of Markdown, the kernels of both architectures beside each other."""
+    columns = [dict(figures_of(arch, ours, peers, linux, (*ROWS, BOOT))) for arch, _ in ARCHES]
+    heads = [f"{name}, {arch}" for _, arch in ARCHES for _, name in KERNELS]
+    lines = ["| instructions | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for _, text in (*ROWS, BOOT):
+        cells = [short(found[text][kernel]) if kernel in found.get(text, ()) else "" for found in columns for kernel, _ in KERNELS]
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def with_table(page, lines):
+    """The page with these lines in the place of its table."""
+    before, head, rest = page.partition("\n| instructions |")
+    _, end, after = rest.partition("\n\n")
+    if not head or not end:
+        raise ValueError("no table of instructions")
+    return before + "\n" + "\n".join(lines) + end + after
+
+
+def write(path=None):
+    rows = [read_rows(name) for name in ("recorded.json", "peers.json", "linux.json")]
+    with open(path or OUTPUT, "w", encoding="utf-8") as file:
+        file.write(draw(*rows))
+    if path:
+        return
+    with open(PAGE, "r+", encoding="utf-8") as file:
+        page = with_table(file.read(), table(*rows))
+        file.seek(0)
+        file.truncate()
+        file.write(page)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", default=OUTPUT, metavar="FILE.svg")
+    parser.add_argument("-o", "--output", metavar="FILE.svg")
     try:
         write(parser.parse_args().output)
     except OSError as error:

@@ -35,8 +35,23 @@ class Chart(unittest.TestCase):
         self.assertLess(places[0], places[2])
         self.assertLess(places[2], places[1])
 
-    def test_what_is_recorded_can_be_drawn(self):
-        tree.fromstring(chart.draw(*map(chart.read_rows, ("recorded.json", "peers.json", "linux.json"))))
+    def test_the_table_has_a_column_for_each_kernel_and_machine(self):
+        lines = chart.table(OURS, PEERS, LINUX)
+        self.assertEqual(lines[0].count("|"), 2 + 2 * len(chart.KERNELS))
+        self.assertIn("| cheapest system call | 80 | 94 |  | 90 | 97 |  |", lines)
+        self.assertIn("| call and reply, empty | 330 |  | 9,000 |  |  |  |", lines)
+        page = "# Page\n\n| instructions | old |\n|---|\n| x |\n\nRest.\n\n| instructions | of another |\n"
+        self.assertEqual(chart.with_table(page, ["| new |"]), "# Page\n\n| new |\n\nRest.\n\n| instructions | of another |\n")
+        with self.assertRaises(ValueError):
+            chart.with_table("# Page\n", lines)
+
+    def test_what_is_recorded_is_what_the_pages_show(self):
+        rows = list(map(chart.read_rows, ("recorded.json", "peers.json", "linux.json")))
+        with open(chart.OUTPUT, encoding="utf-8") as file:
+            self.assertEqual(file.read(), chart.draw(*rows), msg="ci/chart.py draws it anew")
+        with open(chart.PAGE, encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(page, chart.with_table(page, chart.table(*rows)), msg="ci/chart.py writes it anew")
 
 
 if __name__ == "__main__":
