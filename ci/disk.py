@@ -9,13 +9,16 @@
     ci/disk.py quota IMAGE PATH LIMIT                   files below a directory may have so many bytes together (0: any)
     ci/disk.py prepare IMAGE                            as long as they must be for the machine: `./tessera run` does it
 
-A machine that was cut off leaves a log; opening the image reads it, as any SQLite does. No machine may be using the
-image meanwhile.
+A machine that was cut off leaves a log; opening the image reads it, as any SQLite does. An image that a machine is
+using, or another of these commands, is refused.
 """
 import argparse
+import errno
+import fcntl
 import os
 import re
 import sqlite3
+import struct
 import sys
 import time
 
@@ -24,6 +27,7 @@ SCHEMA = os.path.join(HERE, "..", "servers", "store", "schema.sql")
 APPLICATION, VERSION, PAGE, CHUNK = 0x54535331, 1, 16384, 16200
 DIRECTORY, FILE, LINK = 3, 4, 7
 ROOT = 1
+QEMU_LOCKS = 100, 200  # the first byte, and how many: 100 + permission, 200 + permission
 SMALLEST = {"size": 4 << 20, "log": 24 << 20}
 
 
@@ -48,6 +52,20 @@ def extend(path, size):
             file.truncate(size)
 
 
+def lock(image):
+    """A file object that keeps QEMU from the image, and others of us, until it is closed. QEMU locks a byte for each thing that it
+    may do to an image (its block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE), with locks of the open file."""
+    file = open(image, "r+b")
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, *QEMU_LOCKS, 0))
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise DiskError(f"{image} is in use: a machine runs with it, or another command looks at it") from None
+        raise
+    return file
+
+
 class Disk:
     """An open image; leaving it writes the log back and extends both files again."""
 
@@ -55,14 +73,23 @@ class Disk:
         self.image = image
         if not os.path.isfile(image):
             raise DiskError(f"{image} does not exist: './tessera disk create {image}' makes one")
+        self.lock = lock(image)
         self.connection = sqlite3.connect(image, isolation_level=None)
+        try:
+            self.check_kind()
+        except DiskError:
+            self.connection.close()
+            self.lock.close()
+            raise
+
+    def check_kind(self):
         try:
             numbers = [self.number(f"PRAGMA {name}") for name in ("application_id", "user_version", "page_size")]
             if numbers != [APPLICATION, VERSION, PAGE]:
-                raise DiskError(f"{image} is a database, but no disk of this version of Tessera")
+                raise DiskError(f"{self.image} is a database, but no disk of this version of Tessera")
             self.volume = self.connection.execute("SELECT data_bytes, log_bytes FROM volume").fetchone()
         except sqlite3.DatabaseError as error:
-            raise DiskError(f"{image} is no disk of Tessera: {error}") from None
+            raise DiskError(f"{self.image} is no disk of Tessera: {error}") from None
 
     def __enter__(self):
         return self
@@ -71,6 +98,7 @@ class Disk:
         self.connection.close()
         extend(self.image, self.volume[0])
         extend(log_path(self.image), self.volume[1])
+        self.lock.close()
 
     def number(self, sql, *values):
         row = self.connection.execute(sql, values).fetchone()
@@ -304,8 +332,11 @@ def run(options):
          "put": lambda: put(options.image, options.file, options.path),
          "quota": lambda: set_quota(options.image, options.path, options.limit),
          "prepare": lambda: prepare(options.image)}[options.command]()
-    except (DiskError, OSError, sqlite3.DatabaseError) as error:
-        print(f"disk.py: {error}", file=sys.stderr)
+    except (DiskError, OSError) as error:
+        print(f"tessera disk: {error}", file=sys.stderr)
+        return 1
+    except sqlite3.DatabaseError as error:
+        print(f"tessera disk: {options.image}: {error}", file=sys.stderr)
         return 1
     return 0
 

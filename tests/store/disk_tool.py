@@ -37,6 +37,22 @@ class DiskTool(unittest.TestCase):
     def test_both_files_have_their_size(self):
         self.assertEqual([os.path.getsize(path) for path in (self.image, self.image + "-wal")], [16 << 20, 24 << 20])
 
+    def test_one_user_at_a_time(self):
+        """SQLite on the host under a machine that runs would take what the machine has written, but not read, out of the log."""
+        machine = ["qemu-system-x86_64", "-S", "-display", "none", "-nodefaults", "-monitor", "stdio",
+                   "-drive", f"if=none,id=data,format=raw,file={self.image}", "-device", "virtio-blk-pci,drive=data"]
+        with disk.Disk(self.image):
+            with self.assertRaisesRegex(disk.DiskError, "in use"):
+                disk.prepare(self.image)
+            done = subprocess.run(machine, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+            self.assertIn("lock", done.stderr)
+        with subprocess.Popen(machine, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()  # the monitor greets when the machine stands
+            with self.assertRaisesRegex(disk.DiskError, "in use"):
+                disk.list_directory(self.image, "/")
+            process.communicate(b"quit\n", timeout=30)
+        self.assertEqual(self.listing(), "")
+
     def test_put_and_get(self):
         content = bytes(range(256)) * 300
         disk.put(self.image, self.file("a", content), "one/two/a")
