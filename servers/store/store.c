@@ -137,6 +137,7 @@ static uint32_t backend_resize(inode file, uint64_t bytes)
     return error ? error : size_changed(file, &node, size);
 }
 
+/* The size first: no chunk lies behind a file's end, also after a power cut in the middle. */
 static uint32_t backend_allocate(inode file, uint64_t offset, uint64_t bytes)
 {
     struct node node;
@@ -148,12 +149,12 @@ static uint32_t backend_allocate(inode file, uint64_t offset, uint64_t bytes)
         return FS_EFBIG;
     room_unknown(); /* this may be large */
     error = room_take(bytes / STORE_CHUNK_BYTES * PAGE_SIZE);
-    if (!error)
-        error = chunks_allocate(file, offset, bytes);
-    if (error || offset + bytes <= (uint64_t)node.bytes)
-        return error;
-    error = write_begin(&node, offset + bytes, 0, &size);
-    return error ? error : size_changed(file, &node, size);
+    if (!error && offset + bytes > (uint64_t)node.bytes) {
+        error = write_begin(&node, offset + bytes, 0, &size);
+        if (!error)
+            error = size_changed(file, &node, size);
+    }
+    return error ? error : chunks_allocate(file, offset, bytes);
 }
 
 static uint32_t backend_times(inode file, uint64_t accessed_ns, uint64_t modified_ns, uint32_t which)

@@ -135,6 +135,9 @@ static void quota(void)
     IS(FS_OK, put(second, 40000, 60000));
     IS(FS_OK, store->unlink(below, "moved", 5));
     IS(FS_OK, put(file, 0, 65536));
+    IS(FS_ENOSPC, store->allocate(file, 0, 5000000)); /* and takes nothing: files.py looks */
+    IS(FS_OK, store->allocate(file, 0, 65536));
+    IS(65536, size_of(file));
 }
 
 static void links(void)
