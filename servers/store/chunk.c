@@ -48,7 +48,8 @@ static void chunk_take(sqlite3_context *context, int count, sqlite3_value **valu
 
 int chunks_start(sqlite3 *database)
 {
-    return sqlite3_create_function_v2(database, "take", 1, SQLITE_UTF8, NULL, chunk_take, NULL, NULL, NULL);
+    return sqlite3_create_function_v2(database, "take", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, chunk_take, NULL,
+                                      NULL, NULL);
 }
 
 static int place_write(struct place *place)
@@ -187,7 +188,7 @@ static uint64_t piece_begin(inode file, uint64_t first, uint64_t end)
     if (statement_step(SQL_CHUNKS_LAST) == SQLITE_ROW && sqlite3_column_int64(row, 1) == CUT_CHUNKS)
         from = (uint64_t)sqlite3_column_int64(row, 0) & UINT32_MAX;
     statement_reset(SQL_CHUNKS_LAST);
-    return from;
+    return from < end ? from : first; /* a damaged tree may have any number */
 }
 
 static int chunks_remove(inode file, uint64_t first, uint64_t end)

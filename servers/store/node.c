@@ -69,7 +69,7 @@ uint32_t node_read(inode file, struct node *node)
     if (store_is_broken())
         return FS_EIO;
     struct place *place = &places[file % PLACES];
-    if (place->file == file) {
+    if (file && place->file == file) {
         *node = place->node;
         return FS_OK;
     }

@@ -41,8 +41,8 @@ static sqlite3_stmt *statements[STATEMENT_COUNT];
 
 /* 16 MiB of cache: more than a transaction may grow, so that none is written before it is committed. */
 static const char *const settings[] = {
-    "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -12288",
-    "PRAGMA wal_autocheckpoint = 0",   "PRAGMA journal_mode = WAL",
+    "PRAGMA trusted_schema = OFF", "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -12288",  "PRAGMA wal_autocheckpoint = 0",   "PRAGMA journal_mode = WAL",
 };
 
 const char *statements_prepare(sqlite3 **database)

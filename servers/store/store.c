@@ -222,16 +222,20 @@ static bool number_is(sqlite3 *database, const char *sql, int64_t wanted)
     return single_number(database, sql, &number) && number == wanted;
 }
 
-/* Files that were open without a name when the last run ended. */
+/* Files that were open without a name when the last run ended. What the index calls one may have a name all the same:
+ * somebody made it. */
 static uint32_t orphans_remove(void)
 {
     uint32_t error = FS_OK;
+    struct node node;
     for (bool more = true; more && !error;) {
         more = statement_step(SQL_ORPHANS) == SQLITE_ROW;
         inode file = more ? (inode)sqlite3_column_int64(statement_bind(SQL_ORPHANS, 0, NULL), 0) : 0;
         statement_reset(SQL_ORPHANS);
         if (more)
-            error = file_dropped(file);
+            error = node_read(file, &node);
+        if (more && !error)
+            error = node.links == 0 ? file_dropped(file) : FS_EIO;
     }
     return error;
 }
@@ -248,6 +252,10 @@ const char *store_open(uint64_t random, uint64_t (*now_ns)(void))
         !number_is(database, "PRAGMA user_version", SCHEMA_VERSION) ||
         !number_is(database, "PRAGMA page_size", PAGE_SIZE))
         return "the first disk is a database, but not one of ours";
+    /* Views and triggers would run in our name; what has no page of its own is one, or a table that some module makes.
+     */
+    if (!number_is(database, "SELECT count(*) FROM sqlite_schema WHERE coalesce(rootpage, 0) = 0", 0))
+        return "the first disk is a database with views or triggers, which ours have not";
     if (!single_number(database, "SELECT data_bytes FROM volume", &bytes))
         return "the volume has no size";
     int64_t disk_bytes = (int64_t)(disk_sectors(DISK_DATA) * DISK_SECTOR_BYTES);

@@ -2,6 +2,7 @@
  * it does not crash, hang or touch what is not its own.
  *
  *     damaged DATA.img [TIMES [SEED]]
+ *     damaged DATA.img hostile         as it is: somebody has made it
  *
  * One process fills the disks and ends without emptying the log. Then, over and over, bytes and sectors of both disks
  * are changed, and another process opens them and uses every operation on what it finds.
@@ -185,12 +186,25 @@ static int in_child(int (*what)(void))
     return status;
 }
 
+static int one_hostile(void)
+{
+    int status = in_child(use);
+    if (status == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED))
+        return 0;
+    fprintf(stderr, "damaged: a hostile disk: status %#x\n", (unsigned)status);
+    return 1;
+}
+
 int main(int count, char **arguments)
 {
     uint8_t *whole[2];
     unsigned refused = 0, times = count > 2 ? (unsigned)atoi(arguments[2]) : 100;
     uint64_t seed = count > 3 ? strtoull(arguments[3], NULL, 10) : 1;
-    if (count < 2 || !model_medium_open(&medium, arguments[1]) || in_child(fill) != 0)
+    if (count < 2 || !model_medium_open(&medium, arguments[1]))
+        return 2;
+    if (count > 2 && strcmp(arguments[2], "hostile") == 0)
+        return one_hostile();
+    if (in_child(fill) != 0)
         return 2;
     for (unsigned disk = 0; disk < 2; disk++) {
         whole[disk] = malloc(medium.size[disk]);
