@@ -9,12 +9,16 @@
     ci/disk.py quota IMAGE PATH LIMIT                   files below a directory may have so many bytes together (0: any)
     ci/disk.py prepare IMAGE                            as long as they must be for the machine: `./tessera run` does it
 
+An image is whatever somebody made it: what runs in a database in its owner's name (views, triggers, modules' tables) is
+refused, numbers and texts are taken for such, and names are shown without what would steer a terminal.
+
 A machine that was cut off leaves a log; opening the image reads it, as any SQLite does. An image that a machine is
 using, or another of these commands, is refused.
 """
 import argparse
 import errno
 import fcntl
+import itertools
 import os
 import re
 import sqlite3
@@ -29,6 +33,7 @@ DIRECTORY, FILE, LINK = 3, 4, 7
 ROOT = 1
 QEMU_LOCKS = 100, 200  # the first byte, and how many: 100 + permission, 200 + permission
 SMALLEST = {"size": 4 << 20, "log": 24 << 20}
+LARGEST = 1 << 44
 
 
 class DiskError(Exception):
@@ -44,6 +49,11 @@ def size_of(text):
 
 def log_path(image):
     return image + "-wal"
+
+
+def shown(text):
+    """Of a disk's: nothing that a terminal would follow, and one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def extend(path, size):
@@ -87,9 +97,14 @@ class Disk:
             numbers = [self.number(f"PRAGMA {name}") for name in ("application_id", "user_version", "page_size")]
             if numbers != [APPLICATION, VERSION, PAGE]:
                 raise DiskError(f"{self.image} is a database, but no disk of this version of Tessera")
-            self.volume = self.connection.execute("SELECT data_bytes, log_bytes FROM volume").fetchone()
+            self.connection.execute("PRAGMA trusted_schema = OFF")
+            if self.number("SELECT count(*) FROM sqlite_schema WHERE coalesce(rootpage, 0) = 0"):
+                raise DiskError(f"{self.image} is a database with views or triggers, which no disk of Tessera has")
+            self.volume = self.connection.execute("SELECT CAST(data_bytes AS INTEGER), CAST(log_bytes AS INTEGER) FROM volume").fetchone()
         except sqlite3.DatabaseError as error:
             raise DiskError(f"{self.image} is no disk of Tessera: {error}") from None
+        if not self.volume or not all(0 < size <= LARGEST for size in self.volume):
+            raise DiskError(f"{self.image} does not say how large it is")
 
     def __enter__(self):
         return self
@@ -105,8 +120,8 @@ class Disk:
         return row[0] if row else None
 
     def entry(self, directory, name):
-        return self.connection.execute("SELECT i.inode, type, bytes FROM entry AS e JOIN inode AS i ON i.inode = e.inode"
-                                       " WHERE directory = ? AND name = ?", (directory, name)).fetchone()
+        return self.connection.execute("SELECT i.inode, CAST(type AS INTEGER), CAST(bytes AS INTEGER) FROM entry AS e JOIN inode AS i"
+                                       " ON i.inode = e.inode WHERE directory = ? AND name = ?", (directory, name)).fetchone()
 
     def find(self, path):
         """(inode, type, bytes); symbolic links are not followed."""
@@ -153,11 +168,14 @@ class Disk:
                                 " (SELECT quota FROM inode WHERE inode = ?)", (size - (place[2] if place else 0), file))
 
     def read(self, file, size):
-        """The file's bytes, piece by piece; what is not stored is zero."""
-        for number in range((size + CHUNK - 1) // CHUNK):
-            data = self.number("SELECT data FROM chunk WHERE chunk = ?", file << 32 | number) or b""
-            length = min(CHUNK, size - number * CHUNK)
-            yield data[:length] + bytes(length - len(data[:length]))
+        """The file's bytes, piece by piece: where each begins, and what it is. What is not stored is zero."""
+        last = (size + CHUNK - 1) // CHUNK - 1
+        if file >> 31 or size < 0:
+            raise DiskError(f"{self.image}: a file's numbers make no sense")
+        rows = self.connection.execute("SELECT chunk & 0xffffffff, CAST(data AS BLOB) FROM chunk WHERE chunk BETWEEN ? AND ? ORDER BY chunk",
+                                       (file << 32, file << 32 | min(last, 0xffffffff))) if last >= 0 else ()
+        for number, data in rows:
+            yield number * CHUNK, data[:min(CHUNK, size - number * CHUNK)]
 
     def rows(self, sql, *values):
         return self.connection.execute(sql, values).fetchall()
@@ -196,12 +214,26 @@ def list_directory(image, path, out=sys.stdout):
     with Disk(image) as disk:
         directory, kind, _ = disk.find(path)
         where, value = ("directory = ?", directory) if kind == DIRECTORY else ("e.inode = ?", directory)
-        for row in disk.rows("SELECT type, links, bytes, modified_ns, name, target FROM entry AS e JOIN inode AS i"
+        numbers = ", ".join(f"CAST({name} AS INTEGER)" for name in ("type", "links", "bytes", "modified_ns"))
+        for row in disk.rows(f"SELECT {numbers}, CAST(name AS BLOB), CAST(target AS BLOB) FROM entry AS e JOIN inode AS i"
                              f" ON i.inode = e.inode WHERE {where} ORDER BY name", value):
             kind, links, size, modified, name, target = row
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(modified // 10**9))
-            text = f"{'d' if kind == DIRECTORY else 'l' if kind == LINK else '-'} {links:3} {size:12} {when} {name}"
-            print(text + (f" -> {target.decode(errors='replace')}" if target is not None else ""), file=out)
+            text = f"{'d' if kind == DIRECTORY else 'l' if kind == LINK else '-'} {links:3} {size:12} {when} {shown(name.decode(errors='replace'))}"
+            print(text + (f" -> {shown(target.decode(errors='replace'))}" if target is not None else ""), file=out)
+
+
+def write_stream(pieces, size, target):
+    """With the zeroes in between."""
+    done = 0
+    for at, piece in itertools.chain(pieces, [(size, b"")]):
+        while done < at:
+            part = min(at - done, CHUNK)
+            target.write(bytes(part))
+            done += part
+        target.write(piece)
+        done += len(piece)
+    target.flush()
 
 
 def get(image, path, output):
@@ -209,12 +241,14 @@ def get(image, path, output):
         file, kind, size = disk.find(path)
         if kind != FILE:
             raise DiskError(f"{path} is no file")
-        target = sys.stdout.buffer if output in (None, "-") else open(output, "wb")
-        for piece in disk.read(file, size):
-            target.write(piece)
-        target.flush()
-        if target is not sys.stdout.buffer:
-            target.close()
+        if output in (None, "-"):
+            write_stream(disk.read(file, size), size, sys.stdout.buffer)
+            return
+        with open(output, "wb") as target:
+            for at, piece in disk.read(file, size):
+                target.seek(at)
+                target.write(piece)
+            target.truncate(size)
 
 
 def put(image, source, path):

@@ -92,6 +92,60 @@ class DiskTool(unittest.TestCase):
         found = disk.problems(self.image)
         self.assertEqual(len(found), 2, found)
 
+    def change(self, script):
+        with sqlite3.connect(self.image) as connection:
+            connection.executescript(script)
+
+    def refused(self, function, *words):
+        with self.assertRaises((disk.DiskError, sqlite3.DatabaseError)):
+            function(self.image, *words)
+
+    def test_holes(self):
+        disk.put(self.image, self.file("a", b"x"), "a")
+        self.change("UPDATE inode SET bytes = 1 << 40 WHERE type = 4; INSERT INTO chunk VALUES ((2 << 32) + 1000000, 'late')")
+        disk.get(self.image, "a", self.path("b"))
+        self.assertEqual(os.path.getsize(self.path("b")), 1 << 40)
+        self.assertLess(os.stat(self.path("b")).st_blocks, 1000)
+        with open(self.path("b"), "rb") as file:
+            self.assertEqual(file.read(2), b"x\0")
+            file.seek(1000000 * disk.CHUNK)
+            self.assertEqual(file.read(6), b"late\0\0")
+
+    def test_a_stream_has_its_zeroes(self):
+        disk.put(self.image, self.file("a", b"x" * (2 * disk.CHUNK + 1)), "a")
+        self.change("DELETE FROM chunk WHERE chunk & 0xffffffff = 1; UPDATE inode SET bytes = bytes + 5 WHERE type = 4")
+        result = subprocess.run([sys.executable, os.path.join(CI, "disk.py"), "get", self.image, "a"], capture_output=True, check=True)
+        self.assertEqual(result.stdout, b"x" * disk.CHUNK + bytes(disk.CHUNK) + b"x" + bytes(5))
+
+    def test_what_runs_by_itself(self):
+        for script in ("CREATE TRIGGER t AFTER INSERT ON inode BEGIN DELETE FROM entry; END", "CREATE VIEW w AS SELECT 1",
+                       "ALTER TABLE entry RENAME TO e; CREATE VIEW entry AS SELECT * FROM e",
+                       "CREATE VIRTUAL TABLE t USING fts4(x)"):
+            with self.subTest(script):
+                self.setUp()
+                self.change(script)
+                for function, words in ((disk.list_directory, "/"), (disk.problems, ""), (disk.prepare, ""), (disk.put, (self.path("x"), "y"))):
+                    self.refused(function, *(words if isinstance(words, tuple) else [words] if words else []))
+
+    def test_numbers_that_are_none(self):
+        for script in ("UPDATE volume SET data_bytes = 'large'", "UPDATE volume SET log_bytes = 1 << 60", "DELETE FROM volume",
+                       "UPDATE volume SET data_bytes = -1"):
+            with self.subTest(script):
+                self.setUp()
+                self.change(script)
+                self.refused(disk.prepare)
+        self.setUp()
+        disk.put(self.image, self.file("a", b"x"), "a")
+        self.change("UPDATE inode SET bytes = 'many', links = x'00', modified_ns = 9223372036854775807 WHERE type = 4;"
+                    "UPDATE chunk SET data = 5")
+        self.assertIn(" a\n", self.listing())
+        disk.get(self.image, "a", self.path("b"))
+
+    def test_names_do_not_steer_a_terminal(self):
+        disk.put(self.image, self.file("a", b"x"), "a")
+        self.change("UPDATE entry SET name = 'b' || char(27) || '[2Jc' || char(155) || char(10) || 'd'")
+        self.assertTrue(self.listing().endswith(" b?[2Jc??d\n"), self.listing())
+
     def test_clear_errors(self):
         other = self.file("other", b"this is no database" * 100)
         for words, text in ((["ls", self.path("none")], "does not exist"), (["ls", other], "no disk of Tessera"),
