@@ -32,6 +32,7 @@ INPUT_SILENCE, INPUT_SECONDS, INPUT_MOST = 0.1, 5.0, 256 << 20  # seconds, secon
 MACHINE_MEMORY = 512 << 20
 SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
 LARGEST_MEMORY = 3 << 30
+FOLDER_MEMORY = 1 << 30  # of a folder that the program may write to
 DISK_PATH = "/data"  # where a program finds --disk
 OWN_NAME = "app"  # of the program in its system
 CHILD_MEMORY = 16 << 20  # limit of a child, unless --spawn says otherwise: as of a program without a manifest
@@ -237,7 +238,7 @@ class App:
         for number, (host, guest, is_read_only) in enumerate(self.folders):
             mounts[guest] = {"folder": os.path.abspath(host)}
             if not is_read_only:
-                mounts[guest] |= {"memory": "1G", "return": True}
+                mounts[guest] |= {"memory": FOLDER_MEMORY, "return": True}
                 self.packed[number] = {path for path, _ in folder.entries(host)}
         if self.disk:
             mounts[self.disk[1]] = {"store": True}
@@ -277,17 +278,25 @@ class App:
         packed = os.path.getsize(self.input) if self.input else 0
         return max(MACHINE_MEMORY, self.memory + packed + SYSTEM_MEMORY) >> 20
 
+    def returned(self):
+        """Folders that the program may change, by their numbers."""
+        return {number: host for number, (host, _, is_read_only) in enumerate(self.folders) if not is_read_only}
+
     def bring_back(self, data):
-        """What the program changed in the folders that it might change."""
-        returned = {number: host for number, (host, _, is_read_only) in enumerate(self.folders) if not is_read_only}
-        if returned:
-            folder.unpack(data, returned, self.packed)
+        if self.returned():
+            folder.unpack(data, self.returned(), self.packed)
+
+
+def shown(text):
+    """What the machine says: lines of it, and nothing that a terminal would follow."""
+    return "\n".join(map(disk.shown, text.replace("\r", "").replace("\t", " ").split("\n")))
 
 
 class Frames:
-    """Takes the console's bytes apart."""
+    """Takes the console's bytes apart. Files that come back, and are kept until they all have, may have so many bytes."""
 
-    def __init__(self):
+    def __init__(self, files_limit=0):
+        self.files_limit = files_limit
         self.pending = b""
         self.text = b""  # what has no frame: the kernel's words
         self.log = b""
@@ -318,6 +327,9 @@ class Frames:
             put(sys.stderr, content)
         elif stream == STREAM_FILES:
             self.files.append(content)
+            self.files_limit -= len(content)
+            if self.files_limit < 0:
+                raise AppError("what the program leaves in its folders is larger than 1 GiB each, holes included: nothing was brought back")
         elif stream == STREAM_VERDICT and len(content) >= VERDICT.size:
             verdict = (*VERDICT.unpack_from(content), content[VERDICT.size:].decode("utf-8", "replace"))
             self.verdict = verdict if verdict[0] == 0 else self.verdict  # the others are servers
@@ -325,7 +337,7 @@ class Frames:
             self.log += content
 
     def chatter(self):
-        return (self.text + self.log + self.pending).decode("utf-8", "replace").replace("\r", "").strip()
+        return shown((self.text + self.log + self.pending).decode("utf-8", "replace")).strip()
 
 
 def put(stream, content):
@@ -441,13 +453,13 @@ def status_of(verdict):
     _, end, status, text = verdict
     if end == ENDED_EXIT:
         return status if status <= 255 else status & 0xff or 1
-    print(f"tessera: {told(text)}", file=sys.stderr)
+    print(f"tessera: {shown(told(text))}", file=sys.stderr)
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 
 def tell_refusals(log):
     """What the program tried without having been given it: it knows an error number, and here is the permission's name."""
-    for line in log.decode("utf-8", "replace").replace("\r", "").split("\n"):
+    for line in shown(log.decode("utf-8", "replace")).split("\n"):
         if line.startswith("process: app: refused: "):
             print(f"tessera: {line.removeprefix('process: ')}", file=sys.stderr)
 
@@ -461,7 +473,8 @@ def run(app, arch, kernel, archive, timeout):
                                        preexec_fn=before_qemu)
         except OSError as error:
             raise AppError(f"cannot start {command[0]}: {error.strerror} ('./tessera setup' installs it)") from None
-        frames, feeder = Frames(), Feeder(process.stdin, app)
+        # Names and headers come on top.
+        frames, feeder = Frames(len(app.returned()) * (FOLDER_MEMORY + (FOLDER_MEMORY >> 3))), Feeder(process.stdin, app)
         try:
             in_time = converse(process, frames, feeder, time.monotonic() + timeout if timeout else None)
             if in_time:
