@@ -167,8 +167,8 @@ class Disk:
         self.connection.execute("UPDATE quota SET used_bytes = used_bytes + ? WHERE directory ="
                                 " (SELECT quota FROM inode WHERE inode = ?)", (size - (place[2] if place else 0), file))
 
-    def read(self, file, size):
-        """The file's bytes, piece by piece: where each begins, and what it is. What is not stored is zero."""
+    def pieces(self, file, size):
+        """Where each begins, and what it is. What is not stored is zero."""
         last = (size + CHUNK - 1) // CHUNK - 1
         if file >> 31 or size < 0:
             raise DiskError(f"{self.image}: a file's numbers make no sense")
@@ -176,6 +176,15 @@ class Disk:
                                        (file << 32, file << 32 | min(last, 0xffffffff))) if last >= 0 else ()
         for number, data in rows:
             yield number * CHUNK, data[:min(CHUNK, size - number * CHUNK)]
+
+    def read(self, file, size):
+        """The file's bytes, with the zeroes in between."""
+        done = 0
+        for at, piece in itertools.chain(self.pieces(file, size), [(size, b"")]):
+            for part in range(done, at, CHUNK):
+                yield bytes(min(at - part, CHUNK))
+            yield piece
+            done = at + len(piece)
 
     def rows(self, sql, *values):
         return self.connection.execute(sql, values).fetchall()
@@ -223,29 +232,17 @@ def list_directory(image, path, out=sys.stdout):
             print(text + (f" -> {shown(target.decode(errors='replace'))}" if target is not None else ""), file=out)
 
 
-def write_stream(pieces, size, target):
-    """With the zeroes in between."""
-    done = 0
-    for at, piece in itertools.chain(pieces, [(size, b"")]):
-        while done < at:
-            part = min(at - done, CHUNK)
-            target.write(bytes(part))
-            done += part
-        target.write(piece)
-        done += len(piece)
-    target.flush()
-
-
 def get(image, path, output):
     with Disk(image) as disk:
         file, kind, size = disk.find(path)
         if kind != FILE:
             raise DiskError(f"{path} is no file")
         if output in (None, "-"):
-            write_stream(disk.read(file, size), size, sys.stdout.buffer)
+            sys.stdout.buffer.writelines(disk.read(file, size))
+            sys.stdout.buffer.flush()
             return
         with open(output, "wb") as target:
-            for at, piece in disk.read(file, size):
+            for at, piece in disk.pieces(file, size):
                 target.seek(at)
                 target.write(piece)
             target.truncate(size)
