@@ -335,6 +335,11 @@ static bool chunk_add(struct pool *pool)
     uint32_t n = frame_take(pool, POOL_CHUNK_BITS, NODE_CHUNK);
     if (!n)
         return false;
+    if (pool->chunk_count == POOL_CHUNKS) { /* the last was taken on the way, for more nodes */
+        (void)cnode_delete(pool->cnode, pool_node_at(pool, n)->frame);
+        node_free(pool, n);
+        return false;
+    }
     pool_node_at(pool, n)->chunk = (uint16_t)pool->chunk_count;
     pool->chunks[pool->chunk_count++] = (struct pool_chunk){.node = n, .free_pages = 512};
     return true;
