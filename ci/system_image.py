@@ -44,12 +44,12 @@ class Packer:
 
     def translate(self, module_path, module, options):
         """The program image of a module, from the cache where it is there."""
-        fingerprint = hashlib.sha256(module)
+        fingerprint = hashlib.sha256(hashlib.sha256(module).digest())
         libraries = os.path.join(self.build_dir, "lib")
         for path in (self.translator(), *(os.path.join(libraries, name) for name in TRANSLATION_LIBRARIES)):
             fingerprint.update(hashlib.sha256(self.read(path)).digest())
         fingerprint.update(repr((self.arch, [self.option_content(option) for option in options])).encode())
-        name = f"{os.path.splitext(os.path.basename(module_path))[0]}-{fingerprint.hexdigest()[:24]}"
+        name = f"{os.path.splitext(os.path.basename(module_path))[0]}-{fingerprint.hexdigest()}"
         image_path = os.path.join(self.build_dir, "images", name)
         if not os.path.exists(image_path):
             image_path = os.path.join(self.images_folder(), name)
