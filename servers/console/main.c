@@ -108,10 +108,12 @@ static void emit_line(const struct writer *writer, const char *text, uint32_t us
     emit("\r\n", 2);
 }
 
-/* What a program prints cannot forge another's line or steer a terminal: control bytes are shown as '?'. */
-static char printable(char c)
+/* What a program prints cannot forge another's line or steer a terminal: control bytes are shown as '?', and so is the
+ * second byte of those of U+0080 to U+009F, in UTF-8. */
+static char printable(char before, char c)
 {
-    return ((unsigned char)c < ' ' && c != '\t') || c == 127 ? '?' : c;
+    bool is_c1 = (unsigned char)before == 0xc2 && (unsigned char)c >= 0x80 && (unsigned char)c < 0xa0;
+    return ((unsigned char)c < ' ' && c != '\t') || c == 127 || is_c1 ? '?' : c;
 }
 
 /* Whoever had it; what was unfinished goes out. */
@@ -145,8 +147,10 @@ static void take_bytes(uint32_t index, uint32_t stream, const char *bytes, size_
     uint32_t used = line->used;
     for (size_t i = 0; i < count; i++) {
         bool is_end = bytes[i] == '\n';
-        if (!is_end && bytes[i] != '\r')
-            line->text[used++] = printable(bytes[i]);
+        if (!is_end && bytes[i] != '\r') {
+            line->text[used] = printable(used > 0 ? line->text[used - 1] : 0, bytes[i]);
+            used++;
+        }
         if (!is_end && used < LINE_BYTES)
             continue;
         emit_line(&state->writers[index], line->text, used);

@@ -181,6 +181,8 @@ static int deed_lines(void)
 {
     for (unsigned i = 0; i < LINES; i++)
         log_text("a line that nobody needs, and there are many more of them where it came from: %u\n", i);
+    static const char steering[] = "it steers \033[2J\302\2332J a terminal\n";
+    log_write(1, steering, sizeof(steering) - 1);
     return 0;
 }
 
