@@ -6,7 +6,7 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define LEVELS (1u << 20) /* of directories: more are none */
+#define LEVELS 4096u /* of directories that what is moved may lie below: twice as many as a path can name */
 
 static char paths[2][FS_PATH_MAX + 1];
 
@@ -274,7 +274,8 @@ uint32_t file_link(const struct request *request)
     return error;
 }
 
-/* True when `directory` is `above` or lies below it; a damaged disk may have directories in a circle. */
+/* True when `directory` is `above` or lies below it, or too deep to find out: nobody waits for a million directories
+ * that one client made, or for those of a damaged disk, which may run in a circle. */
 static bool lies_below(inode directory, inode above)
 {
     inode parent = directory;
