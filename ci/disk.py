@@ -32,6 +32,7 @@ APPLICATION, VERSION, PAGE, CHUNK = 0x54535331, 1, 16384, 16200
 DIRECTORY, FILE, LINK = 3, 4, 7
 ROOT = 1
 QEMU_LOCKS = 100, 200  # the first byte, and how many: 100 + permission, 200 + permission
+LOCK_PATIENCE = 2  # seconds
 SMALLEST = {"size": 4 << 20, "log": 24 << 20}
 LARGEST = 1 << 44
 
@@ -64,16 +65,22 @@ def extend(path, size):
 
 def lock(image):
     """A file object that keeps QEMU from the image, and others of us, until it is closed. QEMU locks a byte for each thing that it
-    may do to an image (its block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE), with locks of the open file."""
-    file = open(image, "r+b")
-    try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, *QEMU_LOCKS, 0))
-    except OSError as error:
-        file.close()
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            raise DiskError(f"{image} is in use: a machine runs with it, or another command looks at it") from None
-        raise
-    return file
+    may do to an image (its block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE), with locks of the open file. A machine
+    that was killed lets go a moment later."""
+    file, end = open(image, "r+b"), time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, *QEMU_LOCKS, 0))
+            return file
+        except OSError as error:
+            is_held = error.errno in (errno.EAGAIN, errno.EACCES)
+            if is_held and time.monotonic() < end:
+                time.sleep(0.05)
+                continue
+            file.close()
+            if is_held:
+                raise DiskError(f"{image} is in use: a machine runs with it, or another command looks at it") from None
+            raise
 
 
 class Disk:

@@ -296,7 +296,7 @@ def run_as_app(options, program, wanted, folder):
 
 def as_app(arch, image, module, build, host, folder, *arguments):
     """In a process of its own: its streams are the program's."""
-    wanted = argparse.Namespace(demo=module, arguments=list(arguments), mem=MEMORY, cpu=None, env=[], dir=[f"{folder}::/"], disk=None,
+    wanted = argparse.Namespace(demo=module, arguments=list(arguments), mem=MEMORY, cpu=None, env=[], spawn=[], dir=[f"{folder}::/"], disk=None,
                                 stdin=None, net=False, publish=[])
     app = run_app.App(wanted)
     app.module = image

@@ -69,7 +69,7 @@ def settings(folder, peer, is_tls):
 
 def serve(name, arch, build, host, image, published, folder, etc, server):
     """The machine, in a process of its own: its streams are the program's, and QEMU ends with it. `server` is the net server's image."""
-    options = argparse.Namespace(demo=name, arguments=[], mem=MEMORY, cpu=None, env=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
+    options = argparse.Namespace(demo=name, arguments=[], mem=MEMORY, cpu=None, env=[], spawn=[], dir=[f"{etc}::/etc/mosquitto:ro"], disk=image,
                                  stdin=None, net=True, publish=published.split(","))
     port = ports.find(name)
     app = run_app.App(options, port.module(host), port)
