@@ -158,8 +158,10 @@ uint32_t child_spawn(struct process *process, const struct request *request, wor
         text_format(why, sizeof(why), "it asks for more than its parent holds: %s", problem);
     if (error == E_NOTCAPABLE)
         return refuse(process, name, why);
+    if (error == E_NOMEM && problem[0])
+        (void)refuse(process, name, problem);
     if (error)
-        return error == E_NOMEM ? quota_reached(process, QUOTA_MEMORY, error) : error;
+        return error;
     *count = 1;
     results[0] = child->index;
     for (uint32_t i = 0; i < 3; i++) {

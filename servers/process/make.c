@@ -10,6 +10,7 @@
 
 #define PERIOD_NS        10000000ul
 #define STANDARD_STREAMS 3
+#define CHILD_PRICE      (98ul << 10) /* record, a block, a row: the least that a child is made of */
 
 static uint64_t smaller_stated(uint64_t a, uint64_t b, uint64_t otherwise)
 {
@@ -40,6 +41,13 @@ bool authority_of(const struct system_program *program, struct authority *author
     return true;
 }
 
+static uint64_t limit_stated(const struct process *process)
+{
+    const struct image_manifest *request = process->authority.request;
+    return smaller_stated(request ? request->memory_limit_bytes : 0, grant_of(process->description)->memory_limit_bytes,
+                          DEFAULT_MEMORY);
+}
+
 static uint32_t authority_set(struct process *process, const struct process_options *options)
 {
     const struct system_program *program = process->description;
@@ -48,8 +56,7 @@ static uint32_t authority_set(struct process *process, const struct process_opti
     if (!request)
         request = process->image->image.manifest;
     process->authority.request = request;
-    process->memory_limit =
-        smaller_stated(request ? request->memory_limit_bytes : 0, grant->memory_limit_bytes, DEFAULT_MEMORY);
+    process->memory_limit = limit_stated(process);
     if (!options->parent) {
         process->authority.grant = grant;
         return 0;
@@ -432,6 +439,35 @@ static bool space_make(struct process *process, const struct process_options *op
            task->memory_bytes <= process->memory_limit;
 }
 
+/* What it takes before it runs. */
+static uint64_t bytes_needed(const struct process *process, const struct process_options *options)
+{
+    const struct image *image = &process->image->image;
+    uint64_t bytes = DEFAULT_STACK + start_bytes(process, options);
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        if (image->segments[i].access & IMAGE_WRITE)
+            bytes += (image->segments[i].memory_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    for (uint32_t i = 0; image->program && i < image->program->memory_count; i++)
+        bytes += image->memories[i].initial_pages * WASM_PAGE_BYTES;
+    return bytes;
+}
+
+/* Why a child could not be made; the limits first. */
+static uint32_t memory_problem(const struct process *process, const struct process_options *options)
+{
+    uint64_t needed = bytes_needed(process, options), limit = limit_stated(process);
+    if (!options->parent)
+        return E_NOMEM;
+    if (limit < needed)
+        text_format(options->problem, options->problem_size, "its memory limit of %lu KiB is too small for it",
+                    limit >> 10);
+    else if (process_memory_left(options->parent) < needed + CHILD_PRICE)
+        (void)quota_reached(options->parent, QUOTA_MEMORY, 0);
+    else
+        text_format(options->problem, options->problem_size, "the machine has no memory for it");
+    return E_NOMEM;
+}
+
 static uint32_t process_build(struct process *process, const struct process_options *options)
 {
     uint32_t error = authority_set(process, options);
@@ -439,16 +475,16 @@ static uint32_t process_build(struct process *process, const struct process_opti
         return error;
     budget_set(process, options->parent);
     if (!space_make(process, options))
-        return E_NOMEM;
+        return memory_problem(process, options);
     if ((error = thread_make(process, options)))
-        return error;
+        return error == E_NOMEM ? memory_problem(process, options) : error;
     process->task.is_building = false;
     if ((error = start_fill(process, options)))
         return error;
     if (!capabilities_grant(process))
         return E_NOMEM;
     process->object_bytes = task_object_bytes(&process->task);
-    return !options->parent || process_pay(process, options->parent) ? 0 : E_NOMEM;
+    return !options->parent || process_pay(process, options->parent) ? 0 : memory_problem(process, options);
 }
 
 static struct program_image *image_of(const struct system_program *program)

@@ -25,15 +25,34 @@ static int connect_somewhere(void)
     return error ? error : sock_connect(fd, address);
 }
 
-static int spawn(void)
+static int spawn(const char *name, uint32_t *pid)
 {
     struct tessera_process_handles handles;
-    return tessera_proc_spawn("refused", 7, 0, "", 0, "", 0, 2, 2, 2, ".", 1, &handles);
+    int error = tessera_proc_spawn(name, (uint32_t)strlen(name), 0, "", 0, "", 0, 2, 1, 1, ".", 1, &handles);
+    *pid = handles.pid;
+    return error;
 }
 
-int main(void)
+/* A child without permissions asks for the same, and one is not even there for lack of memory. */
+static int parent(void)
 {
     struct check check = {0};
+    struct tessera_option_pid which = {1, 0};
+    struct tessera_join_status status;
+    check_group(&check, "parent");
+    check_u64(&check, "memory", TESSERA_ENOMEM, (uint64_t)spawn("small", &which.pid));
+    check_u64(&check, "a child", 0, (uint64_t)spawn("bare", &which.pid));
+    check_u64(&check, "it ends", 0, (uint64_t)tessera_proc_join(&which, 0, &status));
+    check_true(&check, "was refused everything", status.type == TESSERA_JOIN_EXIT_NORMAL && status.exit_code == 0);
+    return check_finish(&check, "parent");
+}
+
+int main(int argc, char **argv)
+{
+    struct check check = {0};
+    uint32_t pid;
+    if (argc > 1 && strcmp(argv[1], "parent") == 0)
+        return parent();
     struct timespec now;
     unsigned char bytes[8];
     uint32_t handle;
@@ -44,7 +63,7 @@ int main(void)
     check_u64(&check, "channel.serve", ENOTCAPABLE, (uint64_t)tessera_channel_listen("c", 1, &handle));
     check_u64(&check, "service.connect", ENOTCAPABLE, (uint64_t)tessera_service_open("s", 1, &handle));
     check_u64(&check, "service.serve", ENOTCAPABLE, (uint64_t)tessera_service_listen("s", 1, &handle));
-    check_u64(&check, "spawn", ENOTCAPABLE, (uint64_t)spawn());
+    check_u64(&check, "spawn", ENOTCAPABLE, (uint64_t)spawn("refused", &pid));
     check_true(&check, "clock", clock_gettime(CLOCK_REALTIME, &now) == -1 && errno == ENOTCAPABLE);
     check_true(&check, "random", getentropy(bytes, sizeof(bytes)) == -1 && errno == ENOTCAPABLE);
     return check_finish(&check, "refused");
