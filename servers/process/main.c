@@ -410,8 +410,7 @@ static bool memory_collect(void)
 static bool objects_make(void)
 {
     cptr signal;
-    for (uint32_t i = 1; i <= PROCESSES; i++)
-        server.free_numbers[i / 64] |= 1ul << i % 64;
+    server.used_numbers[0] = 1; /* 0 is none */
     server.reply = SERVER_CAP_REPLY;
     server.own_pages = SERVICE_WINDOW_MAX;
     return server_object(OBJECT_TIMER, &server.timer) && server_object(OBJECT_NOTIFICATION, &server.nobody) &&

@@ -105,11 +105,13 @@ bool process_is_last(const struct process *family)
            (PROCESSES - server.process_count <= kept || slots_left() / POOL_ROW_SLOTS <= kept * PROCESS_FEW_ROWS);
 }
 
+_Static_assert((PROCESSES + 1) % 64 == 0, "every bit is a number's");
+
 static uint32_t number_lowest(void)
 {
     for (uint32_t i = 0; i <= PROCESSES / 64; i++)
-        if (server.free_numbers[i])
-            return i * 64 + (uint32_t)__builtin_ctzl(server.free_numbers[i]);
+        if (~server.used_numbers[i])
+            return i * 64 + (uint32_t)__builtin_ctzl(~server.used_numbers[i]);
     return 0;
 }
 
@@ -199,7 +201,7 @@ uint32_t process_allocate(struct program_image *image, struct process *parent, s
     process->generation = ++server.generation;
     process->window_next = PROCESS_WINDOW_BASE;
     server.processes[index] = process;
-    server.free_numbers[index / 64] &= ~(1ul << index % 64);
+    server.used_numbers[index / 64] |= 1ul << index % 64;
     server.process_count++;
     if (index > server.top)
         server.top = index;
@@ -213,7 +215,7 @@ void process_forget(struct process *process)
     struct memory self = process->self; /* the struct itself is cleared */
     family_leave(process);
     server.processes[process->index] = NULL;
-    server.free_numbers[process->index / 64] |= 1ul << process->index % 64;
+    server.used_numbers[process->index / 64] &= ~(1ul << process->index % 64);
     server.process_count--;
     while (server.top > 0 && !server.processes[server.top])
         server.top--;

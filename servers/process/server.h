@@ -206,7 +206,7 @@ struct server {
     struct process *processes[PROCESSES + 1];
     uint32_t top;                              /* no process has a higher number */
     struct process *spare;                     /* one that ended: its memory is kept for the next */
-    uint64_t free_numbers[PROCESSES / 64 + 1]; /* a bit for each process number */
+    uint64_t used_numbers[PROCESSES / 64 + 1]; /* a bit for each process number */
     uint32_t process_count, reply_count;       /* a reply object is there for each, so that anyone may wait */
     uint32_t generation;
     uint32_t essential_left, started;
