@@ -8,13 +8,15 @@
  *     test-flood pipes            pipes to itself
  *     test-flood threads          children with all the threads that they can have
  *     test-flood left             children that leave sessions behind, which nobody closes
+ *     test-flood calls            children that keep the process server busy, all of them with 10 % of the time: there
+ *                                 the victim measures what is left for its own work instead
  *
  * The victim listens to "go-KIND" to let it begin, and to "end-KIND" to end it; who is done listens to "done-KIND".
  */
 #include "calls.h"
 #include "tessera/clock.h"
 
-enum { ROUNDS = 10, MANY = 100000, LEAVES = 4 };
+enum { ROUNDS = 10, MANY = 100000, LEAVES = 4, CALLERS = 30, LEFT_PERCENT = 88 };
 #define NAME_BYTES 32
 
 static word turn(enum process_operation operation, const char *what, const char *kind)
@@ -43,16 +45,35 @@ static uint64_t child_cost(void)
     return least;
 }
 
-static int victim(const char *kinds, unsigned count)
+/* In a tenth of a second. */
+static uint64_t work_done(const struct start_page *start)
+{
+    uint64_t begin = clock_ticks(), steps = 0;
+    while (clock_ns(clock_ticks() - begin, start->timer_multiplier, start->timer_shift) < 100000000)
+        steps++;
+    return steps;
+}
+
+static bool is_left_alone(const char *kind, uint64_t before, uint64_t under)
+{
+    if (text_equal(kind, "calls")) {
+        log_text("%lu steps of work, %lu beside '%s'\n", before, under, kind);
+        return before && under * 100 >= before * LEFT_PERCENT;
+    }
+    log_text("a child costs %lu ticks, %lu beside '%s'\n", before, under, kind);
+    return before && under && under <= before + before / 10;
+}
+
+static int victim(const struct start_page *start, const char *kinds, unsigned count)
 {
     bool is_good = true;
     for (unsigned i = 0; i < count; i++, kinds += text_length(kinds) + 1) {
-        uint64_t before = child_cost();
+        bool is_work = text_equal(kinds, "calls");
+        uint64_t before = is_work ? work_done(start) : child_cost();
         if (turn(PROCESS_LISTEN, "go", kinds) != 0 || turn(PROCESS_CONNECT, "done", kinds) != 0)
             return 1;
-        uint64_t under = child_cost();
-        log_text("a child costs %lu ticks, %lu beside '%s'\n", before, under, kinds);
-        is_good = is_good && before && under && under <= before + before / 10;
+        uint64_t under = is_work ? work_done(start) : child_cost();
+        is_good = is_left_alone(kinds, before, under) && is_good;
         if (turn(PROCESS_LISTEN, "end", kinds) != 0)
             return 1;
     }
@@ -99,6 +120,33 @@ static unsigned leaves(word *error)
     return count;
 }
 
+/* As many as it may have, each when it may have one. */
+static unsigned callers(word *error)
+{
+    unsigned count = 0;
+    word pid;
+    while (count < CALLERS && ((*error = spawn("calls-child", &pid)) == 0 || *error == E_AGAIN))
+        count += *error == 0;
+    *error = spawn("calls-child", &pid);
+    return count;
+}
+
+static int caller(void)
+{
+    struct process_stream ends[2];
+    struct message m;
+    for (;;) {
+        m = (struct message){0};
+        if (call(PROCESS_PIPE, &m, 0) != 0)
+            return 1;
+        message_get(&m, 0, ends, sizeof(ends));
+        for (unsigned i = 0; i < 2; i++) {
+            m = (struct message){0, {ends[i].session, ends[i].stream}};
+            (void)call(PROCESS_STREAM_CLOSE, &m, 2);
+        }
+    }
+}
+
 static int leaf(void)
 {
     struct message m;
@@ -118,6 +166,8 @@ static int flood(const char *kind)
         count = pipes(&error);
     else if (text_equal(kind, "left"))
         count = leaves(&error);
+    else if (text_equal(kind, "calls"))
+        count = callers(&error);
     else
         count = children(kind, &error);
     log_text("%s: %u of them, then error %lu\n", kind, count, error);
@@ -158,9 +208,11 @@ int program_main(const struct start_page *start)
     const char *deed = start->arguments.count > 1 ? first + text_length(first) + 1 : first; /* a child: its name */
     struct message m;
     if (text_equal(deed, "victim"))
-        return victim(deed + text_length(deed) + 1, start->arguments.count - 2);
+        return victim(start, deed + text_length(deed) + 1, start->arguments.count - 2);
     if (text_equal(deed, "good"))
         return 0;
+    if (text_equal(deed, "calls-child"))
+        return caller();
     if (text_equal(deed, "leaf"))
         return leaf();
     if (text_equal(deed, "deep-child"))
