@@ -10,6 +10,7 @@
 #include "lwip/pbuf.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
 #include "net.h"
 #include "netif/ethernet.h"
@@ -20,7 +21,9 @@
 #define TAG_SHIFT  10u
 #define TAG_SLOT   ((1u << TAG_SHIFT) - 1)
 #define FRAMES     PACKET_IN_FLIGHT
+#define HELD_MOST  (NET_RECEIVE_BUFFERS / 2)
 #define NO_SLOT    UINT32_MAX
+#define FRAME_ROOM (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES) /* more than a frame takes */
 #define HEAD_BYTES (SIZEOF_ETH_HDR + 40u) /* of a packet of IPv6, the longest that is read before it is measured */
 
 /* One of NET_RECEIVE_BUFFERS: with the driver, with lwIP, or free. */
@@ -37,7 +40,7 @@ static struct {
     uint32_t empty_head, send_head, received_tail, sent_tail; /* our own indices */
     bool wants_signal;
     struct buffer buffers[NET_RECEIVE_BUFFERS];
-    uint32_t free_buffer, given_count;
+    uint32_t free_buffer, free_count, given_count;
     struct {
         struct pbuf *pbuf; /* NULL: free */
         uint32_t entries;
@@ -70,6 +73,7 @@ static void buffer_free(struct pbuf *pbuf)
     struct buffer *buffer = (struct buffer *)(void *)pbuf;
     buffer->next = card.free_buffer;
     card.free_buffer = (uint32_t)(buffer - card.buffers);
+    card.free_count++;
 }
 
 static void buffers_give(void)
@@ -79,6 +83,7 @@ static void buffers_give(void)
     while (card.free_buffer != NO_SLOT && card.given_count < PACKET_IN_FLIGHT) {
         uint32_t n = card.free_buffer;
         card.free_buffer = card.buffers[n].next;
+        card.free_count--;
         card.buffers[n].is_given = true;
         card.given_count++;
         region->empty[card.empty_head++ % PACKET_SLOTS] =
@@ -93,6 +98,22 @@ static void buffers_give(void)
         card.wants_signal = true;
 }
 
+/* lwIP looks at an IPv6 header's first word, and for an option's length, before it looks whether they are there: it
+ * does not see what lay here before. */
+static void end_mark(uint8_t *frame, uint32_t bytes)
+{
+    if (bytes < HEAD_BYTES)
+        memset(frame + bytes, 0, HEAD_BYTES - bytes);
+    else if (bytes < FRAME_ROOM)
+        frame[bytes] = 0;
+}
+
+/* With lwIP. */
+static uint32_t buffers_held(void)
+{
+    return NET_RECEIVE_BUFFERS - card.given_count - card.free_count;
+}
+
 static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
 {
     struct buffer *buffer = &card.buffers[n];
@@ -100,12 +121,10 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
     buffer->is_given = false;
     card.given_count--;
     buffer->custom.custom_free_function = buffer_free;
+    end_mark(frame, bytes);
     struct pbuf *pbuf = NULL;
-    if (bytes < HEAD_BYTES) /* lwIP looks at an IPv6 header's first word first: not at what lay here before */
-        memset(frame + bytes, 0, HEAD_BYTES - bytes);
-    if (bytes > 0 && bytes <= PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES)
-        pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, frame,
-                                   PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES);
+    if (bytes > 0 && bytes < FRAME_ROOM)
+        pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, frame, FRAME_ROOM);
     if (!pbuf) {
         buffer_free(&buffer->custom.pbuf);
         return;
@@ -116,6 +135,15 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
     if (card.netif.input(pbuf, &card.netif) != ERR_OK)
         pbuf_free(pbuf);
     card.netif.chksum_flags = checks;
+}
+
+/* What lies behind gaps in what connections have received is dropped while it keeps too many
+ * buffers from the card: its senders have it still. */
+static void buffers_recover(void)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb && buffers_held() > HELD_MOST; pcb = pcb->next)
+        if (pcb->ooseq)
+            tcp_free_ooseq(pcb);
 }
 
 static void received_take(void)
@@ -130,6 +158,8 @@ static void received_take(void)
         uint32_t n = slot_of(received.tag, NET_RECEIVE_BUFFERS);
         if (n != NO_SLOT && card.buffers[n].is_given)
             frame_input(n, received.bytes, received.flags);
+        if (buffers_held() > HELD_MOST)
+            buffers_recover();
     }
 }
 

@@ -53,6 +53,30 @@ static void window_keep_open(struct socket *socket)
     tcp_recved(socket->tcp, 1);
 }
 
+/* Segments that came together, in one round, are acknowledged together: with what is sent, or when the round ends. */
+void segment_acknowledge(struct tcp_pcb *pcb)
+{
+    struct socket *socket = pcb->callback_arg;
+    if (!(pcb->flags & TF_ACK_DELAY)) {
+        tcp_set_flags(pcb, TF_ACK_DELAY);
+    } else if (!socket || !socket->has_stream) {
+        tcp_clear_flags(pcb, TF_ACK_DELAY);
+        tcp_ack_now(pcb);
+    } else {
+        socket->acknowledges = true;
+        socket_queue(socket);
+    }
+}
+
+static void acknowledgement_send(struct socket *socket)
+{
+    if (socket->acknowledges && (socket->tcp->flags & TF_ACK_DELAY)) {
+        tcp_ack_now(socket->tcp);
+        (void)tcp_output(socket->tcp);
+    }
+    socket->acknowledges = false;
+}
+
 static void end_received(struct socket *socket)
 {
     socket->peer_has_ended = true;
@@ -405,7 +429,9 @@ void connection_advance(struct socket *socket)
         return;
     if (socket->state == SOCKET_CONNECTED && socket->tcp) {
         window_follow(socket);
-        if (!data_send(socket))
+        bool is_sent = data_send(socket);
+        acknowledgement_send(socket);
+        if (!is_sent)
             return; /* the rest first */
     }
     if (!stream_at_end(&socket->stream) && socket->tcp)

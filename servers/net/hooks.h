@@ -2,14 +2,26 @@
 #ifndef NET_HOOKS_H
 #define NET_HOOKS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "lwip/err.h"
 
 struct tcp_pcb;
+struct tcp_hdr;
 
 /* A segment for a listener: room for it is made where it begins a connection. */
 err_t listener_segment(struct tcp_pcb *pcb, unsigned flags);
 
+/* Of two segments in order one is to be acknowledged (RFC 5681, 4.2): in place of lwIP's tcp_ack. */
+void segment_acknowledge(struct tcp_pcb *pcb);
+
+/* For each segment of a connection or for a listener: what options may not say is taken out. */
+void segment_options(const struct tcp_pcb *pcb, struct tcp_hdr *header, unsigned bytes, unsigned first_bytes,
+                     uint8_t *second);
+
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_bytes, first_bytes, second, pbuf)                              \
-    ((pcb)->state == LISTEN ? listener_segment((pcb), TCPH_FLAGS(header)) : ERR_OK)
+    ((options_bytes) ? segment_options((pcb), (header), (options_bytes), (first_bytes), (second)) : (void)0,           \
+     (pcb)->state == LISTEN ? listener_segment((pcb), TCPH_FLAGS(header)) : ERR_OK)
 
 #endif

@@ -6,4 +6,6 @@ target_link_libraries(lwip PRIVATE tessera_image_flags)
 # It looks for a segment's connection in our table.
 set_source_files_properties("${LWIP_DIR}/src/core/tcp_in.c" PROPERTIES COMPILE_OPTIONS
     "-include;${CMAKE_CURRENT_LIST_DIR}/lookup_tcp_in.h")
+# The net server says it instead (path.c).
+set_source_files_properties("${LWIP_DIR}/src/core/ipv6/nd6.c" PROPERTIES COMPILE_OPTIONS "-Dnd6_get_destination_mtu=nd6_told_mtu")
 target_compile_options(lwip PRIVATE -mgeneral-regs-only -O2 -w)

@@ -8,6 +8,8 @@
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
  *   lookup.c      which connection a segment belongs to
+ *   path.c        how long packets may be
+ *   options.c     what TCP's options may say
  *   datagram.c    UDP
  *   resolver.c    names
  *   trouble.c     what goes wrong on the network, in the log
@@ -102,6 +104,7 @@ struct socket {
     bool resets;         /* NET_OPTION_RESET */
     bool has_sent_end;   /* FIN, after the client's last byte */
     bool peer_has_ended; /* FIN came */
+    bool acknowledges;   /* two segments came and are not acknowledged */
     uint16_t session, error;
     struct stream stream;
     union {

@@ -1,6 +1,7 @@
 /* Sockets by number, and what clients ask of them. */
 #include "net.h"
 #include "lwip/err.h"
+#include "lwip/netif.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
 #include "tessera/clock.h"
@@ -270,6 +271,18 @@ static uint32_t connect_socket(struct client *client, uint64_t number, enum net_
     return error;
 }
 
+/* lwIP takes any peer; it is to be of the version that the socket is bound to, and of TCP one host. */
+static uint32_t peer_check(const struct socket *socket, const ip_addr_t *peer)
+{
+    bool is_tcp = socket->kind == NET_KIND_TCP;
+    const ip_addr_t *own = is_tcp ? &socket->tcp->local_ip : &socket->udp->local_ip;
+    if (!IP_IS_ANY_TYPE_VAL(*own) && IP_GET_TYPE(own) != IP_GET_TYPE(peer))
+        return NET_EAFNOSUPPORT;
+    bool is_many = ip_addr_isany(peer) || ip_addr_ismulticast(peer) ||
+                   (!IP_IS_V6(peer) && netif_default && ip4_addr_isbroadcast(ip_2_ip4(peer), netif_default));
+    return is_tcp && is_many ? NET_ENETUNREACH : NET_OK;
+}
+
 static uint32_t connect_request(struct client *client, struct message *m)
 {
     struct net_address wanted;
@@ -293,7 +306,9 @@ static uint32_t connect_request(struct client *client, struct message *m)
     bool is_new = !socket->has_stream;
     if (kind == NET_KIND_TCP && socket->state != SOCKET_BOUND)
         return NET_EISCONN;
-    if (is_new && (error = socket_stream_open(socket, &description)) == NET_OK && kind == NET_KIND_UDP)
+    if (!dissolves)
+        error = peer_check(socket, &peer);
+    if (!error && is_new && (error = socket_stream_open(socket, &description)) == NET_OK && kind == NET_KIND_UDP)
         socket->state = SOCKET_DATAGRAM;
     if (!error)
         error = kind == NET_KIND_TCP ? connection_connect(socket, &peer, wanted.port)

@@ -90,8 +90,6 @@ def lower_layers(wire, machine, options):
     require("port unreachable", reply_of(wire, ICMP)[20:22] == b"\3\3")
     answer = None
     deadline = time.monotonic() + 10
-    while not wire.guest6 and time.monotonic() < deadline:  # it looks first whether the address is its own alone
-        wire.receive(0.1)
     solicited = b"\xff\2" + b"\0" * 9 + b"\1\xff" + wire.guest6[13:]
     data = struct.pack("!BBHI", 135, 0, 0, 0) + wire.guest6 + b"\1\1" + ether.MAC
     while not answer and time.monotonic() < deadline:
@@ -187,6 +185,64 @@ def out_of_order(wire, machine, options):
     lost = peer.receive(2, lambda segment: segment.payload)
     require("sent again when nobody acknowledges it", peer.take(3000, 10) == b"x" * 3000 and lost, lost)
     served(wire)
+
+
+def shrinking(wire, machine, options):
+    """The longest segment is said anew in the middle of a connection, or is a byte: it counts with the SYN only, and from 64 bytes on."""
+    for version in (4, 6):
+        for mss in (b"\2\4\0\1", b"\2\4\0\x40", b"\2\4\xff\xff"):
+            peer = Peer(wire, ECHO, version)
+            require("let in", peer.open())
+            peer.write(b"o" * 1000)
+            require("its echo", peer.take(1000) == b"o" * 1000)
+            peer.send(ACK, options=mss)
+            peer.write(b"o" * 1000)
+            require("its echo after that", peer.take(1000) == b"o" * 1000)
+            peer.send(RST | ACK)
+    peer = Peer(wire, ECHO)
+    require("let in", peer.syn(options=b"\2\4\0\1"))
+    peer.send(ACK)
+    peer.write(b"o" * 640)
+    first = peer.receive(2, lambda segment: segment.payload)
+    require("segments of 64 bytes", first and len(first.payload) == 64, first and len(first.payload))
+    peer.send(RST | ACK)
+    served(wire)
+
+
+def hoarded(wire, machine, options):
+    """Forty connections with sixteen segments each behind a gap: more than the card has buffers; the others' packets still come in."""
+    peers = []
+    for number in range(40):
+        peer = Peer(wire, ECHO)
+        require("let in", peer.open())
+        peers.append(peer)
+        for at in range(2, 34, 2):
+            peer.send(ACK | PSH, b"g", seq=peer.seq + at)
+    while wire.receive(0.05):
+        pass
+    served(wire)
+    for peer in peers[:20]:
+        peer.send(ACK | PSH, b"0123456789", seq=peer.seq)
+    require("what fills a gap is taken", peers[0].take(10) == b"0123456789")
+    for peer in peers:
+        peer.seq += 10
+        peer.send(RST | ACK)
+    served(wire)
+
+
+def too_big(wire, machine, options):
+    """ICMPv6 Packet Too Big with links of no length, and of any: nobody is cut into pieces of nothing."""
+    for mtu in (0, 47, 48, 56, 1279, 65535, 0xffffffff):
+        peer = Peer(wire, ECHO, 6)
+        require("let in", peer.open())
+        quoted = peer.segment(ACK)
+        quoted = quoted[:8] + quoted[24:40] + quoted[8:24] + quoted[40:]
+        data = struct.pack("!BBHI", 2, 0, 0, mtu) + quoted
+        wire.packet(ip6(wire.own6, wire.guest6, ICMP6, with_checksum(wire.own6, wire.guest6, ICMP6, data, 2)))
+        peer.write(b"b" * 1000)
+        require(f"its echo after a link of {mtu}", peer.take(1000) == b"b" * 1000)
+        peer.send(RST | ACK)
+    served(wire, 6, "over IPv6")
 
 
 def losses(wire, machine, options):
@@ -332,7 +388,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (lower_layers, fragmented, damaged, out_of_order, losses, resets, slow, half_open, connections, unplugged)
+ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, out_of_order, hoarded, losses, resets, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):
@@ -354,6 +410,20 @@ class Machine(net.Machine):
                     heard += monitor.recv(4096)
 
 
+def find_neighbour(wire):
+    """The guest's IPv6 address; it looks for a second first whether that is its own alone."""
+    deadline = time.monotonic() + 10
+    while not wire.guest6 and time.monotonic() < deadline:
+        wire.receive(0.1)
+    require("the guest has an IPv6 address", wire.guest6)
+    while time.monotonic() < deadline:
+        data = with_checksum(wire.own6, wire.guest6, ICMP6, struct.pack("!BBHHH", 128, 0, 0, 2, 1), 2)
+        wire.packet(ip6(wire.own6, wire.guest6, ICMP6, data))
+        if (answer := reply_of(wire, ICMP6, 0.2)) and answer[40] == 129:
+            return
+    raise net.Failure("the guest does not answer at its IPv6 address")
+
+
 def run(options):
     with tempfile.TemporaryDirectory(prefix="fire-") as folder:
         wire = (ether.Tap if options.tap else ether.Wire)(folder)
@@ -363,6 +433,7 @@ def run(options):
             while not any(line and "echo: listening" in line for line in machine.lines):
                 require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
                 wire.receive(0.05)
+            find_neighbour(wire)
             for attack in ATTACKS:
                 if options.only in (None, attack.__name__):
                     start = time.monotonic()

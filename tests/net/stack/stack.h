@@ -21,7 +21,8 @@
 #include "tessera/stream.h"
 #include "tessera/syscall.h"
 
-#define FRAME_MAX (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES)
+#define FRAME_ROOM (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES)
+#define FRAME_MAX  (FRAME_ROOM - 1)
 
 _Noreturn void stack_fail(const char *what);
 

@@ -262,8 +262,8 @@ static void connections_abort(void)
  * router that does not answer, which are kept for as long as it has said that it is one. */
 static bool is_of_connections(uint32_t pool)
 {
-    static const uint8_t pools[] = {MEMP_TCP_PCB,   MEMP_TCP_PCB_LISTEN, MEMP_TCP_SEG,   MEMP_REASSDATA,
-                                    MEMP_FRAG_PBUF, MEMP_ARP_QUEUE,      MEMP_PBUF_POOL, MEMP_IP6_REASSDATA};
+    static const uint8_t pools[] = {MEMP_TCP_PCB,   MEMP_TCP_PCB_LISTEN, MEMP_TCP_SEG,      MEMP_REASSDATA,
+                                    MEMP_FRAG_PBUF, MEMP_PBUF_POOL,      MEMP_IP6_REASSDATA};
     return memchr(pools, (int)pool, sizeof(pools)) != NULL;
 }
 
@@ -271,7 +271,7 @@ static bool is_of_connections(uint32_t pool)
 static void use_check(void)
 {
     struct memory_use use = memory_use();
-    uint32_t waiting = use.pools[MEMP_ND6_QUEUE];
+    uint32_t waiting = use.pools[MEMP_ND6_QUEUE] + use.pools[MEMP_ARP_QUEUE];
     if (use.pieces > 0)
         stack_fail("the server keeps memory of programs that are gone");
     if (use.buffers > 0)

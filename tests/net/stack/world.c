@@ -103,7 +103,7 @@ bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags)
     } while (empty.generation != world_region->generation);
     uint8_t *place = in_region(empty.offset, PACKET_BUFFER_BYTES);
     __asan_poison_memory_region(place, PACKET_BUFFER_BYTES);
-    __asan_unpoison_memory_region(place, PACKET_HEADER_BYTES + (bytes < HEAD_BYTES ? HEAD_BYTES : bytes));
+    __asan_unpoison_memory_region(place, PACKET_HEADER_BYTES + (bytes < HEAD_BYTES ? HEAD_BYTES : bytes + 1));
     memcpy(place + PACKET_HEADER_BYTES, frame, bytes);
     world_region->received[received_head % PACKET_SLOTS] =
         (struct packet_received){empty.tag, (uint16_t)bytes, (uint16_t)flags};

@@ -1,0 +1,4 @@
+/* lwIP's nd6.c as the net server has it (servers/net/lwip.cmake). */
+#define nd6_get_destination_mtu nd6_told_mtu
+
+#include "core/ipv6/nd6.c"
