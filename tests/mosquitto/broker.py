@@ -31,6 +31,7 @@ import paho_clients
 import ports
 import real_clients
 import run_app
+import suite
 import system_image
 import tls
 import wire
@@ -171,6 +172,7 @@ def behaves(options, folder):
         if differences:
             raise SystemExit("it does not behave like the native one:\n" + "\n".join(differences))
         print(f"ok: {count} lines of a transcript like the native one's")
+        expect("it passes and fails what the native one does", suite.verdicts(broker.ports[0]), suite.RECORD.read_text().splitlines())
     finally:
         broker.kill()
 
