@@ -185,6 +185,38 @@ def heap(broker):
     return now, most
 
 
+def disk_full(options, folder):
+    """When there is no room, Mosquitto stops before it acknowledges, and has in its next life all that it did acknowledge."""
+    image, etc = os.path.join(folder, "full.img"), os.path.join(folder, "full")
+    os.mkdir(etc)
+    shutil.copy(HERE / "behaviour.conf", os.path.join(etc, "mosquitto.conf"))
+    shutil.copy(HERE / "etc" / "acl", etc)
+    shutil.copy(HERE / "passwords-hashed" if options.tls else HERE / "etc" / "passwords", os.path.join(etc, "passwords"))
+    disk.create(image, 8 << 20, 24 << 20)
+    broker, done = Machine(options, image, etc), []
+    try:
+        client = wire.Client(int(broker.port), timeout=PATIENCE)
+        client.connect("writer", keep_alive=0)
+        try:
+            for number in range(100):
+                client.deliver(f"full/{number}", bytes([number]) * 100000, 1 + number % 2, retain=True)
+                done.append(number)
+            raise SystemExit("8 MiB are never full")
+        except wire.Closed:
+            pass
+        broker.process.wait(PATIENCE)
+        expect("the log: why it stopped", "No space left on device" in broker.said() and "could not be saved, and is not acknowledged" in broker.said(), True)
+        expect("acknowledged before", len(done) > 5, True)
+        broker = Machine(options, image, etc)
+        client = wire.Client(int(broker.port), timeout=PATIENCE)
+        client.connect("reader", keep_alive=0)
+        client.subscribe(("full/#", 0))
+        there = {message["topic"]: message["payload"] for message in client.messages(2)}
+        expect("acknowledged and lost with the full disk", [number for number in done if there.get(f"full/{number}") != bytes([number]) * 100000], [])
+    finally:
+        broker.kill()
+
+
 def under_fire(broker, times):
     before, _ = heap(broker)
     print(f"ok: under fire {attack.under_fire(int(broker.port), (4, 5), times)} messages were acknowledged and none was lost")
@@ -294,6 +326,7 @@ def after_the_cut(broker):
 def check(options):
     with tempfile.TemporaryDirectory(prefix="mosquitto-") as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         alike = pool.submit(behaves, options, folder)  # on a machine of its own: it waits most of the time
+        full = pool.submit(disk_full, options, folder)
         image = os.path.join(folder, "data.img")
         disk.create(image, 32 << 20, 32 << 20)
         peer = real_clients.Broker(os.path.join(options.host_dir, "tests", "mqtt", "mqtt-tcp_broker"), 1000 * MACHINE_SECONDS)
@@ -322,6 +355,7 @@ def check(options):
             broker.kill()
             net_server_dies(options, image, etc)
             alike.result()
+            full.result()
         except BaseException:
             print(broker.said()[-3000:])
             raise

@@ -9,7 +9,7 @@ foreach(name alias_mosq handle_ping handle_pubackcomp handle_pubrec handle_pubre
     list(APPEND sources "${mosquitto}/lib/${name}.c")
 endforeach()
 set(mosquitto_build SOCKETS SOURCES ${sources} ${ports_sources} "${CMAKE_CURRENT_LIST_DIR}/durable.c")
-set(mosquitto_link -Wl,--wrap=socket,--wrap=rename ${ports_libraries})
+set(mosquitto_link -Wl,--wrap=socket,--wrap=rename,--wrap=fsync,--wrap=fclose,--wrap=persist__backup ${ports_libraries})
 set(mosquitto_includes "${mosquitto}" "${mosquitto}/src" "${mosquitto}/include" "${mosquitto}/lib" "${mosquitto}/deps")
 set(mosquitto_options -w ${ports_emulation} "-DVERSION=\"2.0.11\"" -DWITH_BROKER -DWITH_BRIDGE -DWITH_PERSISTENCE
     -DWITH_MEMORY_TRACKING -DREAL_WITH_MEMORY_TRACKING -DWITH_SYS_TREE -DWITH_CONTROL -DWITH_EPOLL)
