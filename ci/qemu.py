@@ -19,6 +19,7 @@ With --status, --expect or --forbid the exit status is 0 when all of them hold.
 """
 import argparse
 import codecs
+import contextlib
 import ctypes
 import os
 import re
@@ -270,7 +271,9 @@ def stop(process):
 
 def run(options, console):
     """Run to the end: the guest's status or one of the statuses above 121."""
-    with tempfile.TemporaryDirectory(prefix="tessera-qemu-") as scratch:
+    # Only where it is needed: a runner that is killed leaves it behind.
+    has_variables = options.boot == "iso" and options.firmware == "uefi"
+    with tempfile.TemporaryDirectory(prefix="tessera-qemu-") if has_variables else contextlib.nullcontext() as scratch:
         command = command_line(options, scratch)
         if options.verbose:
             say(shlex.join(command))

@@ -466,11 +466,11 @@ def tell_refusals(log):
 
 def run(app, arch, kernel, archive, timeout):
     """The program's exit status."""
-    with tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile(prefix="tessera-uart-") as uart:
-        command = machine(app, arch, kernel, archive, uart.name)
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as uart:
+        command = machine(app, arch, kernel, archive, f"/dev/fd/{uart.fileno()}")
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
-                                       preexec_fn=before_qemu)
+                                       pass_fds=[uart.fileno()], preexec_fn=before_qemu)
         except OSError as error:
             raise AppError(f"cannot start {command[0]}: {error.strerror} ('./tessera setup' installs it)") from None
         # Names and headers come on top.
