@@ -131,7 +131,7 @@ static void program_ended(const struct message *m)
 _Noreturn static void all_ended(void)
 {
     const char *first_bad = NULL;
-    root_say(&root, "\n%-16s %-10s %s\n", "program", "verdict", "how it ended");
+    root_say(&root, "\n%-20s %-10s %s\n", "program", "verdict", "how it ended");
     for (uint32_t i = 0; i < root.system->program_count; i++) {
         const struct system_program *program = system_program_at(root.system, i);
         const char *name = system_text(root.system, program->name);
@@ -140,7 +140,7 @@ _Noreturn static void all_ended(void)
         if (!ending->has_ended && !is_started)
             continue;
         const char *verdict = !ending->has_ended ? "running" : ending->is_expected ? "ok" : "FAILED";
-        root_say(&root, "%-16s %-10s %s\n", name, verdict, ending->has_ended ? ending->text : "");
+        root_say(&root, "%-20s %-10s %s\n", name, verdict, ending->has_ended ? ending->text : "");
         if (!first_bad && ending->has_ended && !ending->is_expected)
             first_bad = name;
     }
