@@ -28,11 +28,17 @@ def member(name, mode, mtime, data):
     return head + data + bytes(-len(data) % 4)
 
 
+def is_taken(item):
+    """Not sockets, pipes and devices: programs here could not use them, and folders of people have them."""
+    return item.is_symlink() or item.is_file(follow_symlinks=False) or item.is_dir(follow_symlinks=False)
+
+
 def entries(folder):
-    """(path below the folder, os.DirEntry), a directory before what is in it, in the names' order."""
+    """(path below the folder, os.DirEntry) of what is taken, a directory before what is in it, in the names' order."""
     def inside(below):
         with os.scandir(os.path.join(folder, below)) as items:
-            return [(os.path.join(below, item.name), item) for item in sorted(items, key=lambda entry: entry.name, reverse=True)]
+            return [(os.path.join(below, item.name), item)
+                    for item in sorted(items, key=lambda entry: entry.name, reverse=True) if is_taken(item)]
     waiting = inside("")
     while waiting:
         path, item = waiting.pop()
@@ -42,7 +48,7 @@ def entries(folder):
 
 
 def pack(folder):
-    """Files, directories and symbolic links; anything else is an error."""
+    """Files, directories and symbolic links."""
     parts = []
     try:
         for path, item in entries(folder):
@@ -58,10 +64,8 @@ def pack(folder):
                     raise FolderError(f"{item.path}: larger than 1 GiB: put it on a disk (--disk)")
                 with open(item.path, "rb") as file:
                     data = file.read()
-            elif item.is_dir():
-                data = b""
             else:
-                raise FolderError(f"{item.path}: neither file, directory nor symbolic link")
+                data = b""
             parts.append(member(path, stat.S_IFMT(info.st_mode) | 0o644, info.st_mtime, data))
     except OSError as error:
         raise FolderError(f"{error.filename}: {error.strerror}") from None

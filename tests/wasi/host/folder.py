@@ -117,7 +117,15 @@ def main():
         for path in (source, target, outside):
             os.mkdir(path)
         make(source)
+        os.mkfifo(os.path.join(source, "a pipe"))  # left out, and left where it is
         packed = folder.pack(source)
+        if b"a pipe" in packed or "a pipe" in listing(source):
+            failures += 1
+            print("a pipe was taken")
+        folder.unpack(returned(packed, 3), {3: source}, {3: {path for path, _ in folder.entries(source)}})
+        if not os.path.exists(os.path.join(source, "a pipe")):
+            failures += 1
+            print("a pipe is gone")
         with open(sys.argv[1], "wb") as file:
             file.write(packed)
         with open(os.path.join(target, "stale"), "wb") as file:
