@@ -457,11 +457,16 @@ def status_of(verdict):
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 
+GRANTED_BY = {"permission 'net'": "--publish HOST:GUEST, or --net", "net.listen": "--publish HOST:GUEST", "permission 'spawn'": "--spawn"}
+
+
 def tell_refusals(log):
-    """What the program tried without having been given it: it knows an error number, and here is the permission's name."""
+    """What the program tried without having been given it: it knows an error number, and here is the permission's name, and what
+    gives it."""
     for line in shown(log.decode("utf-8", "replace")).split("\n"):
         if line.startswith("process: app: refused: "):
-            print(f"tessera: {line.removeprefix('process: ')}", file=sys.stderr)
+            option = next((f" ({given} does)" for what, given in GRANTED_BY.items() if f"refused: {what}" in line), "")
+            print(f"tessera: {line.removeprefix('process: ')}{option}", file=sys.stderr)
 
 
 def run(app, arch, kernel, archive, timeout):

@@ -256,6 +256,7 @@ class Test:
         errors = self.run().stderr.decode()
         for what in ("permission 'net'", "permission 'spawn'", "channel.connect 'c'", "service.serve 's'"):
             self.check(f"{what} is named", True, f"tessera: app: refused: {what} is not granted" in errors)
+        self.check("and what gives it", True, "'net' is not granted (--publish HOST:GUEST, or --net does)\n" in errors)
 
     def refused(self):
         text = os.path.join(self.scratch, "text.wasm")
