@@ -446,7 +446,7 @@ def rust_name(match):
 def told(ending):
     """How a program ended, for people: a trap's frames line by line."""
     lines = ending.replace(", in ", "\n    in ", 1).replace(" called from ", "\n    called from ")
-    return RUST_NAME.sub(rust_name, lines)
+    return RUST_NAME.sub(rust_name, lines).replace("its memory limit is", "its memory limit (--mem) is")
 
 
 def status_of(verdict):
@@ -469,6 +469,12 @@ def tell_refusals(log):
             print(f"tessera: {line.removeprefix('process: ')}{option}", file=sys.stderr)
 
 
+def tell_lost(app):
+    """Folders come back at a program's end; a disk has what was synced, always."""
+    for folder_path in app.returned().values():
+        print(f"tessera: {folder_path} is as it was: the program was stopped before its end", file=sys.stderr)
+
+
 def run(app, arch, kernel, archive, timeout):
     """The program's exit status."""
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as uart:
@@ -484,6 +490,9 @@ def run(app, arch, kernel, archive, timeout):
             in_time = converse(process, frames, feeder, time.monotonic() + timeout if timeout else None)
             if in_time:
                 process.wait()
+        except (KeyboardInterrupt, SystemExit):
+            tell_lost(app)
+            raise
         finally:
             qemu.stop(process)
             process.stdout.close()
@@ -493,6 +502,7 @@ def run(app, arch, kernel, archive, timeout):
         early.feed(uart.read())
     if not in_time:
         print(f"tessera: the program still runs after {timeout:g} s", file=sys.stderr)
+        tell_lost(app)
         return qemu.TIMEOUT
     if frames.verdict is None or b"root:" in early.text + frames.text:
         said = "\n".join(part for part in (complaint, early.chatter(), frames.chatter()) if part)

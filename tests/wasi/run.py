@@ -210,8 +210,11 @@ class Test:
         result = self.run("--", "trap")
         self.check("a trap", 134, result.returncode)
         self.check("is said", True, b"wasm trap: unreachable" in result.stderr)
+        done = self.run("--mem", "64K", "--", "show")
+        self.check("too little memory to begin", (137, True), (done.returncode, b"its memory limit (--mem) is too small" in done.stderr))
         self.check("memory beyond the limit", 0, self.run("--mem", "8M", "--", "grow").returncode)
-        self.check("a time limit", 124, self.run("--timeout", "2", "--", "loop").returncode)
+        done = self.run("--timeout", "2", "--dir", f"{self.scratch}::/d", "--", "loop")
+        self.check("a time limit", (124, True), (done.returncode, b" is as it was: " in done.stderr))
         child = subprocess.Popen(self.command([self.tool, "--arch", self.arch, "--", "show"]), stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         child.stdout.close()
