@@ -194,6 +194,8 @@ uint32_t WASI(path_symlink)(uint32_t target, uint32_t target_length, uint32_t de
     for (uint32_t i = 0; i < target_length; i++)
         text[i] = (char)linux_memory()[target + i];
     text[target_length] = 0;
+    if (text[0] == '/')
+        return ERRNO_NOTCAPABLE; /* nobody here follows it, and whoever follows it on the host should not */
     uint32_t error = path_open(&link, descriptor, path, length);
     if (error != ERRNO_SUCCESS)
         return error;

@@ -89,6 +89,7 @@ static void confinement(void)
     EXPECT(open("/data/linked-folder/secret", O_RDONLY) == -1);
     EXPECT(stat("/data/linked-folder/secret", &status) == -1);
     EXPECT(symlink("../secret", "/data/own-link") == 0);
+    EXPECT(symlink("/etc/passwd", "/data/absolute") == -1 && errno == ENOTCAPABLE);
     EXPECT(open("/data/own-link", O_RDONLY) == -1);
     EXPECT(rename("/data/sub/moved.txt", "/data/../stolen") == -1);
     EXPECT(unlink("/data/../secret") == -1);
