@@ -84,9 +84,9 @@ static void node_send(const struct node *node, const char *name)
     }
 }
 
-/* Paths longer than this cannot have been packed, and are not made by anyone who names files by paths of FS_PATH_MAX.
- */
-static char path[4 * FS_PATH_MAX];
+/* What has a longer path stays here, where it was made directory by directory: no program of the host could name it. It
+ * bounds how often directory_send calls itself, too. */
+static char path[FS_PATH_MAX];
 
 static void directory_send(const struct node *directory, size_t length)
 {

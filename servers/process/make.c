@@ -374,7 +374,7 @@ void process_budget(const struct process *process, uint64_t *budget_ns, uint64_t
 {
     bool is_limited = process->budget_ns > 0;
     bool has_children = is_limited && authority_children(&process->authority) > 0;
-    *budget_ns = is_limited ? process->budget_ns >> has_children : PERIOD_NS;
+    *budget_ns = is_limited ? process->budget_ns >> has_children >> (process->trap_tcb != 0) : PERIOD_NS;
     *period_ns = is_limited ? process->period_ns : PERIOD_NS;
 }
 

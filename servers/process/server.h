@@ -324,7 +324,9 @@ void threads_suspend(struct process *process);
 bool thread_stack_grow(struct process *process, uint64_t address);
 void thread_stack(const struct process *process, uint32_t number, uint64_t *floor, uint64_t *top);
 cptr thread_tcb(const struct process *process, uint32_t number);
-/* A second thread that receives the first one's faults. */
+/* After the process's budget has become half: each gets its part of that. */
+void threads_halve(struct process *process);
+/* A second thread that receives the first one's faults. It takes half of a limited process's budget. */
 uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t sp);
 /* Bytes that it may still use. */
 uint64_t process_memory_left(const struct process *process);

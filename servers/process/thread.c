@@ -79,16 +79,24 @@ static bool budget_give(struct process *process, cptr context, uint32_t parts)
                                    0) == ERROR_NONE;
 }
 
-/* Thread `number`, the newest, has its part already. */
-static void budget_share(struct process *process, uint32_t number)
+/* Of the first `number` threads. */
+static void budget_share(struct process *process, uint32_t number, uint32_t parts)
 {
     uint64_t budget_ns, period_ns;
     process_budget(process, &budget_ns, &period_ns);
     if (budget_ns == period_ns)
         return;
-    (void)budget_give(process, process->task.sched_context, number + 1);
+    (void)budget_give(process, process->task.sched_context, parts);
     for (uint32_t i = 1; i < number; i++)
-        (void)budget_give(process, process->threads[i].sched_context, number + 1);
+        (void)budget_give(process, process->threads[i].sched_context, parts);
+}
+
+void threads_halve(struct process *process)
+{
+    uint32_t number = 1;
+    while (number < PROCESS_THREADS && process->threads[number].tcb && !process->threads[number].is_broken)
+        number++;
+    budget_share(process, number, number);
 }
 
 static bool thread_make(struct process *process, uint32_t number)
@@ -165,7 +173,7 @@ uint32_t thread_start(struct process *process, uint64_t entry, uint64_t argument
         return E_NOMEM;
     }
     if (is_new)
-        budget_share(process, index);
+        budget_share(process, index, index + 1); /* the newest has its part already */
     if (thread->stack_mapped == 0) {
         struct memory memory;
         if (DEFAULT_STACK > process_memory_left(process))

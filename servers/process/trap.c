@@ -30,6 +30,8 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         return E_INVAL;
     uint64_t budget_ns, period_ns;
     process_budget(process, &budget_ns, &period_ns);
+    if (budget_ns < period_ns)
+        budget_ns /= 2;
     registers_at(&registers, entry, sp);
     bool is_whole = process->stack_mapped >= process_stack_limit(process) ||
                     process_stack_grow(process, PROCESS_STACK_TOP - process_stack_limit(process));
@@ -45,7 +47,7 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
         !task_grant(task, PROCESS_CAP_TRAP_REPLY, reply, RIGHT_ALL, 0) ||
         tcb_configure(tcb, cspace, task->vspace, PROCESS_IPC_BUFFER, task->ipc_buffer, own_faults) != ERROR_NONE ||
         sched_control_configure(SERVER_CAP_SCHED_CONTROL, context, budget_ns, period_ns, 0, 0) != ERROR_NONE ||
-        tcb_set_sched_params(tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM + 1, context) != ERROR_NONE ||
+        tcb_set_sched_params(tcb, SERVER_CAP_TCB, 0, PRIORITY_PROGRAM, context) != ERROR_NONE ||
         tcb_set_flags(tcb, 0, TCB_FLAG_FP) != ERROR_NONE ||
         tcb_write_registers(tcb, true, server_buffer(), &registers) != ERROR_NONE ||
         tcb_set_space(task->tcb, cspace, task->vspace, first_faults) != ERROR_NONE)
@@ -53,5 +55,6 @@ uint32_t process_trap_thread(struct process *process, uint64_t entry, uint64_t s
     process->trap_tcb = tcb;
     process->trap_faults[0] = first_faults;
     process->trap_faults[1] = own_faults;
+    threads_halve(process);
     return 0;
 }

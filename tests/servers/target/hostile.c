@@ -199,6 +199,61 @@ static int deed_faults(void)
     return 0;
 }
 
+/* ---- trap threads: a second thread is no second budget, and goes before nobody's ---- */
+
+static volatile uint64_t trap_until, trap_count;
+
+static uint64_t spin_until(uint64_t end)
+{
+    uint64_t count = 0;
+    while (clock_ticks() < end)
+        count++;
+    return count;
+}
+
+static void trap_main(void)
+{
+    for (;;)
+        if (clock_ticks() < trap_until)
+            trap_count++;
+}
+
+static word trap_thread(void)
+{
+    static uint8_t stack[4096] __attribute__((aligned(16)));
+    struct message m = {0, {(word)(uintptr_t)trap_main, (word)(uintptr_t)stack + sizeof(stack) - 16}};
+    return call(PROCESS_TRAP_THREAD, &m, 2);
+}
+
+static int deed_trap(const struct start_page *start)
+{
+    uint64_t span = clock_ticks_of(300000000, start->timer_hz);
+    uint64_t alone = spin_until(clock_ticks() + span);
+    if (trap_thread() != 0)
+        return 2;
+    trap_until = clock_ticks() + span;
+    uint64_t both = spin_until(trap_until) + trap_count;
+    log_text("a trap thread makes %lu %% of the time\n", both * 100 / alone);
+    return both > alone + alone / 4;
+}
+
+static int deed_trap_greedy(void)
+{
+    trap_until = ~0ul;
+    if (trap_thread() != 0)
+        return 2;
+    thread_main();
+    return 0;
+}
+
+static int worker(void)
+{
+    static volatile uint64_t work;
+    while (work < 3000000)
+        work++;
+    return 0;
+}
+
 static int victim(const struct start_page *start)
 {
     uint64_t begin = clock_ticks();
@@ -238,6 +293,12 @@ int program_main(const struct start_page *start)
         return deed_lines();
     if (text_equal(deed, "faults"))
         return deed_faults();
+    if (text_equal(deed, "trap"))
+        return deed_trap(start);
+    if (text_equal(deed, "trap-greedy"))
+        return deed_trap_greedy();
+    if (text_equal(deed, "worker"))
+        return worker();
     if (text_equal(deed, "faulty"))
         __builtin_trap();
     if (text_equal(deed, "spin"))
