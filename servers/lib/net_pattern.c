@@ -19,6 +19,14 @@ static bool is_host_character(char c, bool is_ipv6)
     return is_digit || (small >= 'a' && small <= 'z') || c == '.' || c == '-' || c == '_';
 }
 
+bool net_name_is_good(const char *name, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        if (!is_host_character(name[i], false) && name[i] != ':')
+            return false;
+    return length > 0;
+}
+
 /* "*", "*." and a name, a name or an address: a star stands only there. */
 static bool host_is_good(const char *host, uint32_t length, bool is_ipv6)
 {

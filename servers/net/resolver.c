@@ -30,7 +30,7 @@ static void on_found(const char *name, const ip_addr_t *address, void *argument)
 
 static void question(struct socket *socket, const struct net_question *asked, const char *name)
 {
-    ip_addr_t address;
+    ip_addr_t address, literal;
     uint8_t type = asked->family == NET_FAMILY_4   ? LWIP_DNS_ADDRTYPE_IPV4
                    : asked->family == NET_FAMILY_6 ? LWIP_DNS_ADDRTYPE_IPV6
                                                    : LWIP_DNS_ADDRTYPE_IPV4_IPV6;
@@ -38,9 +38,15 @@ static void question(struct socket *socket, const struct net_question *asked, co
         answer(socket, NULL, NET_ENOTCAPABLE);
         return;
     }
+    if (!net_name_is_good(name, asked->bytes)) {
+        answer(socket, NULL, NET_ENOENT);
+        return;
+    }
     switch (dns_gethostbyname_addrtype(name, &address, on_found, (void *)(uintptr_t)socket->number, type)) {
     case ERR_OK:
-        client_name_note(socket->client, name, &address);
+        if (!ipaddr_aton(name,
+                         &literal)) /* an address stands for itself, whatever comes behind it, and not for a name */
+            client_name_note(socket->client, name, &address);
         answer(socket, &address, NET_OK);
         break;
     case ERR_INPROGRESS:

@@ -106,6 +106,10 @@ static bool matches(const char *pattern, const char *host, uint16_t port)
 
 static void test_match(void)
 {
+    EXPECT(net_name_is_good("www.EXAMPLE-1_a", 15) && net_name_is_good("fec0::1", 7));
+    EXPECT(!net_name_is_good("", 0) && !net_name_is_good("1.2.3.4 x.example", 17) &&
+           !net_name_is_good("a\0.example", 10) && !net_name_is_good("\303\244.example", 10) &&
+           !net_name_is_good("*.example", 9) && !net_name_is_good("a%1", 3));
     EXPECT(matches("tcp:*.example:443", "www.EXAMPLE", 443));
     EXPECT(matches("tcp:*.example:443", "a.b.example", 443));
     EXPECT(!matches("tcp:*.example:443", "example", 443));

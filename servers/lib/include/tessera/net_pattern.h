@@ -29,6 +29,10 @@ bool net_pattern_parse(const char *text, struct net_pattern *pattern);
 /* What both allow; false: nothing. */
 bool net_pattern_meet(const struct net_pattern *a, const struct net_pattern *b, struct net_pattern *both);
 bool net_pattern_covers(const struct net_pattern *holder, const struct net_pattern *wanted);
+/* Letters, digits, '.', '-', '_' and ':' only. What else a name has in it may mean one thing to who compares it with a
+ * pattern and another to who looks it up. */
+bool net_name_is_good(const char *name, uint32_t length);
+
 /* The host as the program named it: a name or an address in the usual form. Upper and lower case are the same. */
 bool net_pattern_matches(const struct net_pattern *pattern, enum net_protocol protocol, const char *host,
                          uint32_t host_length, uint16_t port);
