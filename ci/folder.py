@@ -62,7 +62,8 @@ def pack(folder):
             elif item.is_file():
                 if info.st_size > LIMIT:
                     raise FolderError(f"{item.path}: larger than 1 GiB: put it on a disk (--disk)")
-                with open(item.path, "rb") as file:
+                # A program that runs beside us may be making it a link now.
+                with open(os.open(item.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                     data = file.read()
             else:
                 data = b""
