@@ -10,6 +10,9 @@
 
 #define PLACES     256u
 #define CUT_CHUNKS 256 /* removed in one transaction */
+/* A write of so much to a chunk that is not in memory goes into its row at once: that costs a search in the table, the
+ * way by memory two and four copies of the chunk. */
+#define DIRECT_BYTES 2048u
 
 static struct place {
     inode file; /* 0: free */
@@ -19,6 +22,8 @@ static struct place {
     uint8_t bytes[STORE_CHUNK_BYTES];
 } places[PLACES];
 static uint32_t dirty_count;
+static sqlite3 *database;
+static sqlite3_blob *blob; /* the row that was written last; NULL: none. A transaction does not end while it is open */
 
 static int64_t chunk_key(inode file, uint64_t number)
 {
@@ -46,19 +51,31 @@ static void chunk_take(sqlite3_context *context, int count, sqlite3_value **valu
     sqlite3_result_int(context, 0);
 }
 
-int chunks_start(sqlite3 *database)
+int chunks_start(sqlite3 *opened)
 {
+    database = opened;
+    blob = NULL; /* one of a database before is closed */
     return sqlite3_create_function_v2(database, "take", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, chunk_take, NULL,
                                       NULL, NULL);
 }
 
+static void row_close(void)
+{
+    (void)sqlite3_blob_close(blob); /* its errors were those of what was done with it */
+    blob = NULL;
+}
+
+static int row_put(int64_t key, const void *bytes, uint32_t count)
+{
+    (void)sqlite3_bind_blob(BIND(SQL_CHUNK_PUT, key), 2, bytes, (int)count, SQLITE_STATIC);
+    return statement_run(SQL_CHUNK_PUT, 0, NULL);
+}
+
 static int place_write(struct place *place)
 {
-    sqlite3_stmt *row = BIND(SQL_CHUNK_PUT, chunk_key(place->file, place->number));
-    (void)sqlite3_bind_blob(row, 2, place->bytes, (int)place->have, SQLITE_STATIC);
     place->is_dirty = false;
     dirty_count--;
-    return statement_run(SQL_CHUNK_PUT, 0, NULL);
+    return row_put(chunk_key(place->file, place->number), place->bytes, place->have);
 }
 
 static void place_changed(struct place *place)
@@ -102,6 +119,7 @@ static int place_take(inode file, uint64_t number, bool is_whole, struct place *
 int chunks_write(void)
 {
     int result = SQLITE_OK;
+    row_close();
     for (uint32_t i = 0; dirty_count > 0 && i < PLACES && result == SQLITE_OK; i++)
         if (places[i].is_dirty)
             result = place_write(&places[i]);
@@ -110,8 +128,36 @@ int chunks_write(void)
 
 void chunks_forget(void)
 {
+    row_close();
     for (uint32_t i = 0; i < PLACES; i++)
         place_drop(&places[i]);
+}
+
+/* ---- rows, written where they are ---------------------------------------------------------------------------- */
+
+/* False: there is no such row. */
+static bool row_open(int64_t key)
+{
+    int result =
+        blob ? sqlite3_blob_reopen(blob, key) : sqlite3_blob_open(database, "main", "chunk", "data", key, 1, &blob);
+    if (result != SQLITE_OK)
+        row_close();
+    return result == SQLITE_OK;
+}
+
+/* True when that is done, or failed with *result: the bytes need no place in memory. `is_new`: there is no row. */
+static bool row_write(int64_t key, uint32_t at, const void *from, uint32_t part, bool is_new, int *result)
+{
+    *result = SQLITE_OK;
+    if (part < DIRECT_BYTES)
+        return false;
+    if (!is_new && row_open(key) && (uint32_t)sqlite3_blob_bytes(blob) >= at + part) {
+        *result = sqlite3_blob_write(blob, from, (int)part, (int)at);
+        return true;
+    }
+    if (part == STORE_CHUNK_BYTES)
+        *result = row_put(key, from, part);
+    return part == STORE_CHUNK_BYTES;
 }
 
 /* ---- reading and writing ------------------------------------------------------------------------------------- */
@@ -138,18 +184,35 @@ static uint32_t chunk_length(uint32_t have, uint32_t need)
     return length < STORE_CHUNK_BYTES ? length : STORE_CHUNK_BYTES;
 }
 
-uint32_t chunks_put(inode file, uint64_t offset, const void *from, uint32_t count)
+/* `part` bytes of one chunk, from its byte `at` on. SQLite's result. */
+static int chunk_put(inode file, uint64_t number, uint32_t at, const void *from, uint32_t part, bool is_new)
 {
-    struct place *place;
+    struct place *place = place_of(file, number);
+    bool is_held = place->file == file && place->number == number, is_whole = part == STORE_CHUNK_BYTES;
+    int result;
+    if (is_held && is_whole)
+        place_drop(place);
+    if ((!is_held || is_whole) && row_write(chunk_key(file, number), at, from, part, is_new, &result))
+        return result;
+    result = place_take(file, number, is_whole, &place);
+    if (result != SQLITE_OK)
+        return result;
+    memcpy(place->bytes + at, from, part);
+    place->have = chunk_length(place->have, at + part);
+    place_changed(place);
+    return SQLITE_OK;
+}
+
+uint32_t chunks_put(inode file, uint64_t size, uint64_t offset, const void *from, uint32_t count)
+{
     for (uint32_t done = 0, part; done < count; done += part) {
+        uint64_t number = (offset + done) / STORE_CHUNK_BYTES;
         uint32_t at = (uint32_t)((offset + done) % STORE_CHUNK_BYTES);
         part = STORE_CHUNK_BYTES - at < count - done ? STORE_CHUNK_BYTES - at : count - done;
-        int result = place_take(file, (offset + done) / STORE_CHUNK_BYTES, part == STORE_CHUNK_BYTES, &place);
+        bool is_new = number * STORE_CHUNK_BYTES >= size;
+        int result = chunk_put(file, number, at, (const uint8_t *)from + done, part, is_new);
         if (result != SQLITE_OK)
             return transaction_abandon(result);
-        memcpy(place->bytes + at, (const uint8_t *)from + done, part);
-        place->have = chunk_length(place->have, at + part);
-        place_changed(place);
     }
     return FS_OK;
 }

@@ -10,12 +10,12 @@
 #include "tessera/file_server.h"
 
 /* Before the statements are prepared, which use a function of chunk.c. SQLite's result. */
-int chunks_start(sqlite3 *database);
+int chunks_start(sqlite3 *opened);
 
 /* `count` bytes of the file from `offset` on; what was never written is zero. E: EIO. */
 uint32_t chunks_get(inode file, uint64_t offset, void *to, uint32_t count);
-/* After change_begin. E: as transaction_abandon. */
-uint32_t chunks_put(inode file, uint64_t offset, const void *from, uint32_t count);
+/* After change_begin. The file has `size` bytes so far. E: as transaction_abandon. */
+uint32_t chunks_put(inode file, uint64_t size, uint64_t offset, const void *from, uint32_t count);
 /* Storage for [offset, offset + bytes); as chunks_put, but begins the changes itself, as many as it takes. */
 uint32_t chunks_allocate(inode file, uint64_t offset, uint64_t bytes);
 

@@ -30,6 +30,8 @@ static struct port {
     uint32_t busy_count;
     uint32_t space;  /* the piece that disk_space gave + 1, 0: none */
     bool has_failed; /* a write since the last flush */
+    uint32_t ahead;  /* the piece that holds what was read beyond what was asked + 1, 0: none; nobody waits for it */
+    uint64_t next;   /* sector behind the last that was asked */
     struct piece pieces[PIECES];
 } ports[DISKS];
 static cptr wait_cap;
@@ -119,15 +121,18 @@ static uint32_t piece_take(struct port *port)
     }
 }
 
+static bool sectors_meet(const struct block_request *request, uint64_t sector, uint32_t bytes)
+{
+    return request->sector < sector + bytes / DISK_SECTOR_BYTES &&
+           sector < request->sector + request->bytes / DISK_SECTOR_BYTES;
+}
+
 static bool overlaps(const struct port *port, uint64_t sector, uint32_t bytes)
 {
-    uint64_t end = sector + bytes / DISK_SECTOR_BYTES;
-    for (uint32_t n = 0; n < PIECES; n++) {
-        const struct block_request *request = &port->pieces[n].request;
-        if (port->pieces[n].is_busy && request->operation == BLOCK_WRITE && request->sector < end &&
-            sector < request->sector + request->bytes / DISK_SECTOR_BYTES)
+    for (uint32_t n = 0; n < PIECES; n++)
+        if (port->pieces[n].is_busy && port->pieces[n].request.operation == BLOCK_WRITE &&
+            sectors_meet(&port->pieces[n].request, sector, bytes))
             return true;
-    }
     return false;
 }
 
@@ -160,21 +165,63 @@ uint64_t disk_sectors(enum disk disk)
     return ports[disk].sectors;
 }
 
+static void ahead_drop(struct port *port)
+{
+    if (port->ahead)
+        port->pieces[port->ahead - 1].is_busy = false;
+    port->ahead = 0;
+}
+
+/* Where bytes that were read ahead lie; NULL: they were not. */
+static const uint8_t *ahead_find(struct port *port, uint64_t offset, uint32_t count)
+{
+    if (!port->ahead)
+        return NULL;
+    const struct block_request *request = &port->pieces[port->ahead - 1].request;
+    uint64_t begin = request->sector * DISK_SECTOR_BYTES;
+    bool is_there = offset >= begin && offset + count <= begin + request->bytes;
+    return is_there ? piece_bytes(port, port->ahead - 1) + (offset - begin) : NULL;
+}
+
+/* Who reads what lies behind what was read before gets a whole piece. Frames of the log are a few bytes apart, so the
+ * last sector may be asked for again. */
+static uint32_t read_length(const struct port *port, uint64_t sector, uint32_t whole)
+{
+    uint64_t left = (port->sectors - sector) * DISK_SECTOR_BYTES;
+    bool is_sequential = sector == port->next || sector + 1 == port->next;
+    return !is_sequential ? whole : left < DISK_PIECE_BYTES ? (uint32_t)left : DISK_PIECE_BYTES;
+}
+
+/* Reads a piece and keeps it. */
+static bool piece_read(struct port *port, uint64_t sector, uint32_t bytes)
+{
+    while (overlaps(port, sector, bytes))
+        progress(port);
+    ahead_drop(port);
+    uint32_t n = piece_take(port);
+    port->pieces[n].request = request_of(BLOCK_READ, n, sector, bytes);
+    if (!perform(port, n)) {
+        piece_return(port, n);
+        return false;
+    }
+    port->busy_count--;
+    port->ahead = n + 1;
+    return true;
+}
+
 bool disk_read(enum disk disk, uint64_t offset, void *bytes, uint32_t count)
 {
     struct port *port = &ports[disk];
     uint64_t sector = offset / DISK_SECTOR_BYTES;
     uint32_t skip = offset % DISK_SECTOR_BYTES;
     uint32_t whole = (skip + count + DISK_SECTOR_BYTES - 1) / DISK_SECTOR_BYTES * DISK_SECTOR_BYTES;
-    while (overlaps(port, sector, whole))
-        progress(port);
-    uint32_t n = piece_take(port);
-    port->pieces[n].request = request_of(BLOCK_READ, n, sector, whole);
-    bool is_good = perform(port, n);
-    if (is_good)
-        memcpy(bytes, piece_bytes(port, n) + skip, count);
-    piece_return(port, n);
-    return is_good;
+    const uint8_t *found = ahead_find(port, offset, count);
+    if (!found && piece_read(port, sector, read_length(port, sector, whole)))
+        found = ahead_find(port, offset, count);
+    port->next = sector + whole / DISK_SECTOR_BYTES;
+    if (found)
+        memcpy(bytes, found, count);
+    return found != NULL;
 }
 
 /* Until it is written the piece is one that nobody waits for. */
@@ -198,6 +245,8 @@ bool disk_write(enum disk disk, uint64_t sector, uint32_t count)
         progress(port);
     uint32_t n = port->space - 1;
     port->space = 0;
+    if (port->ahead && sectors_meet(&port->pieces[port->ahead - 1].request, sector, count))
+        ahead_drop(port);
     port->pieces[n].is_done = false;
     port->busy_count++;
     port->pieces[n].request = request_of(BLOCK_WRITE, n, sector, count);

@@ -102,7 +102,7 @@ static uint32_t backend_write(inode file, uint64_t offset, const void *bytes, ui
     error = write_begin(&node, offset, count, &size);
     if (error || count == 0)
         return error;
-    error = chunks_put(file, offset, bytes, count);
+    error = chunks_put(file, (uint64_t)node.bytes, offset, bytes, count);
     if (!error)
         error = size_changed(file, &node, size);
     if (!error) {

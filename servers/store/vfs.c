@@ -70,7 +70,9 @@ static bool run_write(enum disk disk)
 static bool run_add(enum disk disk, uint64_t offset, const uint8_t *bytes, uint32_t count)
 {
     struct run *run = &runs[disk];
-    if (run->used > 0 && (offset != run->offset + run->used || count > RUN_BYTES - run->used) && !run_write(disk))
+    if (run->used > 0 &&
+        (offset != run->offset + run->used || run->offset % DISK_SECTOR_BYTES + run->used + count > DISK_PIECE_BYTES) &&
+        !run_write(disk))
         return false;
     if (run->used == 0) {
         run->offset = offset;
