@@ -20,7 +20,7 @@ static uint32_t entry_count(const struct file_backend *backend, inode directory,
     if (!error)
         error = backend->stat(*found, &stat);
     *used += BUDGET_NAME_BYTES;
-    if (!error && stat.type == FS_TYPE_FILE && stat.links > 0)
+    if (!error && stat.type != FS_TYPE_DIRECTORY && stat.links > 0)
         *used += stat.bytes / stat.links; /* each of its names is met, or lies outside */
     return error;
 }

@@ -186,14 +186,14 @@ void size_changed(const struct handle *handle, uint64_t before, uint64_t after)
         budget_give(handle->budget, before - after);
 }
 
-uint32_t name_room(const struct handle *handle)
+uint32_t name_room(const struct handle *handle, uint32_t bytes)
 {
-    return room_of(handle) < BUDGET_NAME_BYTES ? FS_ENOSPC : FS_OK;
+    return room_of(handle) < BUDGET_NAME_BYTES + bytes ? FS_ENOSPC : FS_OK;
 }
 
-void name_made(const struct handle *handle, uint32_t error)
+void name_made(const struct handle *handle, uint32_t bytes, uint32_t error)
 {
-    budget_add(handle->budget, error ? 0 : BUDGET_NAME_BYTES);
+    budget_add(handle->budget, error ? 0 : BUDGET_NAME_BYTES + bytes);
 }
 
 static bool page_has(const struct handle_page *page, inode file, const struct handle *except)
@@ -216,7 +216,8 @@ static bool is_open(inode file, const struct handle *except)
 uint64_t bytes_freed(const struct handle *handle, inode file, uint64_t links)
 {
     struct fs_stat stat = {0};
-    if (!handle->budget || !file || file_backend->stat(file, &stat) || stat.type != FS_TYPE_FILE || stat.links != links)
+    if (!handle->budget || !file || file_backend->stat(file, &stat) || stat.type == FS_TYPE_DIRECTORY ||
+        stat.links != links)
         return 0;
     return is_open(file, links ? NULL : handle) ? 0 : stat.bytes;
 }

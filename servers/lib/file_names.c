@@ -88,10 +88,10 @@ uint32_t root_open(const struct request *request)
 static uint32_t name_create(const struct handle *handle, const struct place *place, enum fs_type type,
                             const char *target, uint32_t bytes, inode *made)
 {
-    uint32_t error = name_room(handle);
+    uint32_t error = name_room(handle, bytes);
     if (!error)
         error = file_backend->create(place->directory, place->name, place->bytes, type, target, bytes, made);
-    name_made(handle, error);
+    name_made(handle, bytes, error);
     return error;
 }
 
@@ -267,10 +267,10 @@ uint32_t file_link(const struct request *request)
         return FS_EPERM;
     if (to.has_slash)
         return FS_ENOENT;
-    error = name_room(request->handle);
+    error = name_room(request->handle, 0);
     if (!error)
         error = file_backend->link(from.file, to.directory, to.name, to.bytes);
-    name_made(request->handle, error);
+    name_made(request->handle, 0, error);
     return error;
 }
 

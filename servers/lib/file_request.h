@@ -55,8 +55,9 @@ void handle_close(struct session *session, struct handle *handle);
 
 /* What a granted directory may still hold; what is reported here is what `handle`s changed. */
 uint64_t room_of(const struct handle *handle);
-uint32_t name_room(const struct handle *handle);
-void name_made(const struct handle *handle, uint32_t error);
+/* A name; of a symbolic link so many bytes that it leads to. */
+uint32_t name_room(const struct handle *handle, uint32_t bytes);
+void name_made(const struct handle *handle, uint32_t bytes, uint32_t error);
 void size_changed(const struct handle *handle, uint64_t before, uint64_t after);
 uint64_t size_of(inode file);
 /* What goes when a file loses one of `links` names: nothing while somebody has it open. */

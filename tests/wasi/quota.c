@@ -112,6 +112,32 @@ static void names(void)
     check_u64(&check, "all back", QUOTA - NAME, room(limited));
 }
 
+/* What a link leads to counts like a file's bytes. */
+static void links(void)
+{
+    static char target[4001];
+    char name[16];
+    int made = 0;
+    memset(target, 'x', sizeof(target) - 1);
+    for (unsigned i = 100; i < sizeof(target) - 1; i += 100)
+        target[i] = '/';
+    check_group(&check, "symbolic links");
+    for (;; made++) {
+        snprintf(name, sizeof(name), "l%d", made);
+        if (symlink(target, in(limited, name)) != 0)
+            break;
+    }
+    check_u64(&check, "ENOSPC", ENOSPC, (uint64_t)errno);
+    check_u64(&check, "as many as there is room for", QUOTA / (NAME + sizeof(target) - 1), (uint64_t)made);
+    check_u64(&check, "over one", 0, (uint64_t)rename(in(limited, "l0"), in(limited, "l1")));
+    check_u64(&check, "gives one back", 0, (uint64_t)symlink(target, in(limited, "l0")));
+    while (made-- > 0) {
+        snprintf(name, sizeof(name), "l%d", made);
+        unlink(in(limited, name));
+    }
+    check_u64(&check, "all back", QUOTA - NAME, room(limited));
+}
+
 static void moving(void)
 {
     check_group(&check, "from one to the other");
@@ -132,6 +158,7 @@ int main(int count, char **arguments)
     writing();
     without_name();
     names();
+    links();
     moving();
     return check_finish(&check, "quota");
 }
