@@ -17,7 +17,7 @@
 static struct place {
     inode file; /* 0: free */
     uint64_t number;
-    uint32_t have; /* bytes that the row has or will have; what follows is zero */
+    uint32_t have; /* bytes that the row has or will have; what follows reads as zero, and is anything here */
     bool is_dirty;
     uint8_t bytes[STORE_CHUNK_BYTES];
 } places[PLACES];
@@ -91,9 +91,9 @@ static void place_drop(struct place *place)
     place->file = 0;
 }
 
-/* The place is the chunk's afterwards; `is_whole`: all of it is going to be written, and need not be read. SQLite's
- * result; when what had the place could not be written, the transaction is undone. */
-static int place_take(inode file, uint64_t number, bool is_whole, struct place **place)
+/* The place is the chunk's afterwards; `is_empty`: there is no row. SQLite's result; when what had the place could not
+ * be written, the transaction is undone. */
+static int place_take(inode file, uint64_t number, bool is_empty, struct place **place)
 {
     struct place *taken = *place = place_of(file, number);
     if (taken->file == file && taken->number == number)
@@ -103,17 +103,25 @@ static int place_take(inode file, uint64_t number, bool is_whole, struct place *
         (void)transaction_abandon(result);
     taken->file = 0;
     taken->have = 0;
-    if (result == SQLITE_OK && !is_whole) {
+    if (result == SQLITE_OK && !is_empty) {
         filled = taken;
         (void)BIND(SQL_CHUNK_TAKE, chunk_key(file, number));
         result = statement_run(SQL_CHUNK_TAKE, 0, NULL);
-        memset(taken->bytes + taken->have, 0, STORE_CHUNK_BYTES - taken->have);
     }
     if (result == SQLITE_OK) {
         taken->file = file;
         taken->number = number;
     }
     return result;
+}
+
+/* The row is to have at least so many bytes. */
+static void place_extend(struct place *place, uint32_t have)
+{
+    if (have <= place->have)
+        return;
+    memset(place->bytes + place->have, 0, have - place->have);
+    place->have = have;
 }
 
 int chunks_write(void)
@@ -145,7 +153,8 @@ static bool row_open(int64_t key)
     return result == SQLITE_OK;
 }
 
-/* True when that is done, or failed with *result: the bytes need no place in memory. `is_new`: there is no row. */
+/* True when that is done, or failed with *result: the bytes need no place in memory, those of a whole chunk never do.
+ * `is_new`: there is no row. */
 static bool row_write(int64_t key, uint32_t at, const void *from, uint32_t part, bool is_new, int *result)
 {
     *result = SQLITE_OK;
@@ -170,7 +179,9 @@ uint32_t chunks_get(inode file, uint64_t offset, void *to, uint32_t count)
         part = STORE_CHUNK_BYTES - from < count - done ? STORE_CHUNK_BYTES - from : count - done;
         if (place_take(file, (offset + done) / STORE_CHUNK_BYTES, false, &place) != SQLITE_OK)
             return FS_EIO;
-        memcpy((uint8_t *)to + done, place->bytes + from, part);
+        uint32_t there = place->have <= from ? 0 : place->have - from < part ? place->have - from : part;
+        memcpy((uint8_t *)to + done, place->bytes + from, there);
+        memset((uint8_t *)to + done + there, 0, part - there);
     }
     return FS_OK;
 }
@@ -194,11 +205,11 @@ static int chunk_put(inode file, uint64_t number, uint32_t at, const void *from,
         place_drop(place);
     if ((!is_held || is_whole) && row_write(chunk_key(file, number), at, from, part, is_new, &result))
         return result;
-    result = place_take(file, number, is_whole, &place);
+    result = place_take(file, number, is_new, &place);
     if (result != SQLITE_OK)
         return result;
+    place_extend(place, chunk_length(place->have, at + part));
     memcpy(place->bytes + at, from, part);
-    place->have = chunk_length(place->have, at + part);
     place_changed(place);
     return SQLITE_OK;
 }
@@ -231,7 +242,7 @@ uint32_t chunks_allocate(inode file, uint64_t offset, uint64_t bytes)
         if (error)
             return error;
         if (place->have < need) {
-            place->have = need;
+            place_extend(place, need);
             place_changed(place);
         }
     }
@@ -268,7 +279,6 @@ static int tail_cut(inode file, uint64_t number, uint32_t tail)
     int result = place_take(file, number, false, &place);
     if (result != SQLITE_OK || place->have <= tail)
         return result;
-    memset(place->bytes + tail, 0, place->have - tail);
     place->have = tail;
     place_changed(place);
     return SQLITE_OK;

@@ -21,7 +21,7 @@ static void bind_name(enum statement which, int at, const char *name, uint32_t b
 
 /* Names that were looked up or made last: most paths are walked again and again. A place belongs to many names; the one
  * used last has it. */
-#define KNOWN       1024u
+#define KNOWN       4096u
 #define KNOWN_BYTES 48u
 static struct known {
     inode directory, file; /* 0: free */
