@@ -11,7 +11,7 @@ import stat
 
 HEADER_BYTES = 110
 TRAILER = "TRAILER!!!"
-LIMIT = 1 << 30  # of a file: as servers/fs/tree.h
+LIMIT = 640 << 20  # of a folder's files together: servers can map no archive that is much larger
 PATH_LIMIT = 4096
 DEPTH_LIMIT = 256  # of directories in one another
 
@@ -49,7 +49,7 @@ def entries(folder):
 
 def pack(folder):
     """Files, directories and symbolic links."""
-    parts = []
+    parts, total = [], 0
     try:
         for path, item in entries(folder):
             info = item.stat(follow_symlinks=False)
@@ -60,8 +60,9 @@ def pack(folder):
             if item.is_symlink():
                 data = os.readlink(item.path).encode("utf-8", "surrogateescape")
             elif item.is_file():
-                if info.st_size > LIMIT:
-                    raise FolderError(f"{item.path}: larger than 1 GiB: put it on a disk (--disk)")
+                total += info.st_size
+                if total > LIMIT:
+                    raise FolderError(f"{folder}: more than 640 MiB of files: put them on a disk (./tessera disk put, --disk)")
                 # A program that runs beside us may be making it a link now.
                 with open(os.open(item.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                     data = file.read()

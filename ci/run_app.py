@@ -30,7 +30,7 @@ STATUS_TRAP, STATUS_KILLED, STATUS_FAULT = 134, 137, 139  # as a shell shows SIG
 INPUT_CHUNK = 32768
 INPUT_SILENCE, INPUT_SECONDS, INPUT_MOST = 0.1, 5.0, 256 << 20  # seconds, seconds, bytes: see gather_input
 MACHINE_MEMORY = 512 << 20
-SYSTEM_MEMORY = 96 << 20  # beside the program's: kernel, servers, archive
+SYSTEM_MEMORY = 96 << 20  # beside the program's and the archive: kernel, servers
 LARGEST_MEMORY = 3 << 30
 FOLDER_MEMORY = 1 << 30  # of a folder that the program may write to
 DISK_PATH = "/data"  # where a program finds --disk
@@ -273,10 +273,9 @@ class App:
             else:
                 self.first_input = path
 
-    def machine_memory(self):
-        """MiB"""
-        packed = os.path.getsize(self.input) if self.input else 0
-        return max(MACHINE_MEMORY, self.memory + packed + SYSTEM_MEMORY) >> 20
+    def machine_memory(self, archive):
+        """MiB, of which the archive takes some: it has the input and the folders in it."""
+        return max(MACHINE_MEMORY, self.memory + os.path.getsize(archive) + SYSTEM_MEMORY) >> 20
 
     def returned(self):
         """Folders that the program may change, by their numbers."""
@@ -414,7 +413,7 @@ def converse(process, frames, feeder, deadline):
 
 
 def machine(app, arch, kernel, archive, uart):
-    words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory()), "--uart", uart]
+    words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory(archive)), "--uart", uart]
     options = qemu.parser().parse_args(words + (["--disk", app.disk[0]] if app.disk else []))
     if app.network is not None:
         options.net, options.publish = "user", app.network

@@ -117,6 +117,14 @@ def main():
         for path in (source, target, outside):
             os.mkdir(path)
         make(source)
+        with open(os.path.join(outside, "large"), "wb") as file:
+            file.truncate(folder.LIMIT + 1)
+        try:
+            folder.pack(outside)
+            failures += 1
+            print("a large folder was packed")
+        except folder.FolderError:
+            os.unlink(os.path.join(outside, "large"))
         os.mkfifo(os.path.join(source, "a pipe"))  # left out, and left where it is
         packed = folder.pack(source)
         if b"a pipe" in packed or "a pipe" in listing(source):
