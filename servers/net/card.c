@@ -108,10 +108,9 @@ static void end_mark(uint8_t *frame, uint32_t bytes)
         frame[bytes] = 0;
 }
 
-/* With lwIP. */
-static uint32_t buffers_held(void)
+uint32_t card_buffers_held(void)
 {
-    return NET_RECEIVE_BUFFERS - card.given_count - card.free_count;
+    return !card.region ? 0 : NET_RECEIVE_BUFFERS - card.given_count - card.free_count;
 }
 
 static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
@@ -141,7 +140,7 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
  * buffers from the card: its senders have it still. */
 static void buffers_recover(void)
 {
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb && buffers_held() > HELD_MOST; pcb = pcb->next)
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb && card_buffers_held() > HELD_MOST; pcb = pcb->next)
         if (pcb->ooseq)
             tcp_free_ooseq(pcb);
 }
@@ -158,7 +157,7 @@ static void received_take(void)
         uint32_t n = slot_of(received.tag, NET_RECEIVE_BUFFERS);
         if (n != NO_SLOT && card.buffers[n].is_given)
             frame_input(n, received.bytes, received.flags);
-        if (buffers_held() > HELD_MOST)
+        if (card_buffers_held() > HELD_MOST)
             buffers_recover();
     }
 }

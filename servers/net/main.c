@@ -112,8 +112,11 @@ static void settle(void)
 
 static void signalled(uint64_t bits)
 {
-    if (bits & PROCESS_SIGNAL_FINISH)
+    if (bits & PROCESS_SIGNAL_FINISH) {
+        clients_check();
+        account_check();
         program_exit(0);
+    }
     if (bits & PROCESS_SIGNAL_TIMER) {
         timer_ticks = 0;
         card_recall();

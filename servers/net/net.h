@@ -13,6 +13,7 @@
  *   datagram.c    UDP
  *   resolver.c    names
  *   trouble.c     what goes wrong on the network, in the log
+ *   account.c     whether all came back, in the end
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -145,6 +146,8 @@ void card_settle(void);
 bool card_is_up(void);
 /* It has an address to be reached at. */
 bool card_has_address(void);
+/* Received packets that lwIP keeps. */
+uint32_t card_buffers_held(void);
 
 /* ---- client.c ---- */
 struct client *client_get(uint64_t badge);
@@ -170,6 +173,7 @@ struct socket *socket_make(struct client *client, enum net_kind kind);
 struct socket *socket_find(const struct client *client, uint64_t number);
 /* By number alone. */
 struct socket *socket_of(uint64_t number);
+uint32_t sockets_count(void);
 /* Frees what lwIP does not have any more. */
 void socket_free(struct socket *socket);
 void sockets_close_all(const struct client *client);
@@ -228,6 +232,9 @@ enum net_trouble {
 };
 void trouble_note(enum net_trouble trouble, uint16_t port);
 void troubles_start(void);
+
+/* ---- account.c ---- */
+void account_check(void);
 
 /* ---- resolver.c ---- */
 void resolver_advance(struct socket *socket);

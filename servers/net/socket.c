@@ -71,6 +71,14 @@ struct socket *socket_of(uint64_t number)
     return socket && socket->number == number ? socket : NULL;
 }
 
+uint32_t sockets_count(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < SOCKETS; i++)
+        count += sockets[i] != NULL;
+    return count;
+}
+
 struct socket *socket_find(const struct client *client, uint64_t number)
 {
     struct socket *socket = socket_of(number);

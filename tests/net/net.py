@@ -76,10 +76,14 @@ class Machine:
                     raise Failure(f"the machine does not say {pattern!r}")
 
     def finish(self):
-        """The machine's verdict must be good."""
+        """The machine's verdict must be good, and nothing of the net server's lost."""
         status = self.process.wait(PATIENCE)
         if status != 0:
             raise Failure(f"the machine ended with status {status}")
+        self.wait_for("all memory returned")
+        lost = [line for line in self.lines if line and "net: lost: " in line]
+        if lost:
+            raise Failure(lost[0])
 
     def stop(self):
         if self.process.poll() is None:

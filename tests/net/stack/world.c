@@ -333,6 +333,8 @@ static void console_answer(const struct message *m)
     char text[CONSOLE_WRITE_BYTES];
     size_t bytes = m->words[0] & UINT32_MAX;
     message_get(m, 1, text, bytes);
+    if (memmem(text, bytes, "net: lost: ", 11))
+        stack_fail("by its own books the server has lost something");
     if (getenv("NET_STACK_LOG"))
         fprintf(stderr, "%.*s", (int)bytes, text);
 }
