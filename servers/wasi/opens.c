@@ -92,7 +92,7 @@ static const char *number_get(const char *text, uint64_t *value)
 
 static bool open_one(const char *text)
 {
-    uint64_t numbers[4]; /* descriptor, how to look, flags, rights */
+    uint64_t numbers[4] = {0}; /* descriptor, how to look, flags, rights */
     uint32_t fd;
     for (unsigned i = 0; i < 4; i++)
         text = number_get(text, &numbers[i]);
