@@ -197,7 +197,7 @@ class App:
         guests = [guest for _, guest, _ in self.folders] + ([self.disk[1]] if self.disk else [])
         if len(set(guests)) != len(guests):
             raise AppError("--dir, --disk: two of them have the same path for the program")
-        self.network = parse_network(options)
+        self.network, self.reaches_out = parse_network(options), options.net
         self.children = [parse_child(text) for text in options.spawn]
         if len({name for _, name, _ in self.children}) != len(self.children):
             raise AppError("--spawn: two programs have the same name")
@@ -224,8 +224,9 @@ class App:
         modes |= {guest: "rw" if "memory" in mount else "r" for guest, mount in own.items()}
         permissions = {"clock": True, "random": True, "fs": modes}
         if self.network is not None:
-            permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network],
-                                  "connect": ["tcp:*", "udp:*"], "resolve": True}
+            permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network]}
+            if self.reaches_out:
+                permissions["net"] |= {"connect": ["tcp:*", "udp:*"], "resolve": True}
         if self.children:
             permissions["spawn"] = {"programs": [name for _, name, _ in self.children], "children": CHILDREN}
         program = {"name": OWN_NAME, "image": self.module, "request": "granted", "arguments": self.arguments,
@@ -416,7 +417,7 @@ def machine(app, arch, kernel, archive, uart):
     words = ["--arch", arch, "--kernel", kernel, "--archive", archive, "--memory", str(app.machine_memory(archive)), "--uart", uart]
     options = qemu.parser().parse_args(words + (["--disk", app.disk[0]] if app.disk else []))
     if app.network is not None:
-        options.net, options.publish = "user", app.network
+        options.net, options.publish = "user" if app.reaches_out else "isolated", app.network
     qemu.complete(options)
     command = qemu.command_line(options, None)
     # No signals through QEMU's own terminal handling: ours is the terminal.
@@ -456,7 +457,8 @@ def status_of(verdict):
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 
-GRANTED_BY = {"permission 'net'": "--publish HOST:GUEST, or --net", "net.listen": "--publish HOST:GUEST", "permission 'spawn'": "--spawn"}
+GRANTED_BY = {"permission 'net'": "--publish HOST:GUEST, or --net", "net.listen": "--publish HOST:GUEST", "net.connect": "--net", "net.resolve": "--net",
+              "permission 'spawn'": "--spawn"}
 
 
 def tell_refusals(log):

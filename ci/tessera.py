@@ -318,7 +318,7 @@ def require_parts(arch, *modules):
 
 def network_words(options):
     """For ci/qemu.py."""
-    words = ["--net", "user"] if options.net or options.publish else []
+    words = ["--net", "user" if options.net else "isolated"] if options.net or options.publish else []
     for text in options.publish:
         try:
             qemu.parse_publish(text)
@@ -600,9 +600,9 @@ def command_line():
     command.add_argument("--disk", metavar="IMAGE[::GUEST]",
                          help="a disk of ours, which './tessera disk create' makes; a module finds it as GUEST (default /data)")
     command.add_argument("--publish", action="append", default=[], metavar="HOST:GUEST[/udp]",
-                         help="forward a port of this machine's loopback to one that a program listens on; implies --net")
+                         help="forward a port of this machine's loopback to one that a program listens on; without --net it reaches nothing else")
     command.add_argument("--net", action="store_true",
-                         help="a network card on QEMU's user network; a module may then connect anywhere and resolve names")
+                         help="a network card on QEMU's user network; a module may then connect anywhere, this machine included, and resolve names")
     system = command.add_argument_group("options of a demo or a system")
     system.add_argument("--boot", choices=("iso", "direct"), help="from a CD through firmware (default), or kernel and archive without")
     system.add_argument("--firmware", choices=("bios", "uefi"),
