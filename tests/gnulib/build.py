@@ -3,10 +3,9 @@
 
     build.py module FILE.wasm     the module
     build.py native FILE          the same with this host's C library
-    --all                         with those of mathematics, characters and types, too
 
-tests.json lists them: `runs` are names with arguments, `more` further ones, `differs` those of them that fail with wasi-libc, and
-why, `lacking` what wasi-libc has not, and the tests of files, streams and time that cannot be built for it.
+tests.json lists them: `runs` are names with arguments, `differs` those of them that fail with wasi-libc, and why, `lacking` what wasi-libc
+has not, and the tests of files, streams and time that cannot be built for it.
 """
 import argparse
 import concurrent.futures
@@ -65,8 +64,8 @@ def build(kind, output, runs, differing):
     words = compiler(kind)
     with tempfile.TemporaryDirectory(prefix="gnulib-") as folder:
         folder = pathlib.Path(folder)
-        sources = [HERE / "main.c", folder / "tables.c"]
-        sources[1].write_text(tables(runs, differing))
+        sources = [HERE / "main.c", HERE / "helpers.c", folder / "tables.c"]
+        sources[-1].write_text(tables(runs, differing))
         for name in sorted({run.split()[0] for run in runs}):
             sources.append(folder / f"{name}.c")
             sources[-1].write_text(WRAPPER.format(source=GNULIB / "tests" / f"test-{name}.c", name=function_of(name)))
@@ -84,11 +83,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("module", "native"))
     parser.add_argument("output")
-    parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     known = json.loads((HERE / "tests.json").read_text())
     differing = known["differs"] if options.kind == "module" else {}
-    build(options.kind, options.output, known["runs"] + (known["more"] if options.all else []), differing)
+    build(options.kind, options.output, known["runs"], differing)
 
 
 if __name__ == "__main__":

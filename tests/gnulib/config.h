@@ -28,6 +28,7 @@
 #define UNLINK_CANNOT_UNLINK_DIR 1
 #define GETTIMEOFDAY_TIMEZONE    void
 #define PROMOTED_MODE_T          mode_t
+#define _GL_CMP(a, b)            (((a) > (b)) - ((a) < (b)))
 #define O_BINARY                 0
 #define O_TEXT                   0
 
