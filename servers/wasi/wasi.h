@@ -326,7 +326,7 @@ void epoll_note(uint32_t fd);
 void epoll_forget(uint32_t fd);
 void epoll_renumber(uint32_t from, uint32_t to);
 
-/* socket.c: of FD_SOCKET, and of what it has become. */
+/* socket.c, socket_data.c: of FD_SOCKET, and of what it has become. */
 /* Listeners that the environment asks for, behind the preopened directories. */
 void sockets_preopen(void);
 bool socket_has_stream(const struct descriptor *descriptor);
