@@ -8,6 +8,9 @@
 #define FIRST_COOKIE 2u /* below are "." and ".." */
 #define TABLE_PAGES  512u
 #define LINKS_MAX    65000u
+/* Of one request, or one step of tidying: 4 MiB. */
+#define CUT_TABLES     2u
+#define ALLOCATE_BYTES (4ul << 20)
 
 static struct entry *buckets[BUCKETS];
 static uint64_t next_number = 1;
@@ -141,7 +144,19 @@ static struct node *node_make(struct mount *mount, enum fs_type type)
     return node;
 }
 
-static void file_cut(struct node *node, uint64_t bytes);
+static bool file_cut(struct node *node, uint64_t bytes);
+
+/* Files without a name or a handle that have pages still, freed a piece at a time. */
+static struct node *gone;
+
+static void node_free(struct node *node)
+{
+    if (node->type == FS_TYPE_FILE && node->file.tables)
+        give_back(node->mount, node->file.tables, HEAP_PAGE_BYTES);
+    if (node->type == FS_TYPE_LINK && node->link.is_ours && node->bytes)
+        give_back(node->mount, (void *)(uintptr_t)node->link.target, node->bytes);
+    give_back(node->mount, node, sizeof(*node));
+}
 
 /* When neither a name nor a handle is left. */
 static void node_release(struct node *node)
@@ -149,13 +164,22 @@ static void node_release(struct node *node)
     uint32_t own = node->type == FS_TYPE_DIRECTORY ? 1 : 0;
     if (node->links > own || node->opens > 0)
         return;
-    if (node->type == FS_TYPE_FILE)
-        file_cut(node, 0);
-    if (node->type == FS_TYPE_FILE && node->file.tables)
-        give_back(node->mount, node->file.tables, HEAP_PAGE_BYTES);
-    if (node->type == FS_TYPE_LINK && node->link.is_ours && node->bytes)
-        give_back(node->mount, (void *)(uintptr_t)node->link.target, node->bytes);
-    give_back(node->mount, node, sizeof(*node));
+    if (node->type != FS_TYPE_FILE || !node->file.tables) {
+        node_free(node);
+        return;
+    }
+    node->file.next_gone = gone;
+    gone = node;
+}
+
+static bool tree_tidy(void)
+{
+    struct node *node = gone;
+    if (node && file_cut(node, 0)) {
+        gone = node->file.next_gone;
+        node_free(node);
+    }
+    return node;
 }
 
 static struct node *node_of(inode file)
@@ -207,28 +231,42 @@ static uint8_t *page_own(struct node *node, uint64_t offset)
     return *slot = page;
 }
 
-/* Drops what lies at and behind `bytes`; what is read there later is zero. */
-static void file_cut(struct node *node, uint64_t bytes)
+/* Pages `first` and on of a table; the table too when that is all. */
+static void table_cut(struct node *node, uint64_t number, uint64_t first)
 {
-    uint64_t kept = (bytes + HEAP_PAGE_BYTES - 1) / HEAP_PAGE_BYTES;
-    if (node->file.base_bytes > bytes)
-        node->file.base_bytes = bytes;
-    uint8_t **last = bytes % HEAP_PAGE_BYTES ? page_slot(node, bytes) : NULL;
+    uint8_t **table = node->file.tables[number];
+    for (uint64_t i = first; i < TABLE_PAGES; i++) {
+        if (table[i])
+            give_back(node->mount, table[i], HEAP_PAGE_BYTES);
+        table[i] = NULL;
+    }
+    if (first > 0)
+        return;
+    give_back(node->mount, table, HEAP_PAGE_BYTES);
+    node->file.tables[number] = NULL;
+}
+
+/* Drops what lies at and behind `bytes`, of CUT_TABLES tables from the end; what is read there later is zero. False:
+ * that was a piece of it, down to the size that the file has now. */
+static bool file_cut(struct node *node, uint64_t bytes)
+{
+    uint64_t kept = (bytes + HEAP_PAGE_BYTES - 1) / HEAP_PAGE_BYTES, end = bytes;
+    uint32_t cut = 0;
+    for (uint64_t t = TABLE_PAGES; node->file.tables && end == bytes && t-- > kept / TABLE_PAGES;) {
+        if (node->file.tables[t] && cut++ == CUT_TABLES)
+            end = (t + 1) * TABLE_PAGES * HEAP_PAGE_BYTES;
+        else if (node->file.tables[t])
+            table_cut(node, t, t == kept / TABLE_PAGES ? kept % TABLE_PAGES : 0);
+    }
+    bool is_done = end == bytes;
+    if (node->bytes > end)
+        node->bytes = end;
+    if (node->file.base_bytes > node->bytes)
+        node->file.base_bytes = node->bytes;
+    uint8_t **last = is_done && bytes % HEAP_PAGE_BYTES ? page_slot(node, bytes) : NULL;
     if (last && *last)
         memset(*last + bytes % HEAP_PAGE_BYTES, 0, HEAP_PAGE_BYTES - bytes % HEAP_PAGE_BYTES);
-    for (uint64_t t = kept / TABLE_PAGES; node->file.tables && t < TABLE_PAGES; t++) {
-        uint8_t **table = node->file.tables[t];
-        uint64_t first = t == kept / TABLE_PAGES ? kept % TABLE_PAGES : 0;
-        for (uint64_t i = first; table && i < TABLE_PAGES; i++) {
-            if (table[i])
-                give_back(node->mount, table[i], HEAP_PAGE_BYTES);
-            table[i] = NULL;
-        }
-        if (table && first == 0) {
-            give_back(node->mount, table, HEAP_PAGE_BYTES);
-            node->file.tables[t] = NULL;
-        }
-    }
+    return is_done;
 }
 
 /* ---- the backend: files -------------------------------------------------------------------------------------- */
@@ -330,31 +368,37 @@ static uint32_t tree_resize(inode file, uint64_t bytes)
         return FS_EROFS;
     if (bytes > TREE_FILE_MAX)
         return FS_EFBIG;
-    if (bytes < node->bytes)
-        file_cut(node, bytes);
-    node->bytes = bytes;
+    bool is_done = bytes >= node->bytes || file_cut(node, bytes);
+    if (is_done)
+        node->bytes = bytes;
     touch(node);
-    return FS_OK;
+    return is_done ? FS_OK : FS_MORE;
 }
 
-static uint32_t tree_allocate(inode file, uint64_t offset, uint64_t bytes)
+static uint32_t tree_allocate(inode file, uint64_t offset, uint64_t bytes, uint64_t *done)
 {
     struct node *node = node_of(file);
+    uint64_t piece = bytes < ALLOCATE_BYTES ? bytes : ALLOCATE_BYTES;
+    *done = 0;
     if (node->mount->is_read_only)
         return FS_EROFS;
     if (bytes == 0)
         return FS_EINVAL;
     if (offset > TREE_FILE_MAX || bytes > TREE_FILE_MAX - offset)
         return FS_EFBIG;
-    if (bytes > node->mount->quota_bytes)
-        return FS_ENOSPC;
-    for (uint64_t at = offset / HEAP_PAGE_BYTES * HEAP_PAGE_BYTES; at < offset + bytes; at += HEAP_PAGE_BYTES)
-        if (!page_own(node, at))
-            return FS_ENOSPC; /* what was made stays, as the file's own, and reads as before */
-    if (offset + bytes > node->bytes)
-        node->bytes = offset + bytes;
+    uint64_t begin = offset > node->bytes ? offset : node->bytes, end = offset + bytes;
+    if (end > begin && node->mount->used_bytes + end - begin > node->mount->quota_bytes)
+        return FS_ENOSPC; /* before anything is made */
+    for (uint64_t at = offset / HEAP_PAGE_BYTES * HEAP_PAGE_BYTES; at < offset + piece; at += HEAP_PAGE_BYTES)
+        if (!page_own(node, at)) { /* what was made stays, as the file's own, and reads as before */
+            (void)file_cut(node, node->bytes);
+            return FS_ENOSPC;
+        }
+    if (offset + piece > node->bytes)
+        node->bytes = offset + piece;
     touch(node);
-    return FS_OK;
+    *done = piece;
+    return piece < bytes ? FS_MORE : FS_OK;
 }
 
 static uint32_t tree_times(inode file, uint64_t accessed_ns, uint64_t modified_ns, uint32_t which)
@@ -560,6 +604,7 @@ const struct file_backend tree_backend = {
     .stat = tree_stat,
     .open = tree_open,
     .close = tree_close,
+    .tidy = tree_tidy,
     .read = tree_read,
     .write = tree_write,
     .resize = tree_resize,

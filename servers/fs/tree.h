@@ -47,6 +47,7 @@ struct node {
             const uint8_t *base; /* the first base_bytes, where no page of our own stands */
             uint64_t base_bytes;
             uint8_t ***tables; /* [1 GiB / 2 MiB] of [2 MiB / 4 KiB] pages; NULL: none, reads as base or zeros */
+            struct node *next_gone;
         } file;
         struct {
             const char *target;

@@ -82,13 +82,13 @@ uint32_t handle_resize(const struct handle *handle, inode file, uint64_t bytes)
     return error;
 }
 
-static uint32_t handle_allocate(const struct handle *handle, uint64_t offset, uint64_t bytes)
+static uint32_t handle_allocate(const struct handle *handle, uint64_t offset, uint64_t bytes, uint64_t *done)
 {
     uint64_t before = handle->budget ? size_of(handle->file) : 0, end;
     if (handle->budget && !__builtin_add_overflow(offset, bytes, &end) && end > before &&
         end - before > room_of(handle))
         return FS_ENOSPC;
-    uint32_t error = file_backend->allocate(handle->file, offset, bytes);
+    uint32_t error = file_backend->allocate(handle->file, offset, bytes, done);
     if (handle->budget)
         size_changed(handle, before, size_of(handle->file));
     return error;
@@ -99,7 +99,7 @@ uint32_t file_changed_size(const struct request *request, uint64_t bytes, bool i
     uint32_t error = file_check(request, FS_MAY_WRITE);
     if (error)
         return error == FS_EBADF ? FS_EINVAL : error;
-    return is_allocate ? handle_allocate(request->handle, request->words[1], bytes)
+    return is_allocate ? handle_allocate(request->handle, request->words[1], bytes, &request->results[0])
                        : handle_resize(request->handle, request->handle->file, bytes);
 }
 

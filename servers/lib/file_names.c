@@ -145,8 +145,11 @@ uint32_t file_open(const struct request *request)
         access = directory->access;
     error = handle_open(request->session, place.file, directory, place.type, access & directory->access,
                         &request->results[0]);
-    if (!error && (flags & FS_OPEN_TRUNCATE))
+    if (!error && (flags & FS_OPEN_TRUNCATE)) {
         error = handle_resize(directory, place.file, 0);
+        if (error)
+            handle_close(request->session, handle_find(request->session, request->results[0]));
+    }
     request->results[1] = place.type;
     request->results[2] = access & directory->access;
     return error;

@@ -71,6 +71,12 @@ static uint32_t handle_request(const struct request *request, word operation)
     }
 }
 
+/* A file may be gone after it. */
+static bool may_free(word operation)
+{
+    return operation == FS_CLOSE || operation == FS_UNLINK || operation == FS_RENAME;
+}
+
 static void answer(struct message *m, word badge)
 {
     word results[MESSAGE_REGISTERS] = {0};
@@ -84,6 +90,8 @@ static void answer(struct message *m, word badge)
                 : request.handle     ? handle_request(&request, operation)
                                      : FS_EBADF;
     }
+    if ((error == FS_ENOSPC || may_free(operation)) && file_backend->tidy() && error == FS_ENOSPC)
+        error = FS_MORE;
     m->info = message_info(error, 0, MESSAGE_REGISTERS);
     memcpy(m->words, results, sizeof(results));
 }

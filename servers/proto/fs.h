@@ -25,18 +25,23 @@
 #define FS_LINKS_MAX    40u   /* symbolic links on the way of one path; more: ELOOP */
 #define FS_AT_END       UINT64_MAX
 
+/* In place of an errno. No request takes a server long, however much it asks for: what is large is done in pieces, and
+ * this says that one was done. The same request, sent again, goes on; FS_ALLOCATE behind the w0 bytes that it answers.
+ */
+#define FS_MORE 256u
+
 /* `path`: word with the bytes of the path in the window. */
 enum fs_operation {
-    FS_ROOT = 1,   /* w0 number of the grant, from 0 -> w0 handle, w1 enum fs_access. EBADF: there is none */
-    FS_OPEN,       /* w1 path, w2 enum fs_open -> w0 handle, w1 filetype, w2 enum fs_access */
-    FS_CLOSE,      /* */
-    FS_READ,       /* w1 offset, w2 bytes (at most FS_WINDOW_BYTES) -> w0 bytes, in the window */
-    FS_WRITE,      /* w1 offset or FS_AT_END, w2 bytes in the window -> w0 bytes, w1 offset behind them */
-    FS_STAT,       /* -> struct fs_stat in w0 .. w7 */
-    FS_STAT_PATH,  /* w1 path, w2 enum fs_open (FS_OPEN_FOLLOW only) -> struct fs_stat */
-    FS_RESIZE,     /* w1 bytes */
-    FS_ALLOCATE,   /* w1 offset, w2 bytes: the file reaches at least so far, and its storage is there */
-    FS_TIMES,      /* w1 accessed, w2 modified (ns), w3 enum fs_times */
+    FS_ROOT = 1,  /* w0 number of the grant, from 0 -> w0 handle, w1 enum fs_access. EBADF: there is none */
+    FS_OPEN,      /* w1 path, w2 enum fs_open -> w0 handle, w1 filetype, w2 enum fs_access */
+    FS_CLOSE,     /* */
+    FS_READ,      /* w1 offset, w2 bytes (at most FS_WINDOW_BYTES) -> w0 bytes, in the window */
+    FS_WRITE,     /* w1 offset or FS_AT_END, w2 bytes in the window -> w0 bytes, w1 offset behind them */
+    FS_STAT,      /* -> struct fs_stat in w0 .. w7 */
+    FS_STAT_PATH, /* w1 path, w2 enum fs_open (FS_OPEN_FOLLOW only) -> struct fs_stat */
+    FS_RESIZE,    /* w1 bytes */
+    FS_ALLOCATE,  /* w1 offset, w2 bytes: the file reaches at least so far, and its storage is there -> w0 bytes done */
+    FS_TIMES,     /* w1 accessed, w2 modified (ns), w3 enum fs_times */
     FS_TIMES_PATH, /* w1 path, w2 enum fs_open (FS_OPEN_FOLLOW only), w3 accessed, w4 modified, w5 enum fs_times */
     FS_SYNC,       /* w1 1 = data only: answered when it would survive a power cut, where the storage can */
     FS_LIST, /* w1 cookie (0: from the beginning), w2 bytes -> w0 bytes, w1 1 = that was the end. In the window: for

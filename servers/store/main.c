@@ -2,7 +2,7 @@
  *
  * The file protocol's front (tessera/file_server.h) asks one thing at a time, and while the disk works the store waits:
  * nobody else waits with it but its own clients. What nobody syncs is put on the disk a second later, and when the
- * programs have ended.
+ * programs have ended. Files that are gone are freed a piece at a time, with time between for everybody else.
  */
 #include "device.h"
 #include "memory.h"
@@ -17,9 +17,10 @@
 #define SERVICE_NAME "store"
 #define DEVICE_NAME  "disk"
 #define SETTLE_NS    1000000000ul
+#define TIDY_NS      10000000ul
 
 static const struct start_page *page;
-static bool is_timer_set;
+static uint64_t settle_at, wake_at; /* ticks; 0: never */
 
 /* Wall time before the front runs, too. */
 static uint64_t now_ns(void)
@@ -36,12 +37,24 @@ static void say(void *context, int code, const char *text)
         log_text("store: SQLite error %d: %s\n", code, text);
 }
 
-static void settle_later(void)
+static uint64_t ticks_in(uint64_t ns)
 {
-    if (is_timer_set)
+    return clock_ticks() + clock_ticks_of(ns, page->timer_hz);
+}
+
+static void wake_later(void)
+{
+    uint64_t at = store_is_untidy() ? ticks_in(TIDY_NS) : settle_at;
+    if (at == 0 || (wake_at != 0 && wake_at <= at))
         return;
-    is_timer_set =
-        timer_set(PROCESS_CAP_TIMER, clock_ticks() + clock_ticks_of(SETTLE_NS, page->timer_hz)) == ERROR_NONE;
+    wake_at = timer_set(PROCESS_CAP_TIMER, at) == ERROR_NONE ? at : 0;
+}
+
+static void changed(void)
+{
+    if (settle_at == 0)
+        settle_at = ticks_in(SETTLE_NS);
+    wake_later();
 }
 
 static void settle(void)
@@ -51,13 +64,24 @@ static void settle(void)
         log_text("store: the last changes are not on the disk: error %u\n", error);
 }
 
-static void signalled(uint64_t bits)
+static void woken(void)
 {
-    if (bits & PROCESS_SIGNAL_TIMER) {
-        is_timer_set = false;
+    wake_at = 0;
+    (void)store_backend.tidy();
+    if (settle_at != 0 && clock_ticks() >= settle_at) {
+        settle_at = 0;
         settle();
     }
+    wake_later();
+}
+
+static void signalled(uint64_t bits)
+{
+    if (bits & PROCESS_SIGNAL_TIMER)
+        woken();
     if (bits & PROCESS_SIGNAL_FINISH) {
+        while (store_backend.tidy())
+            continue;
         settle();
         program_exit(store_is_dirty() ? 1 : 0);
     }
@@ -95,6 +119,7 @@ int program_main(const struct start_page *start)
         log_text("store: %s\n", problem);
         return 1;
     }
-    store_on_change = settle_later;
+    store_on_change = changed;
+    wake_later(); /* what the last run left */
     file_server_run(start, SERVICE_NAME, &store_backend, signalled);
 }

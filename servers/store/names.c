@@ -273,12 +273,16 @@ static uint32_t piece_remove(inode file, struct node *node)
     return error ? error : node_write(file, node);
 }
 
-/* The last name and the last handle are gone. A large file takes several transactions. */
+/* The last name and the last handle are gone. Of a large file the rest goes later. */
 static uint32_t inode_remove(inode file, struct node *node)
 {
     uint32_t error = FS_OK;
-    while (!error && node->type == FS_TYPE_FILE && node->bytes > 0)
+    if (node->type == FS_TYPE_FILE && node->bytes > 0)
         error = piece_remove(file, node);
+    if (!error && node->type == FS_TYPE_FILE && node->bytes > 0) {
+        orphans_wait();
+        return FS_OK;
+    }
     if (!error)
         error = change_begin(PAGE_SIZE);
     if (error)

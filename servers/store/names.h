@@ -15,8 +15,10 @@ uint32_t names_remove_directory(inode directory, const char *name, uint32_t byte
 uint32_t names_rename(inode from, const char *name, uint32_t bytes, inode to, const char *new_name, uint32_t new_bytes);
 uint32_t names_readlink(inode link, char *target, uint32_t size, uint32_t *bytes);
 
-/* A file lost a name or its last handle: removes it when neither is left. */
+/* A file lost a name or its last handle: removes it when neither is left, or a piece of it and calls orphans_wait. */
 uint32_t file_dropped(inode file);
+/* store.c: a file that neither has any more is still there. */
+void orphans_wait(void);
 
 /* The database is another one, or what was done in it is undone. */
 void names_forget(void);

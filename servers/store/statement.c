@@ -35,7 +35,7 @@ static const char *const texts[STATEMENT_COUNT] = {
     [SQL_CHUNKS_REMOVE] = "DELETE FROM chunk WHERE chunk BETWEEN ?1 AND ?2",
     [SQL_QUOTA_READ] = "SELECT limit_bytes - used_bytes FROM quota WHERE directory = ?1",
     [SQL_QUOTA_ADD] = "UPDATE quota SET used_bytes = used_bytes + ?2 WHERE directory = ?1",
-    [SQL_ORPHANS] = "SELECT inode FROM inode WHERE links = 0 LIMIT 1",
+    [SQL_ORPHANS] = "SELECT inode FROM inode WHERE links = 0 AND inode > ?1 ORDER BY inode LIMIT 1",
 };
 static sqlite3_stmt *statements[STATEMENT_COUNT];
 

@@ -12,9 +12,11 @@
 #include "transaction.h"
 #include "vfs.h"
 
-#define LOG_BYTES_MIN  (24u << 20)
-#define APPLICATION_ID 0x54535331
-#define SCHEMA_VERSION 1
+#define LOG_BYTES_MIN   (24u << 20)
+#define APPLICATION_ID  0x54535331
+#define SCHEMA_VERSION  1
+#define ALLOCATE_CHUNKS 128ul /* at a time */
+#define TIDY_FILES      16    /* that are looked at, at a time */
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
 
@@ -45,8 +47,9 @@ static uint32_t backend_stat(inode file, struct fs_stat *stat)
 
 static void backend_close(inode file)
 {
-    if (node_close(file))
-        (void)file_dropped(file); /* a failure leaves it for the next start */
+    struct node node;
+    if (node_close(file) && node_read(file, &node) == FS_OK && node.links == 0)
+        orphans_wait();
 }
 
 static uint32_t backend_read(inode file, uint64_t offset, void *bytes, uint32_t count, uint32_t *done)
@@ -112,16 +115,14 @@ static uint32_t backend_write(inode file, uint64_t offset, const void *bytes, ui
     return error;
 }
 
-/* From its end in pieces that fit a transaction each: after a power cut in the middle it has some size in between. */
+/* A piece from its end: when nobody asks for the next one, it has some size in between. */
 static uint32_t file_cut(inode file, struct node *node, uint64_t bytes)
 {
-    uint32_t error = FS_OK;
-    for (uint64_t size = (uint64_t)node->bytes; !error && size > bytes;) {
-        error = chunks_cut(file, bytes, &size);
-        if (!error)
-            error = size_changed(file, node, size);
-    }
-    return error;
+    uint64_t size = (uint64_t)node->bytes;
+    uint32_t error = chunks_cut(file, bytes, &size);
+    if (!error)
+        error = size_changed(file, node, size);
+    return error ? error : size > bytes ? FS_MORE : FS_OK;
 }
 
 static uint32_t backend_resize(inode file, uint64_t bytes)
@@ -137,24 +138,38 @@ static uint32_t backend_resize(inode file, uint64_t bytes)
     return error ? error : size_changed(file, &node, size);
 }
 
-/* The size first: no chunk lies behind a file's end, also after a power cut in the middle. */
-static uint32_t backend_allocate(inode file, uint64_t offset, uint64_t bytes)
+/* How much of a range is allocated at a time. */
+static uint64_t allocate_piece(uint64_t offset, uint64_t bytes)
+{
+    uint64_t piece = ALLOCATE_CHUNKS * STORE_CHUNK_BYTES - offset % STORE_CHUNK_BYTES;
+    return piece < bytes ? piece : bytes;
+}
+
+/* Room and quota for all of it, then a piece, the size first: no chunk lies behind a file's end, also after a power cut
+ * in the middle. */
+static uint32_t backend_allocate(inode file, uint64_t offset, uint64_t bytes, uint64_t *done)
 {
     struct node node;
-    uint64_t size;
+    uint64_t size, piece = allocate_piece(offset, bytes);
     uint32_t error = node_read(file, &node);
+    *done = 0;
     if (error)
         return error;
     if (offset > STORE_FILE_MAX || bytes > STORE_FILE_MAX - offset)
         return FS_EFBIG;
+    error = quota_check(node.quota, (int64_t)(offset + bytes) - node.bytes);
     room_unknown(); /* this may be large */
-    error = room_take(bytes / STORE_CHUNK_BYTES * PAGE_SIZE);
-    if (!error && offset + bytes > (uint64_t)node.bytes) {
-        error = write_begin(&node, offset + bytes, 0, &size);
+    if (!error)
+        error = room_take(bytes / STORE_CHUNK_BYTES * PAGE_SIZE);
+    if (!error && offset + piece > (uint64_t)node.bytes) {
+        error = write_begin(&node, offset + piece, 0, &size);
         if (!error)
             error = size_changed(file, &node, size);
     }
-    return error ? error : chunks_allocate(file, offset, bytes);
+    if (!error)
+        error = chunks_allocate(file, offset, piece);
+    *done = error ? 0 : piece;
+    return error ? error : piece < bytes ? FS_MORE : FS_OK;
 }
 
 static uint32_t backend_times(inode file, uint64_t accessed_ns, uint64_t modified_ns, uint32_t which)
@@ -180,6 +195,69 @@ static uint32_t backend_sync(inode file, bool data_only)
     return store_commit();
 }
 
+/* ---- files that are gone ------------------------------------------------------------------------------------- */
+
+/* Rows without a name, of files that nobody has open: what was unlinked and is large, or was open then, or when the
+ * last run ended. They are freed in the order of their numbers, again and again until a pass has met none. */
+static bool has_orphans, has_new_orphans;
+static int64_t orphan_before; /* where the pass goes on */
+
+void orphans_wait(void)
+{
+    has_orphans = has_new_orphans = true;
+    if (store_on_change)
+        store_on_change();
+}
+
+bool store_is_untidy(void)
+{
+    return has_orphans;
+}
+
+static bool orphan_next(inode *file)
+{
+    sqlite3_stmt *row = BIND(SQL_ORPHANS, orphan_before);
+    int64_t found = statement_step(SQL_ORPHANS) == SQLITE_ROW ? sqlite3_column_int64(row, 0) : 0;
+    statement_reset(SQL_ORPHANS);
+    *file = (inode)found;
+    return found > orphan_before; /* a damaged index has any order */
+}
+
+static void pass_end(void)
+{
+    has_orphans = has_new_orphans;
+    has_new_orphans = false;
+    orphan_before = 0;
+}
+
+/* What the index calls an orphan may have a name all the same: somebody made it. */
+static uint32_t orphan_free(inode file, bool *is_done)
+{
+    struct node node;
+    uint32_t error = node_read(file, &node);
+    *is_done = !error && node.links == 0 && !node_is_open(file);
+    if (*is_done)
+        return file_dropped(file);
+    orphan_before = (int64_t)file;
+    return error;
+}
+
+static bool backend_tidy(void)
+{
+    uint32_t error = has_orphans ? transaction_check(nodes_write()) : FS_OK;
+    bool is_done = false;
+    for (uint32_t i = 0; i < TIDY_FILES && has_orphans && !is_done && !error; i++) {
+        inode file;
+        if (orphan_next(&file))
+            error = orphan_free(file, &is_done);
+        else
+            pass_end();
+    }
+    if (error) /* the next start tries again */
+        has_orphans = false;
+    return is_done || has_orphans;
+}
+
 const struct file_backend store_backend = {
     .root = backend_root,
     .lookup = names_lookup,
@@ -187,6 +265,7 @@ const struct file_backend store_backend = {
     .stat = backend_stat,
     .open = node_open,
     .close = backend_close,
+    .tidy = backend_tidy,
     .read = backend_read,
     .write = backend_write,
     .resize = backend_resize,
@@ -222,24 +301,6 @@ static bool number_is(sqlite3 *database, const char *sql, int64_t wanted)
     return single_number(database, sql, &number) && number == wanted;
 }
 
-/* Files that were open without a name when the last run ended. What the index calls one may have a name all the same:
- * somebody made it. */
-static uint32_t orphans_remove(void)
-{
-    uint32_t error = FS_OK;
-    struct node node;
-    for (bool more = true; more && !error;) {
-        more = statement_step(SQL_ORPHANS) == SQLITE_ROW;
-        inode file = more ? (inode)sqlite3_column_int64(statement_bind(SQL_ORPHANS, 0, NULL), 0) : 0;
-        statement_reset(SQL_ORPHANS);
-        if (more)
-            error = node_read(file, &node);
-        if (more && !error)
-            error = node.links == 0 ? file_dropped(file) : FS_EIO;
-    }
-    return error;
-}
-
 const char *store_open(uint64_t random, uint64_t (*now_ns)(void))
 {
     int64_t bytes = 0;
@@ -265,7 +326,9 @@ const char *store_open(uint64_t random, uint64_t (*now_ns)(void))
     (void)sqlite3_snprintf(sizeof(limit), limit, "PRAGMA max_page_count = %lld", (long long)bytes / PAGE_SIZE);
     bool is_good = sqlite3_exec(database, limit, NULL, NULL, NULL) == SQLITE_OK;
     transactions_start(database, bytes / PAGE_SIZE, now_ns);
-    if (!is_good || orphans_remove() || store_commit())
+    has_orphans = true;
+    orphan_before = 0;
+    if (!is_good)
         return "the database is damaged: './tessera disk check' tells more";
     return NULL;
 }

@@ -20,6 +20,8 @@ uint32_t store_commit(void);
 extern void (*store_on_change)(void);
 /* There is something that the last commit did not cover. */
 bool store_is_dirty(void);
+/* Files that are gone still take room: the backend's `tidy` frees it, piece by piece. */
+bool store_is_untidy(void);
 /* Files that are open; the backend's `open` and `close` count. */
 uint32_t store_open_files(void);
 

@@ -141,10 +141,27 @@ static uint32_t call_living(struct descriptor *descriptor, uint64_t operation, s
     return error == SERVER_DIED ? EIO : error;
 }
 
+/* What is large is done in pieces. */
+static uint32_t call_whole(struct descriptor *descriptor, uint64_t operation, struct message *m)
+{
+    struct message rest = *m;
+    uint32_t error;
+    while ((error = call_living(descriptor, operation, m)) == FS_MORE) {
+        if (operation == FS_ALLOCATE && m->words[0] > rest.words[2])
+            return EIO;
+        if (operation == FS_ALLOCATE) {
+            rest.words[1] += m->words[0];
+            rest.words[2] -= m->words[0];
+        }
+        *m = rest;
+    }
+    return error;
+}
+
 uint32_t node_call(struct descriptor *descriptor, uint64_t operation, struct message *m)
 {
     bool is_change = changes(operation, m);
-    uint32_t error = call_living(descriptor, operation, m);
+    uint32_t error = call_whole(descriptor, operation, m);
     struct file_session *session = &file_sessions[descriptor->node.session];
     session->is_dirty |= is_change && error != EIO;
     if (operation == FS_SYNC) {

@@ -154,6 +154,16 @@ static void some_write(inode file)
         fail("a file cannot be written");
 }
 
+/* Half of them while they are open: freed later, by tidying. */
+static uint32_t some_unlink(inode folder, const char *name, inode file)
+{
+    bool is_open = random_next() % 2 && store_backend.open(file) == FS_OK;
+    uint32_t error = store_backend.unlink(folder, name, 1);
+    if (is_open)
+        store_backend.close(file);
+    return error;
+}
+
 static void operation(uint32_t kind)
 {
     inode folder = some_folder(), other = some_folder(), file;
@@ -170,7 +180,7 @@ static void operation(uint32_t kind)
     else if (kind == 6 && stat.type == FS_TYPE_FILE)
         error = store_backend.resize(file, random_next() % FILE_BYTES);
     else if (kind == 7)
-        error = store_backend.unlink(folder, name, 1);
+        error = some_unlink(folder, name, file);
     else if (kind == 8 && store_backend.lookup(other, second, 1, &made) == FS_ENOENT)
         error = store_backend.link(file, other, second, 1);
     else if (kind == 9 && !(store_backend.lookup(other, second, 1, &made) == FS_OK && made == file))
@@ -206,6 +216,10 @@ static void machine(uint64_t seed, uint64_t cut_after)
             journal->acknowledged = before;
             continue;
         }
+        if (kind == 12) {
+            (void)store_backend.tidy();
+            continue;
+        }
         operation(kind);
         state_note(kind);
     }
@@ -237,6 +251,10 @@ static void inspection(uint64_t seed, uint64_t cut_after)
     if (!integrity_is_good())
         fail("the database is damaged");
     uint64_t found = hash_directory(1, STORE_ROOT);
+    while (store_backend.tidy())
+        continue;
+    if (hash_directory(1, STORE_ROOT) != found)
+        fail("tidying changed what has a name");
     if (cut_after && (statement_run(SQL_COMMIT, 0, NULL) != SQLITE_OK || /* the store is always in a transaction */
                       sqlite3_wal_checkpoint_v2(sqlite3_db_handle(statement_bind(SQL_BEGIN, 0, NULL)), NULL,
                                                 SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK))

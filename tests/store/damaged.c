@@ -111,6 +111,8 @@ static void use_file(inode file)
         (void)store->write(file, random_next() % (1 << 20), block, 20000, &done, &end);
     if (looked_at % 5 == 0)
         (void)store->resize(file, random_next() % (1 << 18));
+    if (looked_at % 7 == 0)
+        (void)store->tidy();
     (void)store->readlink(file, target, sizeof(target), &done);
     store->close(file);
 }

@@ -5,7 +5,7 @@
  * nor
  * ".."; a directory argument names a directory that exists; an inode that a handle holds was opened (`open`) and not
  * yet closed; data pointers are good for the bytes stated; nothing is called that the handle's access forbids.
- * Everything returns 0 or an errno of WASI's numbering.
+ * Everything returns 0 or an errno of WASI's numbering, some FS_MORE.
  */
 #ifndef TESSERA_FILE_SERVER_H
 #define TESSERA_FILE_SERVER_H
@@ -68,13 +68,17 @@ struct file_backend {
     /* Keep a file that has no name any more until the last close. */
     uint32_t (*open)(inode file);
     void (*close)(inode file);
+    /* Frees a few MiB of what files that are gone still take; true: ask again, there may be room now. */
+    bool (*tidy)(void);
 
     uint32_t (*read)(inode file, uint64_t offset, void *bytes, uint32_t count, uint32_t *done);
     /* offset FS_AT_END: append; *end: behind what was written. Less than `count` only when at least one byte was
      * written. */
     uint32_t (*write)(inode file, uint64_t offset, const void *bytes, uint32_t count, uint32_t *done, uint64_t *end);
+    /* Both do at most a few MiB at a time. FS_MORE: a piece was done, of `allocate` the first *done bytes; `resize`
+     * left the file at a size in between. */
     uint32_t (*resize)(inode file, uint64_t bytes);
-    uint32_t (*allocate)(inode file, uint64_t offset, uint64_t bytes);
+    uint32_t (*allocate)(inode file, uint64_t offset, uint64_t bytes, uint64_t *done);
     uint32_t (*times)(inode file, uint64_t accessed_ns, uint64_t modified_ns,
                       uint32_t which); /* no _NOW: already put in */
     uint32_t (*sync)(inode file, bool data_only);
