@@ -59,11 +59,16 @@ void process_cap_return(struct process *process, cptr cap)
 /* The kernel unmaps a capability by walking the frame's whole extent at the distance where it was mapped: two windows
  * of one frame must not have the same distance, or one would take the other along. What is not a window lies further
  * away than a frame that windows are made of is long (2 MiB), so it cannot have the same. */
-static bool distance_is_free(const struct process *process, cptr frame, uint64_t distance)
+static bool address_is_free(const struct process *process, const struct memory *memory, uint64_t address)
 {
+    const struct memory *nowhere = &server.nowhere; /* where each window may come to lead, at the same address */
     for (uint32_t i = 0; i < process->window_count; i++) {
         const struct window *window = &process->windows[i];
-        if (window->bytes && window->frame == frame && window->distance == distance)
+        if (!window->bytes)
+            continue;
+        if ((window->frame == memory->frame && window->distance == address - memory->first) ||
+            (window->frame == nowhere->frame && window->distance == address - nowhere->first) ||
+            (nowhere->frame == memory->frame && window->address - nowhere->first == address - memory->first))
             return false;
     }
     return true;
@@ -74,12 +79,12 @@ static struct window *window_place(struct process *process, const struct memory 
     for (uint32_t i = 0; i < process->window_count; i++) {
         struct window *window = &process->windows[i];
         if (!window->bytes && window->slot == 0 && window->distance == bytes &&
-            distance_is_free(process, memory->frame, window->address - memory->first))
+            address_is_free(process, memory, window->address))
             return window; /* while free, `distance` holds the size of the hole */
     }
     if (process->window_count == WINDOWS)
         return NULL;
-    while (!distance_is_free(process, memory->frame, process->window_next - memory->first))
+    while (!address_is_free(process, memory, process->window_next))
         process->window_next += PAGE_BYTES;
     struct window *window = &process->windows[process->window_count++];
     *window = (struct window){.address = process->window_next};

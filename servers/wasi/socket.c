@@ -239,8 +239,11 @@ uint32_t socket_open_again(uint32_t fd)
     struct descriptor *descriptor = descriptor_at(fd);
     enum socket_state state = (enum socket_state)descriptor->socket.state;
     struct net_address own = descriptor->socket.own;
-    if (!descriptor->socket.has_port && state == SOCKET_DATAGRAM)
+    bool is_any = state == SOCKET_DATAGRAM && !descriptor->socket.has_port;
+    if (is_any)
         own.port = 0;
+    if (is_any || descriptor->socket.is_connected)
+        descriptor->socket.error = ENETDOWN;
     descriptor_stream_drop(descriptor);
     descriptor->socket.state = SOCKET_FRESH;
     descriptor->socket.is_connected = false;
@@ -249,6 +252,13 @@ uint32_t socket_open_again(uint32_t fd)
         error = socket_open_stream(fd, state);
     if (error)
         descriptor->socket.state = SOCKET_FAILED;
+    return error;
+}
+
+uint32_t socket_error_take(struct descriptor *descriptor)
+{
+    uint32_t error = descriptor->socket.error;
+    descriptor->socket.error = 0;
     return error;
 }
 
@@ -395,9 +405,7 @@ static uint32_t connect_stream(uint32_t fd, const struct net_address *peer)
          socket_connect_follow(descriptor))
         if (!stream_wait(descriptor, false))
             return EINPROGRESS;
-    error = descriptor->socket.error;
-    descriptor->socket.error = 0;
-    return error;
+    return socket_error_take(descriptor);
 }
 
 uint32_t WASIX(sock_connect)(uint32_t fd, uint32_t address)

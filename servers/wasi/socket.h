@@ -31,7 +31,10 @@ uint32_t socket_get(uint32_t fd, struct descriptor **descriptor);
 uint32_t socket_bind_any(struct descriptor *descriptor);
 /* Datagrams and listeners get their stream. */
 uint32_t socket_open_stream(uint32_t fd, enum socket_state state);
-/* Its net server has died. The next one gets the socket; a datagram socket's peer is forgotten. */
+/* What went wrong since, once. */
+uint32_t socket_error_take(struct descriptor *descriptor);
+/* Its net server has died. The next one gets the socket. A datagram socket that has a peer loses it, and one that
+ * nobody can know gets another port: what is still waited for will not come, which the program is told once. */
 bool socket_is_lost(struct descriptor *descriptor);
 uint32_t socket_open_again(uint32_t fd);
 /* Looks whether connecting has come to an end. */

@@ -29,7 +29,7 @@ static uint32_t datagram_receive(uint32_t fd, uint32_t iovs, uint32_t count, boo
     *done = 0;
     while (!datagram_head(descriptor, head)) {
         uint32_t error = socket_is_lost(descriptor) ? socket_open_again(fd) : ESUCCESS;
-        if (error)
+        if (error || (error = socket_error_take(descriptor)))
             return error;
         if ((descriptor->flags & FDFLAG_NONBLOCK) || !stream_wait(descriptor, false))
             return EAGAIN;
@@ -67,8 +67,9 @@ static uint32_t datagram_send(uint32_t fd, uint32_t iovs, uint32_t count, uint32
         return error;
     if (socket_is_lost(descriptor) && (error = socket_open_again(fd)))
         return error;
+    error = socket_error_take(descriptor); /* who is told where to now needs no other peer */
     if (peer->family == NET_FAMILY_NONE && !descriptor->socket.is_connected)
-        return EDESTADDRREQ;
+        return error ? error : EDESTADDRREQ;
     if (total > NET_DATAGRAM_MAX)
         return EMSGSIZE;
     while (stream_writable(&descriptor->ends) < sizeof(head) + total) {
@@ -206,8 +207,10 @@ bool socket_is_ready(uint32_t fd, bool is_write, uint64_t *bytes, bool *is_hung)
     case SOCKET_DATAGRAM:
         if (is_write)
             *bytes = stream_writable(&descriptor->ends) > sizeof(head) ? NET_DATAGRAM_MAX : 0;
+        else if (datagram_head(descriptor, &head))
+            *bytes = head.bytes ? head.bytes : 1;
         else
-            *bytes = datagram_head(descriptor, &head) ? (head.bytes ? head.bytes : 1) : 0;
+            *bytes = descriptor->socket.error != 0;
         return *bytes > 0;
     default: /* nothing will ever come of it as it is */
         *is_hung = true;

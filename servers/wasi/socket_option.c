@@ -106,8 +106,7 @@ static uint32_t option_own(struct descriptor *descriptor, uint32_t option, uint6
         break;
     case OPTION_LAST_ERROR:
         socket_connect_follow(descriptor);
-        *value = descriptor->socket.error;
-        descriptor->socket.error = 0;
+        *value = socket_error_take(descriptor);
         break;
     case OPTION_TYPE:
         *value = is_tcp ? WASIX_STREAM : WASIX_DATAGRAM;
