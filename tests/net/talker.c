@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <tessera.h>
+
 static int failures;
 static char sent[60000], got[60000];
 
@@ -148,6 +150,69 @@ static void refusals_try(void)
     freeaddrinfo(list);
 }
 
+static struct sockaddr_in6 address_6(const char *host, int port)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    inet_pton(AF_INET6, host, &in6.sin6_addr);
+    return in6;
+}
+
+static int is_refused(int result)
+{
+    int is = result < 0 && errno == ENOTCAPABLE;
+    errno = 0;
+    return is;
+}
+
+/* The same port or address by another protocol, another version of IP, or in another form. A datagram to a peer that is
+ * not granted is lost, as datagrams are: only the log tells. */
+static void other_refusals_try(void)
+{
+    struct sockaddr_in own = address_4("0.0.0.0", 1000), to = address_4("127.0.0.1", 9);
+    struct sockaddr_in6 elsewhere = address_6("::1", 8), mapped = address_6("::ffff:127.0.0.1", 8);
+    struct sockaddr_in6 own_6 = address_6("::", 1001), granted = address_6("::ffff:127.0.0.1", 7);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), six = socket(AF_INET6, SOCK_STREAM, 0);
+    check("a UDP port", is_refused(bind(fd, (struct sockaddr *)&own, sizeof(own))));
+    check("IPv6 to another port", is_refused(connect(six, (struct sockaddr *)&elsewhere, sizeof(elsewhere))));
+    check("IPv4 in IPv6's form", is_refused(connect(six, (struct sockaddr *)&mapped, sizeof(mapped))));
+    check("a port over IPv6", is_refused(bind(six, (struct sockaddr *)&own_6, sizeof(own_6))));
+    check("any port", is_refused(listen(six, 1)));
+    check("a datagram socket's peer", is_refused(connect(fd, (struct sockaddr *)&to, sizeof(to))));
+    check("a datagram", sendto(fd, "a", 1, 0, (struct sockaddr *)&to, sizeof(to)) == 1);
+    close(fd);
+    close(six);
+    six = socket(AF_INET6, SOCK_STREAM, 0);
+    check("what is granted, in IPv6's form", connect(six, (struct sockaddr *)&granted, sizeof(granted)) == 0);
+    close(six);
+}
+
+static int spawn(const char *name, uint32_t *pid)
+{
+    static const char arguments[] = "talker\0child";
+    struct tessera_process_handles handles;
+    int error = tessera_proc_spawn(name, (uint32_t)strlen(name), 0, arguments, sizeof(arguments), "", 0, 2, 1, 1, ".",
+                                   1, &handles);
+    *pid = handles.pid;
+    return error;
+}
+
+/* A child has what its own manifest asks for, and that is never more than its parent has. */
+static void children_try(void)
+{
+    struct tessera_option_pid which = {1, 0};
+    struct tessera_join_status status;
+    check("a child with more", spawn("more", &which.pid) == ENOTCAPABLE);
+    check("a child with less", spawn("less", &which.pid) == 0 && tessera_proc_join(&which, 0, &status) == 0 &&
+                                   status.type == TESSERA_JOIN_EXIT_NORMAL && status.exit_code == 0);
+}
+
+static int child(void)
+{
+    check("what the parent alone has", is_refused(connect_4("127.0.0.1", 7, 0)));
+    check("what both have", connect_4("127.0.0.1", 9, 0) < 0 && errno == ECONNREFUSED);
+    return failures != 0;
+}
+
 /* What is there of `fd`, which is watched with its own number; 0: nothing within the time. */
 static unsigned watched(int instance, int fd, int timeout_ms)
 {
@@ -201,9 +266,11 @@ static void epoll_try(void)
     close(instance);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1 && strcmp(argv[1], "child") == 0)
+        return child();
     for (size_t i = 0; i < sizeof(sent); i++)
         sent[i] = (char)(i * 7 + i / 251);
     stream_try();
@@ -212,6 +279,8 @@ int main(void)
     datagram_try();
     epoll_try();
     refusals_try();
+    other_refusals_try();
+    children_try();
     int fd = connect_4("127.0.0.1", 7, 0);
     check("the last word", write(fd, "quit\n", 5) == 5);
     close(fd);

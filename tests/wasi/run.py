@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -260,6 +261,10 @@ class Test:
         for what in ("permission 'net'", "permission 'spawn'", "channel.connect 'c'", "service.serve 's'"):
             self.check(f"{what} is named", True, f"tessera: app: refused: {what} is not granted" in errors)
         self.check("and what gives it", True, "'net' is not granted (--publish HOST:GUEST, or --net does)\n" in errors)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        errors = self.run("--publish", f"{port}:80").stderr.decode()
+        self.check("a published port does not connect", True, "net.connect 'tcp:10.0.0.1:80' is not granted (--net does)\n" in errors)
 
     def refused(self):
         text = os.path.join(self.scratch, "text.wasm")
