@@ -227,7 +227,7 @@ static word trap_thread(void)
 
 static int deed_trap(const struct start_page *start)
 {
-    uint64_t span = clock_ticks_of(300000000, start->timer_hz);
+    uint64_t span = clock_ticks_of(100000000, start->timer_hz);
     uint64_t alone = spin_until(clock_ticks() + span);
     if (trap_thread() != 0)
         return 2;
