@@ -1,18 +1,20 @@
 /* Sessions and their handles: see file_request.h. Handles lie in pages of the heap that come and go with them, and
- * each page counts against the share of the program that the client descends from (file_share.h).
+ * each page counts against the share of the program that the client descends from (tessera/share.h).
  */
 #include "file_request.h"
-#include "file_share.h"
 
 #include "proto/process.h"
 #include "tessera/file_budget.h"
 #include "tessera/heap.h"
 #include "tessera/server.h"
+#include "tessera/share.h"
 
 #define PAGE_HANDLES FILE_SERVER_PAGE_HANDLES
 #define HANDLE_BITS  7 /* of a slot: number within its page */
 #define HANDLE_PAGES 128
 #define SLOT_BITS    16
+#define SESSIONS     192u
+#define PAGES        256u /* of handles, of all sessions */
 
 struct handle_page {
     uint64_t used[2]; /* bit per handle */
@@ -21,7 +23,7 @@ struct handle_page {
 };
 _Static_assert(sizeof(struct handle_page) == HEAP_PAGE_BYTES && PAGE_HANDLES < 1u << HANDLE_BITS, "a page's handles");
 _Static_assert(HANDLE_PAGES << HANDLE_BITS <= 1u << SLOT_BITS, "a slot fits a number");
-_Static_assert(SHARE_PAGES *PAGE_HANDLES <= FILE_SERVER_HANDLES, "what a backend was told");
+_Static_assert(PAGES *PAGE_HANDLES <= FILE_SERVER_HANDLES, "what a backend was told");
 
 struct session {
     uint64_t badge; /* 0: free */
@@ -31,20 +33,18 @@ struct session {
     struct handle_page *pages[HANDLE_PAGES];
 };
 
-static struct session sessions[SHARE_SESSIONS];
+static struct session sessions[SESSIONS];
 static uint64_t next_serial;
 
 /* ---- what parties share -------------------------------------------------------------------------------------- */
 
-static uint32_t take_share(uint32_t party, enum share_kind kind)
+enum { SHARE_OF_SESSIONS, SHARE_OF_PAGES };
+static const struct share_kind kinds[] = {
+    [SHARE_OF_SESSIONS] = {"sessions", SESSIONS, SESSIONS / 2}, [SHARE_OF_PAGES] = {"open files", PAGES, PAGES / 2}};
+
+static uint32_t take_share(uint32_t party, uint32_t kind)
 {
-    static const char *const words[SHARE_KINDS] = {"sessions", "open files"};
-    bool is_news;
-    if (share_take(party, kind, &is_news))
-        return FS_OK;
-    if (is_news)
-        log_text("%s: program '%s': its share of %s is used up\n", file_server_name(), party_name(party), words[kind]);
-    return FS_ENFILE;
+    return share_ask(file_server_name(), party, kind) ? FS_OK : FS_ENFILE;
 }
 
 /* ---- handles ------------------------------------------------------------------------------------------------- */
@@ -206,7 +206,7 @@ static bool page_has(const struct handle_page *page, inode file, const struct ha
 
 static bool is_open(inode file, const struct handle *except)
 {
-    for (uint32_t i = 0; i < SHARE_SESSIONS; i++)
+    for (uint32_t i = 0; i < SESSIONS; i++)
         for (uint32_t at = 0; sessions[i].badge && at < HANDLE_PAGES; at++)
             if (page_has(sessions[i].pages[at], file, except))
                 return true;
@@ -234,16 +234,6 @@ static bool window_find(uint64_t badge, uint8_t **window)
     return true;
 }
 
-static bool party_find(uint64_t badge, uint32_t *party)
-{
-    char name[PROCESS_NAME_MAX + 8] = {0};
-    struct message m = {message_info(PROCESS_SERVICE_PARTY, 0, 1), {badge}};
-    if (syscall_call(PROCESS_CAP_SERVER, &m) != ERROR_NONE || message_info_label(m.info) != 0)
-        return false;
-    message_get(&m, 3, name, m.words[2] < PROCESS_NAME_MAX ? m.words[2] : PROCESS_NAME_MAX);
-    return party_join((uint32_t)m.words[0], (uint32_t)m.words[1], name, party);
-}
-
 static uint32_t session_begin(struct session *session, word badge)
 {
     uint32_t party, error = party_find(badge, &party) ? FS_OK : FS_ENFILE;
@@ -264,7 +254,7 @@ static uint32_t session_begin(struct session *session, word badge)
 uint32_t session_get(word badge, struct session **session)
 {
     *session = NULL;
-    for (uint32_t i = 0; i < SHARE_SESSIONS; i++) {
+    for (uint32_t i = 0; i < SESSIONS; i++) {
         if (sessions[i].badge == badge) {
             *session = &sessions[i];
             return FS_OK;
@@ -300,12 +290,13 @@ static void session_close(struct session *session)
 void sessions_check(void)
 {
     uint8_t *window;
-    for (uint32_t i = 0; i < SHARE_SESSIONS; i++)
+    for (uint32_t i = 0; i < SESSIONS; i++)
         if (sessions[i].badge && !window_find(sessions[i].badge, &window))
             session_close(&sessions[i]);
 }
 
 void handles_start(uint64_t start_ticks)
 {
+    shares_set(kinds);
     next_serial = start_ticks << 8 & ((1ul << 44) - 1);
 }

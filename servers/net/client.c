@@ -3,6 +3,7 @@
 #include "lwip/ip.h"
 #include "tessera/heap.h"
 #include "tessera/server.h"
+#include "tessera/share.h"
 #include "tessera/text.h"
 
 static struct client clients[CLIENTS];
@@ -16,6 +17,28 @@ static struct session {
 } sessions[SESSIONS];
 static uint32_t sessions_end;           /* none was opened from here on */
 static uint64_t wanting[SESSIONS / 64]; /* a bit for each session that is to be signalled */
+
+/* ---- what parties share -------------------------------------------------------------------------------------- */
+
+/* A broker is to have a thousand connections, whoever else runs. */
+static const struct share_kind kinds[SHARE_KINDS] = {
+    [SHARE_CLIENTS] = {"clients", CLIENTS, CLIENTS / 2},
+    [SHARE_SOCKETS] = {"sockets", SOCKETS, SOCKETS / 4},
+    [SHARE_CONNECTIONS] = {"connections", MEMP_NUM_TCP_PCB, 96},
+    [SHARE_LISTENERS] = {"listeners", MEMP_NUM_TCP_PCB_LISTEN, MEMP_NUM_TCP_PCB_LISTEN / 2},
+    [SHARE_DATAGRAMS] = {"datagram sockets", NET_DATAGRAM_SOCKETS, NET_DATAGRAM_SOCKETS / 2},
+    [SHARE_LOOKUPS] = {"names that are being resolved", DNS_TABLE_SIZE, DNS_TABLE_SIZE / 2},
+};
+
+void clients_start(void)
+{
+    shares_set(kinds);
+}
+
+bool net_share(uint32_t party, enum net_share kind)
+{
+    return share_ask("net", party, kind);
+}
 
 /* ---- what a client may --------------------------------------------------------------------------------------- */
 
@@ -45,6 +68,8 @@ static void client_close(struct client *client)
     for (uint32_t i = 0; i < CLIENT_NAMES; i++)
         if (client->names[i].name)
             heap_return(client->names[i].name, NET_NAME_MAX + 1);
+    share_give(client->party, SHARE_CLIENTS);
+    party_leave(client->party);
     *client = (struct client){0};
 }
 
@@ -55,21 +80,33 @@ static bool is_alive(uint64_t badge)
     return net_ask(&m, PROCESS_SERVICE_WINDOW, 1) == NET_OK;
 }
 
-struct client *client_get(uint64_t badge)
+static uint32_t client_begin(struct client *client, uint64_t badge)
 {
-    struct client *unused = NULL;
-    for (uint32_t i = 0; i < CLIENTS; i++) {
-        if (clients[i].badge == badge)
-            return &clients[i];
-        if (!clients[i].badge && !unused)
-            unused = &clients[i];
+    uint32_t party;
+    if (!is_alive(badge) || !party_find(badge, &party))
+        return NET_ENFILE;
+    if (!net_share(party, SHARE_CLIENTS)) {
+        party_leave(party);
+        return NET_ENFILE;
     }
-    if (!unused || !is_alive(badge))
-        return NULL;
-    *unused = (struct client){.badge = badge};
-    for (uint32_t n = 0; n < CLIENT_GRANTS && grant_fetch(unused, n); n++)
+    *client = (struct client){.badge = badge, .party = party};
+    for (uint32_t n = 0; n < CLIENT_GRANTS && grant_fetch(client, n); n++)
         ;
-    return unused;
+    return NET_OK;
+}
+
+uint32_t client_get(uint64_t badge, struct client **client)
+{
+    *client = NULL;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        if (clients[i].badge == badge) {
+            *client = &clients[i];
+            return NET_OK;
+        }
+        if (!clients[i].badge && !*client)
+            *client = &clients[i];
+    }
+    return *client ? client_begin(*client, badge) : NET_ENFILE;
 }
 
 void clients_check(void)

@@ -10,6 +10,7 @@
 #include "lookup.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
+#include "tessera/share.h"
 #include "tessera/text.h"
 
 #define LENT_MAX 256u
@@ -273,9 +274,12 @@ uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16
         return NET_EADDRNOTAVAIL;
     if (port && is_taken(own, port))
         return NET_EADDRINUSE;
+    if (!connection_room(socket->client->party))
+        return NET_ENOBUFS;
     socket->tcp = tcp_new_ip_type(IP_GET_TYPE(own));
     if (!socket->tcp)
         return NET_ENOBUFS;
+    owner_set(socket->tcp, socket->client->party);
     ip_set_option(socket->tcp, SOF_REUSEADDR); /* what is left of earlier connections does no harm */
     callbacks_set(socket);
     return errno_of(tcp_bind(socket->tcp, own, port));
@@ -299,7 +303,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     bool signal = false;
     if (error != ERR_OK || !pcb)
         return ERR_VAL;
-    if (!listener || !(socket = socket_make(listener->client, NET_KIND_TCP))) {
+    if (!listener || socket_make(listener->client, NET_KIND_TCP, &socket) != NET_OK) {
         trouble_note(TROUBLE_NO_SOCKET, pcb->local_port);
         tcp_abort(pcb);
         return ERR_ABRT;
@@ -327,7 +331,14 @@ err_t listener_segment(struct tcp_pcb *pcb, unsigned flags)
 {
     struct tcp_pcb_listen *listener = (struct tcp_pcb_listen *)pcb;
     struct tcp_pcb *oldest = NULL;
-    if (!(flags & TCP_SYN) || listener->accepts_pending < listener->backlog)
+    const struct socket *socket = listener->callback_arg;
+    if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return ERR_OK;
+    if (!connection_room(socket->client->party)) {
+        trouble_note(TROUBLE_NO_SOCKET, listener->local_port);
+        return ERR_MEM;
+    }
+    if (listener->accepts_pending < listener->backlog)
         return ERR_OK;
     for (struct tcp_pcb *other = tcp_active_pcbs; other; other = other->next)
         if (other->state == SYN_RCVD && other->listener == listener &&
@@ -345,9 +356,16 @@ err_t listener_segment(struct tcp_pcb *pcb, unsigned flags)
 uint32_t connection_listen(struct socket *socket)
 {
     err_t error;
+    uint32_t party = socket->client->party;
+    if (!net_share(party, SHARE_LISTENERS))
+        return NET_ENOBUFS;
+    owner_clear(socket->tcp); /* it becomes another block */
     struct tcp_pcb *pcb = tcp_listen_with_backlog_and_err(socket->tcp, BACKLOG, &error);
-    if (!pcb)
+    if (!pcb) {
+        owner_set(socket->tcp, party);
+        share_give(party, SHARE_LISTENERS);
         return errno_of(error);
+    }
     socket->tcp = pcb;
     socket->state = SOCKET_LISTENING;
     tcp_arg(pcb, socket);
@@ -407,6 +425,7 @@ static void listener_close(struct socket *socket)
     }
     tcp_arg(pcb, NULL);
     (void)tcp_close(pcb);
+    share_give(socket->client->party, SHARE_LISTENERS);
 }
 
 void connection_close(struct socket *socket)

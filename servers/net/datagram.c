@@ -3,6 +3,7 @@
 #include "net.h"
 #include "lwip/udp.h"
 #include "tessera/heap.h"
+#include "tessera/share.h"
 #include "tessera/text.h"
 
 static void peer_note(struct socket *socket, const ip_addr_t *address, uint16_t port)
@@ -50,9 +51,13 @@ static void on_received(void *argument, struct udp_pcb *pcb, struct pbuf *pbuf, 
 uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags)
 {
     bool is_dual = IP_IS_V6_VAL(*address) && ip_addr_isany_val(*address) && !(flags & NET_BIND_ONLY_6);
-    socket->udp = udp_new_ip_type(is_dual ? IPADDR_TYPE_ANY : IP_GET_TYPE(address));
-    if (!socket->udp)
+    if (!net_share(socket->client->party, SHARE_DATAGRAMS))
         return NET_ENOBUFS;
+    socket->udp = udp_new_ip_type(is_dual ? IPADDR_TYPE_ANY : IP_GET_TYPE(address));
+    if (!socket->udp) {
+        share_give(socket->client->party, SHARE_DATAGRAMS);
+        return NET_ENOBUFS;
+    }
     udp_recv(socket->udp, on_received, socket);
     return errno_of(udp_bind(socket->udp, is_dual ? IP_ANY_TYPE : address, port));
 }
@@ -120,8 +125,10 @@ void datagram_advance(struct socket *socket)
 
 void datagram_close(struct socket *socket)
 {
-    if (socket->udp)
+    if (socket->udp) {
         udp_remove(socket->udp);
+        share_give(socket->client->party, SHARE_DATAGRAMS);
+    }
     socket->udp = NULL;
     socket_stream_close(socket, 0);
     socket_free(socket);

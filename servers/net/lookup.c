@@ -2,6 +2,7 @@
 #include "lookup.h"
 
 #include "lwip/ip.h"
+#include "net.h"
 
 #define BUCKETS 1024u /* a power of two */
 
@@ -47,7 +48,6 @@ static void prepare(void)
         entries[i].next = unused;
         unused = &entries[i];
     }
-    (void)tcp_ext_arg_alloc_id(); /* the only one */
     is_ready = true;
 }
 
@@ -61,8 +61,8 @@ void lookup_add(struct tcp_pcb *pcb)
     *entry = (struct entry){.pcb = pcb, .bucket = bucket_of(&pcb->remote_ip, pcb->remote_port, pcb->local_port)};
     entry->next = buckets[entry->bucket];
     buckets[entry->bucket] = entry;
-    tcp_ext_arg_set_callbacks(pcb, 0, &callbacks);
-    tcp_ext_arg_set(pcb, 0, entry);
+    tcp_ext_arg_set_callbacks(pcb, PCB_LOOKUP, &callbacks);
+    tcp_ext_arg_set(pcb, PCB_LOOKUP, entry);
 }
 
 static struct tcp_pcb **look(uint16_t remote_port, uint16_t local_port, bool is_waiting)
@@ -91,13 +91,16 @@ struct tcp_pcb **lookup_waiting(uint16_t remote_port, uint16_t local_port)
 
 void lookup_list_active(struct tcp_pcb *pcb)
 {
+    const struct socket *listener = pcb->callback_arg;
     TCP_REG_ACTIVE(pcb);
     lookup_add(pcb);
+    owner_set(pcb, listener->client->party); /* listener_segment has seen to room */
 }
 
 void lookup_list_waiting(struct tcp_pcb *pcb)
 {
     TCP_REG(&tcp_tw_pcbs, pcb);
+    owner_clear(pcb);
 }
 
 void lookup_unlist_active(struct tcp_pcb *pcb)

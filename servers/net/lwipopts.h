@@ -26,9 +26,10 @@
 #define LWIP_RAM_HEAP_POINTER net_heap
 extern unsigned char *net_heap;
 
+#define NET_DATAGRAM_SOCKETS     96
 #define MEMP_NUM_TCP_PCB         1100
-#define MEMP_NUM_TCP_PCB_LISTEN  32
-#define MEMP_NUM_UDP_PCB         64
+#define MEMP_NUM_TCP_PCB_LISTEN  64
+#define MEMP_NUM_UDP_PCB         (NET_DATAGRAM_SOCKETS + DNS_TABLE_SIZE + 1) /* and of DNS and DHCP */
 #define MEMP_NUM_TCP_SEG         4096
 #define MEMP_NUM_PBUF            1024
 #define MEMP_NUM_REASSDATA       16
@@ -81,7 +82,7 @@ extern unsigned char *net_heap;
 #define TCP_LISTEN_BACKLOG        1
 #define LWIP_TCP_KEEPALIVE        1
 #define LWIP_TCP_TIMESTAMPS       0
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* lookup.c */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 2 /* lookup.h */
 #define SO_REUSE                  1
 
 #endif

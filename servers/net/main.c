@@ -143,11 +143,12 @@ static void configuration_wait(void)
 
 static void request_answer(struct message *m, uint64_t badge)
 {
-    struct client *client = client_get(badge);
-    if (client)
-        socket_request(client, m);
+    struct client *client;
+    uint32_t error = client_get(badge, &client);
+    if (error)
+        *m = (struct message){message_info(error, 0, 0), {0}};
     else
-        *m = (struct message){message_info(NET_EMFILE, 0, 0), {0}};
+        socket_request(client, m);
 }
 
 _Noreturn static void serve(cptr endpoint, cptr reply)
@@ -198,6 +199,7 @@ int program_main(const struct start_page *start)
         return 1;
     }
     lwip_init();
+    clients_start();
     troubles_start();
     if (!problem) {
         card_start();

@@ -8,6 +8,7 @@
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
  *   lookup.c      which connection a segment belongs to
+ *   owner.c       whose connections count against which share
  *   path.c        how long packets may be
  *   options.c     what TCP's options may say
  *   datagram.c    UDP
@@ -48,6 +49,7 @@ enum {
     NET_EMFILE = 33,
     NET_EMSGSIZE = 35,
     NET_ENETUNREACH = 40,
+    NET_ENFILE = 41,
     NET_ENOBUFS = 42,
     NET_ENOENT = 44,
     NET_ENOMEM = 48,
@@ -59,13 +61,24 @@ enum {
     NET_ENOTCAPABLE = 76,
 };
 
-#define CLIENTS        32
+#define CLIENTS        64
 #define CLIENT_NAMES   32 /* remembered of each client */
 #define CLIENT_GRANTS  64
 #define DATAGRAM_PEERS 32 /* whom a socket may answer */
 #define SOCKETS        2048
-#define CLIENT_SOCKETS 1100 /* of one client, those that wait to be accepted too: others shall have some */
+#define CLIENT_SOCKETS 1280 /* of one client, those that wait to be accepted too */
 #define SESSIONS       128  /* with clients: a process's */
+
+/* What programs share (tessera/share.h). */
+enum net_share {
+    SHARE_CLIENTS,
+    SHARE_SOCKETS,
+    SHARE_CONNECTIONS,
+    SHARE_LISTENERS,
+    SHARE_DATAGRAMS,
+    SHARE_LOOKUPS,
+    SHARE_KINDS
+};
 
 struct grant {
     enum process_net kind;
@@ -75,6 +88,7 @@ struct grant {
 
 struct client {
     uint64_t badge; /* 0: free */
+    uint32_t party;
     struct grant *grants[CLIENT_GRANTS];
     uint32_t grant_count, socket_count;
     struct {
@@ -150,7 +164,11 @@ bool card_has_address(void);
 uint32_t card_buffers_held(void);
 
 /* ---- client.c ---- */
-struct client *client_get(uint64_t badge);
+/* ENFILE: there are too many, of its party or of all. */
+uint32_t client_get(uint64_t badge, struct client **client);
+void clients_start(void);
+/* One of the kind for that party; else the log says, once, that there is none. share_give. */
+bool net_share(uint32_t party, enum net_share kind);
 /* Lets go of clients that have ended. */
 void clients_check(void);
 /* True when it may; else the log says what was missing. */
@@ -169,7 +187,8 @@ void sessions_look_at_all(void);
 void sessions_settle(void);
 
 /* ---- socket.c ---- */
-struct socket *socket_make(struct client *client, enum net_kind kind);
+/* EMFILE: the client has as many as one may; ENOBUFS: its party has. */
+uint32_t socket_make(struct client *client, enum net_kind kind, struct socket **made);
 struct socket *socket_find(const struct client *client, uint64_t number);
 /* By number alone. */
 struct socket *socket_of(uint64_t number);
@@ -210,6 +229,14 @@ uint32_t connection_accept(struct socket *listener, struct socket **accepted, st
 void connection_advance(struct socket *socket);
 void connection_close(struct socket *socket);
 uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- owner.c ---- */
+/* Room for one more connection of that party, if need be in the place of one of its own that is half-open or waits for
+ * its peer's last word only. */
+bool connection_room(uint32_t party);
+/* When there is room: it counts from now on, until lwIP frees it. */
+void owner_set(struct tcp_pcb *pcb, uint32_t party);
+void owner_clear(struct tcp_pcb *pcb);
 
 /* ---- datagram.c ---- */
 uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);

@@ -7,6 +7,7 @@
 #include "tessera/clock.h"
 #include "tessera/heap.h"
 #include "tessera/server.h"
+#include "tessera/share.h"
 #include "tessera/text.h"
 
 #define SLOT_BITS  16
@@ -46,23 +47,27 @@ uint32_t errno_of(int8_t lwip_error)
 
 /* ---- by number ----------------------------------------------------------------------------------------------- */
 
-struct socket *socket_make(struct client *client, enum net_kind kind)
+uint32_t socket_make(struct client *client, enum net_kind kind, struct socket **made)
 {
-    for (uint32_t i = 0; client->socket_count < CLIENT_SOCKETS && i < SOCKETS; i++) {
-        uint32_t slot = (next_slot + i) % SOCKETS;
-        if (sockets[slot])
-            continue;
-        struct socket *socket = heap_take(sizeof(*socket));
-        if (!socket)
-            return NULL;
-        if (next_serial == 0) /* no number of a net server before this one */
-            next_serial = net_page->start_ticks & ((1ul << 46) - 1);
-        *socket = (struct socket){.number = ++next_serial << SLOT_BITS | slot, .client = client, .kind = (uint8_t)kind};
-        next_slot = slot + 1;
-        client->socket_count++;
-        return sockets[slot] = socket;
+    if (client->socket_count == CLIENT_SOCKETS)
+        return NET_EMFILE;
+    if (!net_share(client->party, SHARE_SOCKETS))
+        return NET_ENOBUFS;
+    struct socket *socket = heap_take(sizeof(*socket));
+    if (!socket) {
+        share_give(client->party, SHARE_SOCKETS);
+        return NET_ENOMEM;
     }
-    return NULL;
+    while (sockets[next_slot]) /* one is free, or there was no share */
+        next_slot = (next_slot + 1) % SOCKETS;
+    if (next_serial == 0) /* no number of a net server before this one */
+        next_serial = net_page->start_ticks & ((1ul << 46) - 1);
+    *socket =
+        (struct socket){.number = ++next_serial << SLOT_BITS | next_slot, .client = client, .kind = (uint8_t)kind};
+    client->socket_count++;
+    *made = sockets[next_slot] = socket;
+    next_slot = (next_slot + 1) % SOCKETS;
+    return NET_OK;
 }
 
 struct socket *socket_of(uint64_t number)
@@ -147,6 +152,7 @@ void socket_free(struct socket *socket)
         }
     sockets[socket->number & ((1u << SLOT_BITS) - 1)] = NULL;
     socket->client->socket_count--;
+    share_give(socket->client->party, SHARE_SOCKETS);
     if (socket->peers)
         heap_return(socket->peers, DATAGRAM_PEERS * sizeof(*socket->peers));
     heap_return(socket, sizeof(*socket));
@@ -219,12 +225,13 @@ static uint32_t bind_request(struct client *client, struct message *m)
         return NET_EAFNOSUPPORT;
     if (wanted.port && !client_may(client, PROCESS_NET_LISTEN, (enum net_kind)kind, &address, wanted.port))
         return NET_ENOTCAPABLE;
-    struct socket *socket = socket_make(client, (enum net_kind)kind);
-    if (!socket)
-        return NET_ENOMEM;
+    struct socket *socket;
+    uint32_t error = socket_make(client, (enum net_kind)kind, &socket);
+    if (error)
+        return error;
     socket->is_bound = socket->may_answer = wanted.port != 0;
-    uint32_t error = kind == NET_KIND_TCP ? connection_bind(socket, &address, wanted.port, (uint32_t)flags)
-                                          : datagram_bind(socket, &address, wanted.port, (uint32_t)flags);
+    error = kind == NET_KIND_TCP ? connection_bind(socket, &address, wanted.port, (uint32_t)flags)
+                                 : datagram_bind(socket, &address, wanted.port, (uint32_t)flags);
     if (!error)
         error = own_address(socket, false, &wanted);
     if (error) {
@@ -248,10 +255,12 @@ static uint32_t open_request(struct client *client, struct message *m)
         !client_may(client, PROCESS_NET_LISTEN, NET_KIND_TCP, &socket->tcp->local_ip, socket->tcp->local_port))
         return NET_ENOTCAPABLE;
     uint32_t error = socket_stream_open(socket, &description);
-    if (!error && socket->kind == NET_KIND_TCP)
-        error = connection_listen(socket);
     if (error)
         return error;
+    if (socket->kind == NET_KIND_TCP && (error = connection_listen(socket))) {
+        socket_stream_close(socket, 0);
+        return error;
+    }
     if (socket->kind == NET_KIND_UDP) {
         socket->state = SOCKET_DATAGRAM;
         datagram_advance(socket);
@@ -270,10 +279,10 @@ static uint32_t connect_socket(struct client *client, uint64_t number, enum net_
         return !*socket ? NET_EBADF : is_any ? NET_OK : NET_EINVAL;
     }
     const ip_addr_t *any = IP_IS_V6(peer) ? IP6_ADDR_ANY : IP4_ADDR_ANY;
-    *socket = socket_make(client, kind);
-    if (!*socket)
-        return NET_ENOMEM;
-    uint32_t error = kind == NET_KIND_TCP ? connection_bind(*socket, any, 0, 0) : datagram_bind(*socket, any, 0, 0);
+    uint32_t error = socket_make(client, kind, socket);
+    if (error)
+        return error;
+    error = kind == NET_KIND_TCP ? connection_bind(*socket, any, 0, 0) : datagram_bind(*socket, any, 0, 0);
     if (error)
         socket_close(*socket);
     return error;
@@ -377,11 +386,12 @@ static uint32_t option_request(struct client *client, struct message *m, bool is
 static uint32_t resolver_request(struct client *client, struct message *m)
 {
     struct process_stream description;
-    struct socket *socket = socket_make(client, NET_KIND_UDP);
-    if (!socket)
-        return NET_ENOMEM;
+    struct socket *socket;
+    uint32_t error = socket_make(client, NET_KIND_UDP, &socket);
+    if (error)
+        return error;
     socket->state = SOCKET_RESOLVER;
-    uint32_t error = socket_stream_open(socket, &description);
+    error = socket_stream_open(socket, &description);
     if (error) {
         socket_free(socket);
         return error;

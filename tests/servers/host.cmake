@@ -32,4 +32,4 @@ tessera_test(servers-description COMMAND ${TESSERA_PYTHON} "${CMAKE_CURRENT_SOUR
     "${CMAKE_CURRENT_BINARY_DIR}/system.bin" TIMEOUT 60)
 set_tests_properties(host.servers-description PROPERTIES FIXTURES_SETUP description)
 set_tests_properties(host.servers-system PROPERTIES FIXTURES_REQUIRED description)
-server_host_test(share SANITIZE address,undefined SOURCES host/share.c "${lib}/file_share.c" "${lib}/text.c")
+server_host_test(share SANITIZE address,undefined SOURCES host/share.c "${lib}/share.c" "${lib}/text.c")

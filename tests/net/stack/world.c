@@ -281,6 +281,18 @@ static uint32_t grant_tell(struct message *m)
     return 0;
 }
 
+static uint32_t party_tell(struct message *m)
+{
+    const struct world_client *client = client_of(m->words[0]);
+    if (!client)
+        return 28; /* EINVAL */
+    m->words[0] = (uint64_t)(client - world_clients);
+    m->words[1] = CLIENTS;
+    m->words[2] = 7;
+    message_put(m, 3, "program", 7);
+    return 0;
+}
+
 /* An IPv6 address in it is in the form that the C library makes, RFC 5952's, but for those with an IPv4 address in it.
  */
 static void refused_check(const struct message *m)
@@ -317,6 +329,8 @@ static uint32_t process_answer(struct message *m)
         return 0;
     case PROCESS_SERVICE_WINDOW:
         return client_of(m->words[0]) ? 0 : 28; /* EINVAL */
+    case PROCESS_SERVICE_PARTY:
+        return party_tell(m);
     case PROCESS_NET_GRANT:
         return grant_tell(m);
     case PROCESS_STREAM_MAKE:
