@@ -20,7 +20,7 @@ static void peer_note(struct socket *socket, const ip_addr_t *address, uint16_t 
         (uint16_t)(socket->peer_count + 1 < 2 * DATAGRAM_PEERS ? socket->peer_count + 1 : DATAGRAM_PEERS);
 }
 
-static bool may_send(struct socket *socket, const ip_addr_t *address, uint16_t port)
+bool datagram_may_send(struct socket *socket, const ip_addr_t *address, uint16_t port)
 {
     for (uint32_t i = 0; socket->may_answer && socket->peers && i < DATAGRAM_PEERS && i < socket->peer_count; i++)
         if (socket->peers[i].port == port && ip_addr_cmp(&socket->peers[i].address, address))
@@ -78,7 +78,7 @@ static void datagram_send(struct socket *socket, const struct net_datagram *head
     uint16_t port = head->peer.port;
     bool is_named = address_read(&head->peer, &address), is_connected = socket->udp->flags & UDP_FLAGS_CONNECTED;
     struct pbuf *pbuf = NULL;
-    if (is_named ? may_send(socket, &address, port) : is_connected)
+    if (is_named ? datagram_may_send(socket, &address, port) : is_connected)
         pbuf = pbuf_alloc(PBUF_TRANSPORT, (u16_t)head->bytes, PBUF_RAM);
     if (!pbuf) {
         stream_skip(&socket->stream, head->bytes, signal);

@@ -240,6 +240,7 @@ void owner_clear(struct tcp_pcb *pcb);
 
 /* ---- datagram.c ---- */
 uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t port, uint32_t flags);
+bool datagram_may_send(struct socket *socket, const ip_addr_t *address, uint16_t port);
 uint32_t datagram_connect(struct socket *socket, const ip_addr_t *address, uint16_t port);
 void datagram_advance(struct socket *socket);
 void datagram_close(struct socket *socket);

@@ -412,6 +412,18 @@ static uint32_t close_request(struct client *client, const struct message *m)
     return NET_OK;
 }
 
+static uint32_t may_send_request(struct client *client, const struct message *m)
+{
+    struct net_address wanted;
+    ip_addr_t peer;
+    struct socket *socket = socket_find(client, m->words[0]);
+    if (!socket)
+        return NET_EBADF;
+    if (socket->kind != NET_KIND_UDP || !address_take(m, 1, &wanted, &peer))
+        return NET_EINVAL;
+    return datagram_may_send(socket, &peer, wanted.port) ? NET_OK : NET_ENOTCAPABLE;
+}
+
 void socket_request(struct client *client, struct message *m)
 {
     uint32_t error;
@@ -437,6 +449,9 @@ void socket_request(struct client *client, struct message *m)
         break;
     case NET_CLOSE:
         error = close_request(client, m);
+        break;
+    case NET_MAY_SEND:
+        error = may_send_request(client, m);
         break;
     case NET_RESOLVER:
         error = resolver_request(client, m);

@@ -52,6 +52,7 @@ enum net_operation {
     NET_SET,      /* w0 socket, w1 enum net_option, w2 value. ENOPROTOOPT */
     NET_GET,      /* w0 socket, w1 enum net_option -> w0 value */
     NET_CLOSE,    /* w0 socket that has no stream */
+    NET_MAY_SEND, /* w0 socket of datagrams, w1.. address. ENOTCAPABLE: what is sent there is dropped */
     NET_RESOLVER, /* -> stream. ENOTCAPABLE */
 };
 

@@ -245,6 +245,7 @@ uint32_t socket_open_again(uint32_t fd)
     if (is_any || descriptor->socket.is_connected)
         descriptor->socket.error = ENETDOWN;
     descriptor_stream_drop(descriptor);
+    descriptor->socket.heard = descriptor->socket.asked = (struct net_address){0};
     descriptor->socket.state = SOCKET_FRESH;
     descriptor->socket.is_connected = false;
     uint32_t error = socket_bind(descriptor, &own);

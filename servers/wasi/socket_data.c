@@ -46,11 +46,27 @@ static uint32_t datagram_receive(uint32_t fd, uint32_t iovs, uint32_t count, boo
         stream.tail += part;
         *done += part;
     }
+    descriptor->socket.heard = head->peer;
     if (!peek)
         stream_skip(&descriptor->ends, (uint32_t)sizeof(*head) + head->bytes, &signal);
     if (signal)
         stream_signal(descriptor);
     return ESUCCESS;
+}
+
+/* The net server drops what may not be sent, so it is asked first; not when this answers the last datagram, which who
+ * has a port of its own may, nor for the same peer again. */
+static uint32_t peer_check(struct descriptor *descriptor, const struct net_address *peer)
+{
+    if ((descriptor->socket.has_port && memcmp(peer, &descriptor->socket.heard, sizeof(*peer)) == 0) ||
+        memcmp(peer, &descriptor->socket.asked, sizeof(*peer)) == 0)
+        return ESUCCESS;
+    struct message m = {0, {descriptor->socket.number}};
+    message_put(&m, 1, peer, sizeof(*peer));
+    uint32_t error = net_call(NET_MAY_SEND, &m);
+    if (!error)
+        descriptor->socket.asked = *peer;
+    return error == EBADF ? ENETDOWN : error; /* there is another net server since */
 }
 
 static uint32_t datagram_send(uint32_t fd, uint32_t iovs, uint32_t count, uint32_t total,
@@ -72,6 +88,8 @@ static uint32_t datagram_send(uint32_t fd, uint32_t iovs, uint32_t count, uint32
         return error ? error : EDESTADDRREQ;
     if (total > NET_DATAGRAM_MAX)
         return EMSGSIZE;
+    if (peer->family != NET_FAMILY_NONE && (error = peer_check(descriptor, peer)))
+        return error;
     while (stream_writable(&descriptor->ends) < sizeof(head) + total) {
         if ((descriptor->flags & FDFLAG_NONBLOCK) || !stream_wait(descriptor, true))
             return EAGAIN;

@@ -189,6 +189,7 @@ struct descriptor {
         uint64_t number;              /* the net server's */
         uint64_t receive_ns, send_ns; /* how long blocking may last; 0: for ever */
         struct net_address own;
+        struct net_address heard, asked; /* datagrams: who sent the last; for whom the net server was asked last */
     } socket;
     struct interest interest;
     union {
