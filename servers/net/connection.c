@@ -119,32 +119,6 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf,
 
 /* ---- sending ------------------------------------------------------------------------------------------------- */
 
-/* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
-static bool data_send(struct socket *socket)
-{
-    bool signal = false, is_empty = false, is_busy = socket->is_relaxed;
-    for (;;) {
-        uint32_t bytes, room = tcp_sndbuf(socket->tcp);
-        const void *data = stream_span(&socket->stream, &bytes);
-        if (bytes == 0) {
-            is_empty = stream_at_end(&socket->stream) ||
-                       !(is_busy ? socket_ask_late(socket) : stream_ask_data(&socket->stream));
-            if (is_empty)
-                break;
-            continue;
-        }
-        bytes = bytes < room ? bytes : room;
-        if (bytes == 0 || tcp_write(socket->tcp, data, (u16_t)bytes, TCP_WRITE_FLAG_COPY) != ERR_OK)
-            break; /* on_sent or on_poll comes back to it */
-        stream_skip(&socket->stream, bytes, &signal);
-        is_busy = true;
-    }
-    if (signal)
-        socket_signal(socket);
-    (void)tcp_output(socket->tcp);
-    return is_empty;
-}
-
 static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t bytes)
 {
     (void)pcb;
@@ -448,7 +422,7 @@ void connection_advance(struct socket *socket)
         return;
     if (socket->state == SOCKET_CONNECTED && socket->tcp) {
         window_follow(socket);
-        bool is_sent = data_send(socket);
+        bool is_sent = queue_fill(socket);
         acknowledgement_send(socket);
         if (!is_sent)
             return; /* the rest first */

@@ -16,6 +16,9 @@ err_t listener_segment(struct tcp_pcb *pcb, unsigned flags);
 /* Of two segments in order one is to be acknowledged (RFC 5681, 4.2): in place of lwIP's tcp_ack. */
 void segment_acknowledge(struct tcp_pcb *pcb);
 
+/* In place of lwIP's tcp_split_unsent_seg. */
+err_t queue_split(struct tcp_pcb *pcb, uint16_t bytes);
+
 /* For each segment of a connection or for a listener: what options may not say is taken out. */
 void segment_options(const struct tcp_pcb *pcb, struct tcp_hdr *header, unsigned bytes, unsigned first_bytes,
                      uint8_t *second);

@@ -19,21 +19,50 @@
 #define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)
 
 /* The heap lies where the card reaches it: what is sent comes from there. */
-#define NET_RECEIVE_BUFFERS   256u
-#define NET_HEAP_OFFSET       (PACKET_DATA_OFFSET + NET_RECEIVE_BUFFERS * PACKET_BUFFER_BYTES)
-#define MEM_ALIGNMENT         8
-#define MEM_SIZE              (PACKET_REGION_BYTES - NET_HEAP_OFFSET - 256)
-#define LWIP_RAM_HEAP_POINTER net_heap
+#define NET_RECEIVE_BUFFERS 256u
+#define NET_HEAP_OFFSET     (PACKET_DATA_OFFSET + NET_RECEIVE_BUFFERS * PACKET_BUFFER_BYTES)
+#define MEM_ALIGNMENT       8
+#define MEM_SIZE            (PACKET_REGION_BYTES - NET_HEAP_OFFSET)
+#define MEM_LIBC_MALLOC     1 /* memory.c */
+#define mem_clib_malloc     net_memory_take
+#define mem_clib_free       net_memory_give
+#define mem_clib_calloc     net_memory_clear
+void *net_memory_take(__SIZE_TYPE__ bytes);
+void net_memory_give(void *block);
+void *net_memory_clear(__SIZE_TYPE__ count, __SIZE_TYPE__ bytes);
 extern unsigned char *net_heap;
+
+/* Packets that may wait elsewhere than in a connection's queue: with the driver, for neighbours' addresses (32 of each
+ * IP), on the loopback interfaces (64 on each of two), for their connections to be accepted. */
+#define NET_WAITING_NEIGHBOURS 64u
+#define NET_WAITING_LOOPBACK   128u
+#define NET_WAITING_PENDING    64u
+#define NET_WAITING            (PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS + NET_WAITING_LOOPBACK + NET_WAITING_PENDING)
+
+/* The heap's blocks (memory.h). A pbuf is 24 bytes; in front of what TCP and UDP send 80 are left for headers, and 16
+ * more for the fuzzer's guard. */
+#define NET_SMALL_BYTES    192u
+#define NET_SMALL_BLOCKS   2048u
+#define NET_SMALL_KEPT     (MEMP_NUM_TCP_PCB + NET_WAITING) /* not for data: each connection's SYN or FIN */
+#define NET_RESERVE_BYTES  672u
+#define NET_RESERVE_BLOCKS (MEMP_NUM_TCP_PCB + PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS)
+#define NET_BIG_BYTES      16256u
+#define NET_BIG_BLOCKS     12u
+#define NET_FULL_BYTES     1632u
+#define NET_FULL_KEPT      NET_WAITING /* not for data */
+#define NET_FULL_BLOCKS                                                                                                \
+    ((MEM_SIZE - NET_SMALL_BLOCKS * NET_SMALL_BYTES - NET_RESERVE_BLOCKS * NET_RESERVE_BYTES -                         \
+      NET_BIG_BLOCKS * NET_BIG_BYTES) /                                                                                \
+     NET_FULL_BYTES)
 
 #define NET_DATAGRAM_SOCKETS     96
 #define MEMP_NUM_TCP_PCB         1100
 #define MEMP_NUM_TCP_PCB_LISTEN  64
 #define MEMP_NUM_UDP_PCB         (NET_DATAGRAM_SOCKETS + DNS_TABLE_SIZE + 1) /* and of DNS and DHCP */
-#define MEMP_NUM_TCP_SEG         4096
+#define MEMP_NUM_TCP_SEG         5120 /* more than there are blocks that one can lie in, and received ones behind gaps */
 #define MEMP_NUM_PBUF            1024
 #define MEMP_NUM_REASSDATA       16
-#define MEMP_NUM_FRAG_PBUF       64
+#define MEMP_NUM_FRAG_PBUF       (PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS)
 #define MEMP_NUM_ARP_QUEUE       32
 #define MEMP_NUM_ND6_QUEUE       32
 #define PBUF_POOL_SIZE           16
@@ -74,7 +103,7 @@ extern unsigned char *net_heap;
 #define LWIP_WND_SCALE            1              /* of the peer's window; ours needs none */
 #define TCP_RCV_SCALE             0
 #define TCP_SND_BUF               (22 * TCP_MSS)
-#define TCP_SND_QUEUELEN          96
+#define TCP_SND_QUEUELEN          512 /* queue.c has a say before */
 #define TCP_QUEUE_OOSEQ           1
 #define TCP_OOSEQ_MAX_BYTES       TCP_WND
 #define TCP_OOSEQ_MAX_PBUFS       16

@@ -7,6 +7,8 @@
  *   socket.c      sockets by number, and the requests
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
+ *   queue.c       how much of its data each connection may have in TCP
+ *   memory.c      the memory of packets
  *   lookup.c      which connection a segment belongs to
  *   owner.c       whose connections count against which share
  *   path.c        how long packets may be
@@ -229,6 +231,10 @@ uint32_t connection_accept(struct socket *listener, struct socket **accepted, st
 void connection_advance(struct socket *socket);
 void connection_close(struct socket *socket);
 uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- queue.c ---- */
+/* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
+bool queue_fill(struct socket *socket);
 
 /* ---- owner.c ---- */
 /* Room for one more connection of that party, if need be in the place of one of its own that is half-open or waits for

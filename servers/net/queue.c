@@ -1,0 +1,84 @@
+/* How much of its data each connection may have in TCP. The rest stays in its ring, which its program pays for.
+ *
+ * What is divided is full blocks of memory (memory.h): a segment has one, however small it is, or a small one, and
+ * lwIP counts the pieces that a connection has queued. A connection may queue as long as it has fewer than are free:
+ * one alone takes half, n that never let go of theirs have 1/(n + 1) of all each and leave as much, and who comes then
+ * has its share at once (the dynamic threshold of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998,
+ * with a factor of one). Who has nothing queued may queue one segment in any case, in a block of the reserve, which has
+ * one for each connection there can be. So who is refused has something under way, whose acknowledgement, and nobody
+ * else's, brings it back here.
+ */
+#include "hooks.h"
+#include "lwip/priv/tcp_priv.h"
+#include "memory.h"
+#include "net.h"
+
+/* As tcp_write cuts them. */
+static uint32_t segment_bytes(const struct tcp_pcb *pcb)
+{
+    uint32_t half = pcb->snd_wnd_max / 2;
+    return half > 0 && half < pcb->mss ? half : pcb->mss;
+}
+
+/* Bytes that may be queued now; and in which memory. */
+static uint32_t room(const struct tcp_pcb *pcb)
+{
+    uint32_t held = pcb->snd_queuelen, share = memory_share(), segment = segment_bytes(pcb);
+    uint32_t most = share < TCP_SND_QUEUELEN ? share : TCP_SND_QUEUELEN;
+    memory_purpose = MEMORY_DATA;
+    if (most > held) {
+        /* One piece may be needed to fill the last segment up. */
+        uint32_t pieces = most - held - (pcb->unsent ? 1 : 0);
+        return pieces * segment + pcb->unsent_oversize;
+    }
+    if (held > 0)
+        return pcb->unsent_oversize;
+    memory_purpose = MEMORY_RESERVE;
+    return segment < MEMORY_RESERVE_DATA ? segment : MEMORY_RESERVE_DATA;
+}
+
+static bool data_queue(struct tcp_pcb *pcb, const void *data, uint32_t *bytes)
+{
+    uint32_t most = LWIP_MIN(LWIP_MIN(room(pcb), tcp_sndbuf(pcb)), UINT16_MAX);
+    if (*bytes > most)
+        *bytes = most;
+    bool is_queued = *bytes > 0 && tcp_write(pcb, data, (u16_t)*bytes, TCP_WRITE_FLAG_COPY) == ERR_OK;
+    memory_purpose = MEMORY_OTHER;
+    return is_queued;
+}
+
+bool queue_fill(struct socket *socket)
+{
+    bool signal = false, is_empty = false, is_busy = socket->is_relaxed;
+    for (;;) {
+        uint32_t bytes;
+        const void *data = stream_span(&socket->stream, &bytes);
+        if (bytes == 0) {
+            is_empty = stream_at_end(&socket->stream) ||
+                       !(is_busy ? socket_ask_late(socket) : stream_ask_data(&socket->stream));
+            if (is_empty)
+                break;
+            continue;
+        }
+        if (!data_queue(socket->tcp, data, &bytes))
+            break; /* on_sent comes back to it */
+        stream_skip(&socket->stream, bytes, &signal);
+        is_busy = true;
+    }
+    if (signal)
+        socket_signal(socket);
+    (void)tcp_output(socket->tcp);
+    return is_empty;
+}
+
+/* Where a peer's window is open by less than a segment for long, lwIP cuts one, which takes another block: its
+ * tcp_split_unsent_seg is called through this (lwip.cmake). */
+err_t queue_split(struct tcp_pcb *pcb, u16_t bytes)
+{
+    if (memory_share() == 0)
+        return ERR_MEM;
+    memory_purpose = MEMORY_DATA;
+    err_t error = tcp_split_unsent_seg(pcb, bytes);
+    memory_purpose = MEMORY_OTHER;
+    return error;
+}
