@@ -113,6 +113,16 @@ uint32_t card_buffers_held(void)
     return !card.region ? 0 : NET_RECEIVE_BUFFERS - card.given_count - card.free_count;
 }
 
+/* The card vouches for the sum of a whole packet: for that of a datagram in pieces nobody does. */
+static bool is_whole(const uint8_t *frame)
+{
+    uint32_t type = (uint32_t)frame[12] << 8 | frame[13];
+    const uint8_t *packet = frame + SIZEOF_ETH_HDR;
+    if (type == ETHTYPE_IP)
+        return ((packet[6] & 0x3fu) | packet[7]) == 0;
+    return type == ETHTYPE_IPV6 && (packet[6] == IP_PROTO_TCP || packet[6] == IP_PROTO_UDP);
+}
+
 static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
 {
     struct buffer *buffer = &card.buffers[n];
@@ -129,7 +139,7 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
         return;
     }
     u16_t checks = card.netif.chksum_flags;
-    if (flags & PACKET_IS_VALID)
+    if ((flags & PACKET_IS_VALID) && is_whole(frame))
         card.netif.chksum_flags &= (u16_t) ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
     if (card.netif.input(pbuf, &card.netif) != ERR_OK)
         pbuf_free(pbuf);

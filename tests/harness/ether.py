@@ -43,6 +43,30 @@ def with_checksum(source, target, protocol, data, at):
     return data[:at] + struct.pack("!H", value) + data[at + 2:]
 
 
+def transport(frame):
+    """Of a whole frame without extension headers: its protocol, where that begins, its pseudo header; or None."""
+    if frame[12:15] == b"\x08\0\x45" and len(frame) >= 34 and frame[20] & 0x3f == 0 and frame[21] == 0:
+        return frame[23], 34, pseudo_header(frame[26:30], frame[30:34], frame[23], len(frame) - 34)
+    if frame[12:14] == b"\x86\xdd" and len(frame) >= 54:
+        return frame[20], 54, pseudo_header(frame[22:38], frame[38:54], frame[20], len(frame) - 54)
+    return None
+
+
+def sum_leave(frame):
+    """A frame's checksum of TCP, when it is right, left to who receives it (VIRTIO 1.1, 5.1.6.2): flags, start and offset; the frame."""
+    protocol, start, pseudo = transport(frame) or (0, 0, b"")
+    if protocol != TCP or checksum(pseudo + frame[start:]) != 0 or len(frame) < start + 20:
+        return (0, 0, 0), frame
+    return (1, start, 16), frame[:start + 16] + struct.pack("!H", ~checksum(pseudo) & 0xffff) + frame[start + 18:]
+
+
+def sum_finish(frame, start, offset):
+    """What was left undone, in a bytearray."""
+    if start + offset + 2 > len(frame):
+        raise ValueError(f"a checksum outside of its frame: {start}, {offset}")
+    frame[start + offset:start + offset + 2] = struct.pack("!H", checksum(bytes(frame[start:])) or 0xffff)
+
+
 def ip4(source, target, protocol, payload, ident=0, fragment=0, ttl=64, options=b""):
     words = 5 + len(options) // 4
     head = struct.pack("!BBHHHBBH4s4s", 0x40 | words, 0, words * 4 + len(payload), ident, fragment, ttl, protocol, 0, source, target) + options
@@ -223,13 +247,8 @@ class Tap(Wire):
                 "--qemu=virtio-net-pci,netdev=net,romfile="]
 
     def put(self, frame):
-        head, data = bytes(10), bytearray(frame)
-        is_tcp = len(frame) >= 54 and frame[12:15] == b"\x08\0\x45" and frame[20:22] == b"\0\0" and frame[23] == TCP
-        pseudo = pseudo_header(frame[26:30], frame[30:34], TCP, len(frame) - 34) if is_tcp else b""
-        if is_tcp and checksum(pseudo + frame[34:]) == 0:  # the sum of the pseudo header alone
-            data[50:52] = struct.pack("!H", ~checksum(pseudo) & 0xffff)
-            head = struct.pack("<BBHHHH", 1, 0, 0, 0, 34, 16)
-        self.socket.send(head + bytes(data))
+        (flags, start, offset), data = sum_leave(frame)
+        self.socket.send(struct.pack("<BBHHHH", flags, 0, 0, 0, start, offset) + data)
 
     def take(self):
         data, sender = self.socket.recvfrom(65536)
@@ -239,7 +258,7 @@ class Tap(Wire):
         frame = bytearray(data[10:])
         if flags & 1:
             self.finished += 1
-            frame[start + offset:start + offset + 2] = struct.pack("!H", checksum(bytes(frame[start:])))
+            sum_finish(frame, start, offset)
         return bytes(frame)
 
 

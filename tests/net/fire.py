@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The network under fire: a host of our own on the cable (tests/harness/ether.py) does to a server of echoes what honest hosts do not.
 
-    fire.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--times N] [--tap]
+    fire.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--times N] [--tap | --offload]
 
 Each attack ends with an honest client being served. Everything stays between this program and QEMU.
 """
@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "harness")]
 import ether
 import net
+import vhost_user
 from ether import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, Peer, address, checksum, echo_request, ip4, ip6, tcp, udp, with_checksum
 
 ECHO = 7
@@ -426,28 +427,38 @@ def find_neighbour(wire):
     raise net.Failure("the guest does not answer at its IPv6 address")
 
 
+def wait_for_server(wire, machine):
+    """The machine is up, and the guest knows its addresses."""
+    deadline = time.monotonic() + net.PATIENCE
+    while not any(line and "echo: listening" in line for line in machine.lines):
+        require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
+        wire.receive(0.05)
+    find_neighbour(wire)
+
+
+def finish(wire, machine):
+    """The echo server is asked to end, and the machine must have lost nothing."""
+    last = Peer(wire, ECHO)
+    require("let in", last.open())
+    last.write(b"quit\n")
+    machine.finish()
+
+
 def run(options):
     with tempfile.TemporaryDirectory(prefix="fire-") as folder:
-        wire = (ether.Tap if options.tap else ether.Wire)(folder)
+        wire = (ether.Tap if options.tap else vhost_user.Card if options.offload else ether.Wire)(folder)
         machine = Machine(options, wire, folder)
         try:
-            deadline = time.monotonic() + net.PATIENCE
-            while not any(line and "echo: listening" in line for line in machine.lines):
-                require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
-                wire.receive(0.05)
-            find_neighbour(wire)
+            wait_for_server(wire, machine)
             for attack in ATTACKS:
                 if options.only in (None, attack.__name__):
                     start = time.monotonic()
                     attack(wire, machine, options)
                     print(f"ok: {attack.__doc__.splitlines()[0]} ({time.monotonic() - start:.1f} s)", flush=True)
-            last = Peer(wire, ECHO)
-            require("let in", last.open())
-            last.write(b"quit\n")
-            machine.finish()
+            finish(wire, machine)
             machine.expect_memory(ECHO_KIB)
-            if options.tap:
-                require("checksums are left to the card", wire.finished > 100, wire.finished)
+            if options.tap or options.offload:
+                require("checksums are left to the card", options.only or wire.finished > 100, wire.finished)
                 print(f"ok: the guest left {wire.finished} checksums to the card")
         except BaseException:
             print("\n".join(line for line in machine.lines[-30:] if line), file=sys.stderr)
@@ -462,7 +473,9 @@ def main():
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--only", choices=[attack.__name__ for attack in ATTACKS])
-    parser.add_argument("--tap", action="store_true", help="over an interface of this host, as root: with checksums that are left to the card")
+    cards = parser.add_mutually_exclusive_group()
+    cards.add_argument("--tap", action="store_true", help="over an interface of this host, as root: with checksums that are left to the card")
+    cards.add_argument("--offload", action="store_true", help="with checksums that are left to the card, which is of our own making (tests/harness/vhost_user.py)")
     parser.add_argument("--times", type=int, default=1, help="so many times as much of what is random or many")
     try:
         run(parser.parse_args())
