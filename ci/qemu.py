@@ -21,12 +21,14 @@ import argparse
 import codecs
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -199,6 +201,23 @@ def net_options(kind, published):
     forwards = "".join(f",hostfwd={protocol}:127.0.0.1:{host}-:{guest}" for host, guest, protocol in published)
     restriction = ",restrict=on" if kind == "isolated" else ""
     return ["-netdev", f"user,id=net{restriction}{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
+
+
+def check_published(published):
+    """Whether the host has those ports to give: QEMU would only say that it could not set up a rule."""
+    if len({(host, protocol) for host, _, protocol in published}) != len(published):
+        raise UsageError("--publish: two of them have the same port of this host")
+    for host, guest, protocol in published:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM) as probe:
+            if protocol == "tcp":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as QEMU
+            try:
+                probe.bind(("127.0.0.1", host))
+            except OSError as error:
+                why = {errno.EADDRINUSE: "another program of this host has it", errno.EACCES: "ports below 1024 are root's"}
+                other = host + 10000 if host < 50000 else host - 10000
+                raise UsageError(f"--publish {host}:{guest}: port {host} cannot be had: {why.get(error.errno, error.strerror)}"
+                                 f" (another one will do: --publish {other}:{guest})") from None
 
 
 def parse_publish(text):
@@ -384,6 +403,7 @@ def complete(options):
         raise UsageError("--firmware and --as-disk belong to --boot iso")
     if options.icount and options.cores != 1:
         raise UsageError("--icount needs --cores 1")
+    check_published(options.publish)
     return options
 
 

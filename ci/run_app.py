@@ -100,9 +100,13 @@ def parse_child(text):
 def parse_network(options):
     """[(host port, guest port, protocol)], None without a network"""
     try:
-        return [qemu.parse_publish(text) for text in options.publish] if options.net or options.publish else None
+        published = [qemu.parse_publish(text) for text in options.publish]
+        qemu.check_published(published)
     except argparse.ArgumentTypeError as error:
         raise AppError(f"--publish {error}") from None
+    except qemu.UsageError as error:
+        raise AppError(str(error)) from None
+    return published if options.net or options.publish else None
 
 
 def parse_variable(text):
@@ -292,6 +296,38 @@ def shown(text):
     return "\n".join(map(disk.shown, text.replace("\r", "").replace("\t", " ").split("\n")))
 
 
+GRANTED_BY = {"permission 'net'": "--publish HOST:GUEST, or --net", "net.listen": "--publish HOST:GUEST", "net.connect": "--net", "net.resolve": "--net",
+              "permission 'spawn'": "--spawn"}
+LOG_KEPT = 1 << 16  # of the log, for when nothing but the machine can say what went wrong
+
+
+class Log:
+    """What the servers say. What the program tried without having been given it, and what is wrong with its network, is shown
+    at once: a server that runs until it is stopped has no end to tell it at."""
+
+    def __init__(self):
+        self.text = self.rest = b""
+        self.told = set()
+        self.had_link = False
+
+    def feed(self, content):
+        self.text = (self.text + content)[-LOG_KEPT:]
+        *lines, self.rest = (self.rest + content).split(b"\n")
+        for line in lines:
+            self.take(shown(line.decode("utf-8", "replace")))
+
+    def take(self, line):
+        if re.match("process: [^ ]+: refused: ", line):
+            if line not in self.told:  # they are few: the process server counts them
+                option = next((f" ({given} does)" for what, given in GRANTED_BY.items() if f"refused: {what}" in line), "")
+                print(f"tessera: {line.removeprefix('process: ')}{option}", file=sys.stderr, flush=True)
+            self.told.add(line)
+        elif line.startswith("net: "):
+            if self.had_link or line != "net: the link is up":
+                print(f"tessera: {line}", file=sys.stderr, flush=True)
+            self.had_link = True
+
+
 class Frames:
     """Takes the console's bytes apart. Files that come back, and are kept until they all have, may have so many bytes."""
 
@@ -299,7 +335,7 @@ class Frames:
         self.files_limit = files_limit
         self.pending = b""
         self.text = b""  # what has no frame: the kernel's words
-        self.log = b""
+        self.log = Log()
         self.files = []
         self.verdict = None
         self.is_ready = False  # the machine takes input
@@ -334,10 +370,10 @@ class Frames:
             verdict = (*VERDICT.unpack_from(content), content[VERDICT.size:].decode("utf-8", "replace"))
             self.verdict = verdict if verdict[0] == 0 else self.verdict  # the others are servers
         else:
-            self.log += content
+            self.log.feed(content)
 
     def chatter(self):
-        return shown((self.text + self.log + self.pending).decode("utf-8", "replace")).strip()
+        return shown((self.text + self.log.text + self.pending).decode("utf-8", "replace")).strip()
 
 
 def put(stream, content):
@@ -457,19 +493,6 @@ def status_of(verdict):
     return {ENDED_TRAP: STATUS_TRAP, ENDED_FAULT: STATUS_FAULT}.get(end, STATUS_KILLED)
 
 
-GRANTED_BY = {"permission 'net'": "--publish HOST:GUEST, or --net", "net.listen": "--publish HOST:GUEST", "net.connect": "--net", "net.resolve": "--net",
-              "permission 'spawn'": "--spawn"}
-
-
-def tell_refusals(log):
-    """What the program tried without having been given it: it knows an error number, and here is the permission's name, and what
-    gives it."""
-    for line in shown(log.decode("utf-8", "replace")).split("\n"):
-        if line.startswith("process: app: refused: "):
-            option = next((f" ({given} does)" for what, given in GRANTED_BY.items() if f"refused: {what}" in line), "")
-            print(f"tessera: {line.removeprefix('process: ')}{option}", file=sys.stderr)
-
-
 def tell_lost(app):
     """Folders come back at a program's end; a disk has what was synced, always."""
     for folder_path in app.returned().values():
@@ -508,7 +531,6 @@ def run(app, arch, kernel, archive, timeout):
     if frames.verdict is None or b"root:" in early.text + frames.text:
         said = "\n".join(part for part in (complaint, early.chatter(), frames.chatter()) if part)
         raise AppError("the machine ended without the program's verdict" + (f":\n{said}" if said else ""))
-    tell_refusals(frames.log)
     app.bring_back(b"".join(frames.files))
     return status_of(frames.verdict)
 

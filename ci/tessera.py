@@ -277,7 +277,7 @@ def run_app(options, port=None):
             return runner.run(app, options.arch, kernel_file(options.arch), archive, options.timeout or 0)
     except BrokenPipeError:
         return 141  # as a shell shows a program that SIGPIPE ended
-    except (runner.AppError, folder.FolderError, system_image.PackError, system_image.archive.ArchiveError,
+    except (runner.AppError, qemu.UsageError, folder.FolderError, system_image.PackError, system_image.archive.ArchiveError,
             system_image.system_description.DescriptionError) as error:
         raise UsageFailure(str(error)) from None
     except runner.OutputError as error:
@@ -319,11 +319,13 @@ def require_parts(arch, *modules):
 def network_words(options):
     """For ci/qemu.py."""
     words = ["--net", "user" if options.net else "isolated"] if options.net or options.publish else []
+    try:
+        qemu.check_published([qemu.parse_publish(text) for text in options.publish])
+    except argparse.ArgumentTypeError as error:
+        raise UsageFailure(f"--publish {error}") from None
+    except qemu.UsageError as error:
+        raise UsageFailure(str(error)) from None
     for text in options.publish:
-        try:
-            qemu.parse_publish(text)
-        except argparse.ArgumentTypeError as error:
-            raise UsageFailure(f"--publish {error}") from None
         words += ["--publish", text]
     return words
 
@@ -340,6 +342,7 @@ def command_run(options):
     options.timeout = 300.0 if options.timeout is None else options.timeout
     require_system(options.demo)
     check_boot(options)
+    network = network_words(options)
     install_missing()
     archive, iso = prepare_system(options.demo, options.arch, options.boot == "iso")
     where = f"{options.boot}, {options.firmware}" if options.firmware else options.boot
@@ -348,7 +351,7 @@ def command_run(options):
                "--timeout", str(options.timeout), "--symbols", os.path.join(build_folder(options.arch), "kernel", "tessera.elf")]
     if options.disk:
         command += ["--disk", options.disk]
-    command += network_words(options)
+    command += network
     command += ["--iso", iso] if options.boot == "iso" else ["--kernel", kernel_file(options.arch), "--archive", archive]
     if options.firmware:
         command += ["--firmware", options.firmware]

@@ -5,6 +5,7 @@ the serial port and then does what the case wants.
 """
 import io
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -50,6 +51,24 @@ class Verdict(unittest.TestCase):
         for arch in ("x86_64", "arm64"):
             for code in (0, 1, 2, 3, 15, -6, -9, -11, 255):
                 self.assertIsNone(qemu.verdict_of(arch, code), msg=(arch, code))
+
+
+class PublishedPorts(unittest.TestCase):
+    def test_of_another_program(self):
+        for kind, protocol in ((socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")):
+            with socket.socket(socket.AF_INET, kind) as other:
+                other.bind(("127.0.0.1", 0))
+                if protocol == "tcp":
+                    other.listen()
+                port = other.getsockname()[1]
+                with self.assertRaisesRegex(qemu.UsageError, f"port {port} cannot be had: another program of this host has it"):
+                    qemu.check_published([(port, 80, protocol)])
+            qemu.check_published([(port, 80, protocol)])
+
+    def test_twice(self):
+        qemu.check_published([(23456, 80, "tcp"), (23456, 80, "udp")])
+        with self.assertRaisesRegex(qemu.UsageError, "the same port"):
+            qemu.check_published([(23456, 80, "tcp"), (23456, 81, "tcp")])
 
 
 class ConsoleFilter(unittest.TestCase):

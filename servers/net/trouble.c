@@ -35,6 +35,7 @@ static void follow(enum net_trouble trouble, uint32_t counter)
     troubles[trouble].seen = (uint16_t)counter;
 }
 
+/* nd6.err is none: it counts questions of our own that have no address to be asked from yet. */
 static uint32_t malformed(const struct stats_proto *stats)
 {
     return (uint32_t)stats->lenerr + stats->proterr + stats->err + stats->opterr;
@@ -46,8 +47,8 @@ static void counters_follow(void)
     follow(TROUBLE_DAMAGED, (uint32_t)stats->ip.chkerr + stats->tcp.chkerr + stats->udp.chkerr + stats->icmp.chkerr +
                                 stats->icmp6.chkerr);
     follow(TROUBLE_MALFORMED, malformed(&stats->etharp) + malformed(&stats->ip) + malformed(&stats->ip6) +
-                                  malformed(&stats->icmp) + malformed(&stats->icmp6) + malformed(&stats->nd6) +
-                                  malformed(&stats->udp) + malformed(&stats->tcp));
+                                  malformed(&stats->icmp) + malformed(&stats->icmp6) + malformed(&stats->nd6) -
+                                  stats->nd6.err + malformed(&stats->udp) + malformed(&stats->tcp));
     follow(TROUBLE_FRAGMENTS,
            (uint32_t)stats->ip_frag.drop + stats->ip_frag.memerr + stats->ip6_frag.drop + stats->ip6_frag.memerr);
     follow(TROUBLE_MEMORY, (uint32_t)stats->etharp.memerr + stats->ip.memerr + stats->ip6.memerr + stats->udp.memerr +

@@ -7,7 +7,7 @@
 /* Why a child was refused, for the log. */
 static uint32_t refuse(struct process *process, const char *name, const char *why)
 {
-    if (refusal_is_logged(process))
+    if (refusal_is_logged(process, why, name, text_length(name)))
         log_text("process: %s: refused: spawn '%s': %s\n", process->name, name, why);
     return E_NOTCAPABLE;
 }

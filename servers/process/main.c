@@ -81,8 +81,20 @@ static bool is_logged(const struct process *process, uint32_t *count, uint32_t m
     return *count <= most && ++*count <= most;
 }
 
-bool refusal_is_logged(struct process *process)
+/* FNV-1a (Fowler, Noll, Vo). */
+static uint32_t hash_text(uint32_t hash, const char *text, size_t bytes)
 {
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 0x01000193;
+    return hash;
+}
+
+bool refusal_is_logged(struct process *process, const char *what, const char *name, size_t bytes)
+{
+    uint32_t hash = hash_text(hash_text(0x811c9dc5, what, text_length(what)), name, bytes);
+    if (hash == process->last_refusal)
+        return false;
+    process->last_refusal = hash;
     return is_logged(process, &process->family->refusals, REFUSALS_LOGGED, "refusals");
 }
 
@@ -109,11 +121,10 @@ uint32_t quota_reached(struct process *process, enum quota quota, uint32_t error
     return error;
 }
 
-static void log_refusal(struct process *process, const char *what, const char *name)
+void log_refusal(struct process *process, const char *what, const char *name)
 {
-    if (!refusal_is_logged(process))
-        return;
-    log_text("process: %s: refused: %s '%s' is not granted\n", process->name, what, name);
+    if (refusal_is_logged(process, what, name, text_length(name)))
+        log_text("process: %s: refused: %s '%s' is not granted\n", process->name, what, name);
 }
 
 static uint32_t handle_named(struct process *process, const struct request *request, word *results, unsigned *count)
@@ -178,8 +189,8 @@ static uint32_t timer_give(struct process *process)
 static void log_permission(struct process *process, word permission)
 {
     static const char *const words[PROCESS_PERMISSION_COUNT] = {"?", "clock", "random", "spawn", "fs", "net"};
-    if (permission > 0 && permission < PROCESS_PERMISSION_COUNT && refusal_is_logged(process))
-        log_text("process: %s: refused: permission '%s' is not granted\n", process->name, words[permission]);
+    if (permission > 0 && permission < PROCESS_PERMISSION_COUNT)
+        log_refusal(process, "permission", words[permission]);
 }
 
 /* One request; the errno of the answer. The process may be gone or waiting afterwards: *is_answered is then false. */

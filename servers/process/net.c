@@ -26,8 +26,7 @@ uint32_t net_open(struct process *process, word result[2])
     struct net_pattern pattern;
     if (net_grant(process, 0, &kind, &pattern))
         return service_join(process, PROCESS_NET_SERVICE, result);
-    if (refusal_is_logged(process))
-        log_text("process: %s: refused: permission 'net' is not granted\n", process->name);
+    log_refusal(process, "permission", "net");
     return E_NOTCAPABLE;
 }
 
@@ -63,7 +62,7 @@ uint32_t net_refused(const struct process *process, const struct request *reques
     word kind = request->words[1], bytes = request->words[2];
     if (!client || kind >= PROCESS_NET_COUNT || bytes > NET_PATTERN_MAX || 3 + (bytes + 7) / 8 > request->length)
         return E_INVAL;
-    if (refusal_is_logged(client))
+    if (refusal_is_logged(client, words[kind], (const char *)&request->words[3], bytes))
         log_text("process: %s: refused: %s '%.*s' is not granted\n", client->name, words[kind], (int)bytes,
                  (const char *)&request->words[3]);
     return 0;

@@ -151,6 +151,7 @@ struct process {
     struct process *family;                 /* the one of the description that it descends from; itself */
     uint32_t members, family_sessions;      /* of the family, counted there */
     uint32_t refusals, quotas, ends;        /* the same, for the log */
+    uint32_t last_refusal;                  /* a hash of it, for the log */
     bool has_inherited;                     /* it pays for sessions of descendants that ended */
     struct process *child_first;            /* newest first: living or not yet joined */
     struct process *child_next, **child_at; /* where its parent's list has it */
@@ -224,9 +225,12 @@ struct server {
 };
 extern struct server server;
 
-/* Counts a refusal of the process, or its end; true while those of its family are still logged one by one. */
-bool refusal_is_logged(struct process *process);
+/* Counts a refusal of the process, or its end; true while those of its family are still logged one by one. What is
+ * refused again at once is the same refusal: `what` and `name` say which. */
+bool refusal_is_logged(struct process *process, const char *what, const char *name, size_t bytes);
 bool end_is_logged(struct process *process);
+/* In the words of the manifest. */
+void log_refusal(struct process *process, const char *what, const char *name);
 /* What a process may use up. The log says once of each that it has. */
 enum quota { QUOTA_MEMORY, QUOTA_CHILDREN, QUOTA_THREADS, QUOTA_SESSIONS, QUOTA_CAPABILITIES, QUOTA_SHARE };
 /* The error, as it is. */
