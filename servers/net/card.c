@@ -132,7 +132,10 @@ static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
     buffer->custom.custom_free_function = buffer_free;
     end_mark(frame, bytes);
     struct pbuf *pbuf = NULL;
-    if (bytes > 0 && bytes < FRAME_ROOM)
+    bool is_forged = frame_is_forged(&card.netif, frame);
+    if (is_forged)
+        trouble_note(TROUBLE_FORGED, 0);
+    if (bytes > 0 && bytes < FRAME_ROOM && !is_forged)
         pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, frame, FRAME_ROOM);
     if (!pbuf) {
         buffer_free(&buffer->custom.pbuf);

@@ -256,6 +256,8 @@ uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16
     owner_set(socket->tcp, socket->client->party);
     ip_set_option(socket->tcp, SOF_REUSEADDR); /* what is left of earlier connections does no harm */
     callbacks_set(socket);
+    if (!port && !(port = port_choose()))
+        return NET_EADDRNOTAVAIL;
     return errno_of(tcp_bind(socket->tcp, own, port));
 }
 

@@ -59,7 +59,8 @@ uint32_t datagram_bind(struct socket *socket, const ip_addr_t *address, uint16_t
         return NET_ENOBUFS;
     }
     udp_recv(socket->udp, on_received, socket);
-    return errno_of(udp_bind(socket->udp, is_dual ? IP_ANY_TYPE : address, port));
+    const ip_addr_t *own = is_dual ? IP_ANY_TYPE : address;
+    return errno_of(port ? udp_bind(socket->udp, own, port) : datagram_port_take(socket->udp, own));
 }
 
 uint32_t datagram_connect(struct socket *socket, const ip_addr_t *address, uint16_t port)

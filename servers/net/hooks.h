@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "lwip/err.h"
+#include "lwip/ip_addr.h"
 
 struct tcp_pcb;
 struct tcp_hdr;
@@ -23,8 +24,15 @@ err_t queue_split(struct tcp_pcb *pcb, uint16_t bytes);
 void segment_options(const struct tcp_pcb *pcb, struct tcp_hdr *header, unsigned bytes, unsigned first_bytes,
                      uint8_t *second);
 
+/* Of a connection: ERR_OK when it is no stranger's guess. */
+err_t segment_guess(const struct tcp_pcb *pcb, const struct tcp_hdr *header);
+
+/* The number of a connection's first byte. */
+uint32_t segment_first(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port);
+
+#define LWIP_HOOK_TCP_ISN segment_first
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_bytes, first_bytes, second, pbuf)                              \
     ((options_bytes) ? segment_options((pcb), (header), (options_bytes), (first_bytes), (second)) : (void)0,           \
-     (pcb)->state == LISTEN ? listener_segment((pcb), TCPH_FLAGS(header)) : ERR_OK)
+     (pcb)->state == LISTEN ? listener_segment((pcb), TCPH_FLAGS(header)) : segment_guess((pcb), (header)))
 
 #endif

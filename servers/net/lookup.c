@@ -14,18 +14,18 @@ static struct entry {
 static struct entry *buckets[BUCKETS], *unused;
 static bool is_ready;
 static struct tcp_pcb *found;
+static uint64_t factors[5]; /* odd, and nobody's but ours */
 
-static uint32_t word_of(const ip_addr_t *address)
-{
-    return IP_IS_V6(address) ? ip_2_ip6(address)->addr[2] ^ ip_2_ip6(address)->addr[3] : ip_2_ip4(address)->addr;
-}
-
-/* Peers choose their ports and addresses: one who makes many fall together slows down no more than lwIP's own line
- * would. */
+/* Peers choose their ports and addresses; but which of them fall together, they cannot know: a sum of products with
+ * secret factors (J. L. Carter, M. N. Wegman, "Universal classes of hash functions", 1979). */
 static uint32_t bucket_of(const ip_addr_t *remote, uint16_t remote_port, uint16_t local_port)
 {
-    uint64_t key = (uint64_t)word_of(remote) << 32 ^ (uint32_t)remote_port << 16 ^ local_port;
-    return (uint32_t)(key * 0x9e3779b97f4a7c15ul >> 54) % BUCKETS;
+    uint64_t sum = ((uint32_t)remote_port << 16 | local_port) * factors[0];
+    if (!IP_IS_V6(remote))
+        sum += ip_2_ip4(remote)->addr * factors[1];
+    for (uint32_t i = 0; IP_IS_V6(remote) && i < 4; i++)
+        sum += ip_2_ip6(remote)->addr[i] * factors[1 + i];
+    return (uint32_t)(sum >> 54) % BUCKETS;
 }
 
 static void forget(u8_t id, void *data)
@@ -48,6 +48,8 @@ static void prepare(void)
         entries[i].next = unused;
         unused = &entries[i];
     }
+    for (uint32_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++)
+        factors[i] = net_secret() | 1;
     is_ready = true;
 }
 

@@ -43,12 +43,14 @@ u32_t sys_now(void)
 uint32_t net_random(void)
 {
     static struct random random;
-    uint32_t value;
+    static uint32_t values[8], left; /* the generator makes so many at a time */
     if (!random.is_seeded && (net_page->flags & START_SEED_VALID))
         random_seed(&random, net_page->seed);
-    if (!random_bytes(&random, &value, sizeof(value))) /* no entropy on this machine: numbers can be guessed */
-        value = (uint32_t)(clock_ticks() * 0x9e3779b97f4a7c15ul >> 32);
-    return value;
+    if (left == 0 && random_bytes(&random, values, sizeof(values)))
+        left = sizeof(values) / sizeof(values[0]);
+    if (left == 0) /* no entropy on this machine: numbers can be guessed */
+        return (uint32_t)(clock_ticks() * 0x9e3779b97f4a7c15ul >> 32);
+    return values[--left];
 }
 
 _Noreturn void net_assertion_failed(const char *text)

@@ -12,6 +12,9 @@
  *   lookup.c      which connection a segment belongs to
  *   owner.c       whose connections count against which share
  *   path.c        how long packets may be
+ *   secret.c      what strangers must not guess
+ *   siphash.c     what nobody can
+ *   forged.c      frames that no honest host sends
  *   options.c     what TCP's options may say
  *   datagram.c    UDP
  *   resolver.c    names
@@ -149,6 +152,18 @@ extern const struct start_page *net_page;
 /* A call to the process server: its errno. */
 uint32_t net_ask(struct message *m, uint64_t operation, unsigned length);
 
+/* ---- secret.c ---- */
+/* Random bits: of the machine's entropy, where it has some. */
+uint64_t net_secret(void);
+/* A port that no TCP socket has; 0: there is none. */
+uint16_t port_choose(void);
+/* Binds it to a port that nobody has: lwIP's error. */
+int8_t datagram_port_take(struct udp_pcb *pcb, const ip_addr_t *address);
+
+/* ---- forged.c ---- */
+/* Of a frame from the cable, which has the room of a header of IPv6 in any case. */
+bool frame_is_forged(struct netif *netif, const uint8_t *frame);
+
 /* ---- card.c ---- */
 /* The region, in which lwIP then has its heap; or why there is none. */
 const char *card_open(void);
@@ -257,6 +272,7 @@ enum net_trouble {
     TROUBLE_HALF_OPEN,
     TROUBLE_NO_SOCKET,
     TROUBLE_QUEUE_FULL,
+    TROUBLE_FORGED,
     /* lwIP counts them. */
     TROUBLE_DAMAGED,
     TROUBLE_MALFORMED,

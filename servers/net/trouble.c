@@ -17,6 +17,7 @@ static struct {
     [TROUBLE_HALF_OPEN] = {"half-open connections were given up for new ones: somebody begins many and finishes none"},
     [TROUBLE_NO_SOCKET] = {"connections were refused: the program has as many as it may have"},
     [TROUBLE_QUEUE_FULL] = {"connections must wait: the program does not accept those that are there"},
+    [TROUBLE_FORGED] = {"packets were dropped that somebody on the network sends in this machine's own name"},
     [TROUBLE_DAMAGED] = {"packets with wrong checksums were dropped"},
     [TROUBLE_MALFORMED] = {"malformed packets were dropped"},
     [TROUBLE_FRAGMENTS] = {"fragments of datagrams that were never whole were dropped"},

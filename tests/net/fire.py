@@ -321,6 +321,44 @@ def resets(wire, machine, options):
     served(wire)
 
 
+def forged(wire, machine, options):
+    """Packets in the guest's own name, or in the loopback's: dropped, where an echo would go round in the machine for ever."""
+    local = address("127.0.0.1")
+    for source, target in ((wire.guest4, wire.guest4), (local, wire.guest4), (wire.own4, local), (local, local)):
+        wire.packet(ip4(source, target, UDP, udp(source, target, (ECHO, ECHO), b"round")))
+        wire.packet(ip4(source, target, TCP, tcp(source, target, (ECHO, ECHO), 1, 0, SYN)))
+    local = address("::1")
+    for source, target in ((wire.guest6, wire.guest6), (local, wire.guest6), (wire.own6, local)):
+        wire.packet(ip6(source, target, UDP, with_checksum(source, target, UDP, struct.pack("!HHHH", ECHO, ECHO, 13, 0) + b"round", 6)))
+        wire.packet(ip6(source, target, TCP, tcp(source, target, (ECHO, ECHO), 1, 0, SYN)))
+    served(wire)
+    served(wire, 6, "over IPv6")
+    machine.wait_for("net: [0-9]+ packets were dropped that somebody on the network sends in this machine's own name")
+
+
+def guessed(wire, machine, options):
+    """Where connections begin cannot be guessed, and between the same ports goes on; what acknowledges nothing that was sent is nobody's."""
+    firsts = []
+    for _ in range(8):
+        peer = Peer(wire, ECHO)
+        firsts.append(peer.syn().seq)
+        peer.send(RST | ACK)
+    steps = [(after - before) % 2**32 for before, after in zip(firsts, firsts[1:])]
+    require("first numbers that do not follow each other", sum(step < 1 << 24 for step in steps) < 4, steps)
+    start = time.monotonic()
+    peer.seq = 1000
+    step = (peer.syn().seq - firsts[-1]) % 2**32
+    require("a first number beyond the last between these ports, by a clock of 4 us", 0 < step < (time.monotonic() - start + 60) * 250000, step)
+    peer.send(ACK)
+    for wrong in (1, 1 << 20, 1 << 31, -(1 << 24)):
+        peer.send(ACK | PSH, b"guess", ack=(peer.ack + wrong) % 2**32)
+    peer.send(PSH, b"guess")
+    peer.write(b"known")
+    require("what a stranger guesses is not taken", peer.take(5) == b"known")
+    peer.send(RST | ACK)
+    served(wire)
+
+
 def slow(wire, machine, options):
     """A peer that does not read, and one that writes byte by byte: others do not notice."""
     stuck = Peer(wire, ECHO, window=0)
@@ -391,7 +429,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, out_of_order, hoarded, losses, resets, slow, half_open, connections, unplugged)
+ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, out_of_order, hoarded, losses, resets, forged, guessed, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):

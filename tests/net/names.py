@@ -52,14 +52,16 @@ def accepted(wire, packet):
 
 
 def serve(wire, machine):
-    """Answers for names; of its connections it takes the first word, and is silent then. How often it was asked whether it is there."""
-    probes, peers = 0, {}
+    """Answers for names; of its connections it takes the first word, and is silent then. How often it was asked whether it is there, and the
+    ports that came: of connections, of questions."""
+    probes, peers, asked = 0, {}, []
     deadline = time.monotonic() + net.PATIENCE
     while time.monotonic() < deadline and machine.process.poll() is None:
         packet = wire.receive(0.1)
         if packet is None or packet[0] >> 4 != 4:
             continue
         if packet[9] == UDP and packet[22:24] == b"\0\x35":
+            asked.append(struct.unpack("!H", packet[20:22])[0])
             name_answer(wire, packet)
         elif packet[9] == TCP:
             if peer := accepted(wire, packet):
@@ -74,7 +76,15 @@ def serve(wire, machine):
                 peer.send(ACK, window=5000)
             elif peer.source == address("10.0.0.4") and segment.seq == peer.ack - 1:
                 probes += 1
-    return probes
+    return probes, [ports[1] for ports in peers], asked
+
+
+def check_ports(kind, ports):
+    """Nobody who knows one of them knows the next."""
+    near = sum(abs(after - before) < 64 for before, after in zip(ports, ports[1:]))
+    if len(ports) < 2 or near > len(ports) // 2:
+        raise net.Failure(f"ports of {kind} that follow each other: {ports}")
+
 
 
 def run(options):
@@ -83,10 +93,12 @@ def run(options):
         wire.neighbours |= {address(text) for text in ("10.0.0.3", "10.0.0.4", "10.0.0.5")}
         machine = net.Machine(options, "net-names", [], wire.qemu())
         try:
-            probes = serve(wire, machine)
+            probes, connections, questions = serve(wire, machine)
             machine.finish()
             if probes != 2:
                 raise net.Failure(f"{probes} keep-alive probes came, not two")
+            check_ports("connections", connections)
+            check_ports("questions", questions)
             machine.wait_for("names: 0 failures")
             machine.wait_for(r"process: names: refused: net.connect 'tcp:10.0.0.5:443' is not granted")
         except BaseException:

@@ -1,0 +1,41 @@
+/* Frames that no honest host puts on a cable: who sends them speaks in this machine's own name, so that what is meant
+ * for its programs alone would be open to the network, or a program's answer would go round in the machine for ever.
+ */
+#include "lwip/netif.h"
+#include "lwip/prot/ethernet.h"
+#include "lwip/prot/ip.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
+#include "net.h"
+
+/* 127.0.0.0/8 (RFC 1122, 3.2.1.3), and our own address as another's. Nobody opens a connection from 0.0.0.0/8. */
+static bool is_forged_4(const struct netif *netif, const struct ip_hdr *head)
+{
+    ip4_addr_t source, target;
+    ip4_addr_copy(source, head->src);
+    ip4_addr_copy(target, head->dest);
+    bool is_own = !ip4_addr_isany_val(source) && ip4_addr_cmp(&source, netif_ip4_addr(netif));
+    bool is_nobody = ip4_addr1(&source) == 0 && IPH_PROTO(head) == IP_PROTO_TCP;
+    return ip4_addr_isloopback(&source) || ip4_addr_isloopback(&target) || is_own || is_nobody;
+}
+
+/* ::1 (RFC 4291, 2.5.3), and our own address; but who has it as well says so by ICMP. */
+static bool is_forged_6(struct netif *netif, const struct ip6_hdr *head)
+{
+    ip6_addr_t source, target;
+    ip6_addr_copy_from_packed(source, head->src);
+    ip6_addr_copy_from_packed(target, head->dest);
+    if (ip6_addr_isloopback(&source) || ip6_addr_isloopback(&target))
+        return true;
+    ip6_addr_assign_zone(&source, IP6_UNICAST, netif);
+    return IP6H_NEXTH(head) != IP6_NEXTH_ICMP6 && netif_get_ip6_addr_match(netif, &source) >= 0;
+}
+
+bool frame_is_forged(struct netif *netif, const uint8_t *frame)
+{
+    const struct eth_hdr *head = (const struct eth_hdr *)(const void *)frame;
+    const void *packet = frame + SIZEOF_ETH_HDR;
+    if (head->type == PP_HTONS(ETHTYPE_IP))
+        return is_forged_4(netif, packet);
+    return head->type == PP_HTONS(ETHTYPE_IPV6) && is_forged_6(netif, packet);
+}
