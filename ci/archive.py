@@ -29,6 +29,8 @@ MEMBER_LIMIT = 4096
 CPIO_MAGIC = b"070701"
 CPIO_HEADER_BYTES = 110
 MASK = (1 << 64) - 1
+SUM_PIECE = 1 << 20
+ZEROS = bytes(SUM_PIECE)
 
 
 class ArchiveError(Exception):
@@ -43,10 +45,18 @@ class Member(NamedTuple):
 
 def checksum(data):
     """The pair of sums of docs/archive.md."""
-    words = array("Q", bytes(data) + bytes(-len(data) % 8))
-    if sys.byteorder == "big":
-        words.byteswap()
-    return sum(words) & MASK, sum(accumulate(words)) & MASK
+    first = second = 0
+    for at in range(0, len(data), SUM_PIECE):
+        piece = bytes(data[at:at + SUM_PIECE])
+        piece += bytes(-len(piece) % 8)
+        second += first * (len(piece) // 8)
+        if piece == ZEROS[:len(piece)]:  # holes of large files
+            continue
+        words = array("Q", piece)
+        if sys.byteorder == "big":
+            words.byteswap()
+        first, second = first + sum(words), second + sum(accumulate(words))
+    return first & MASK, second & MASK
 
 
 def check_name(name):
@@ -64,11 +74,11 @@ def cpio_header(inode, mode, name_bytes, data_bytes):
 
 
 def cpio_member(at, inode, name, data):
-    """One member whose header is at offset `at`: its data lands on a page boundary."""
+    """One member whose header is at offset `at`, in pieces: its data, which may be large, lands on a page boundary."""
     name_bytes = len(name) + 1
     name_bytes += -(at + CPIO_HEADER_BYTES + name_bytes) % PAGE
     header = cpio_header(inode, 0o100444, name_bytes, len(data))
-    return header + name.encode().ljust(name_bytes, b"\0") + data + bytes(-len(data) % 4)
+    return header + name.encode().ljust(name_bytes, b"\0"), data, bytes(-len(data) % 4)
 
 
 def data_offset_after(at, name):
@@ -114,13 +124,13 @@ def pack(members):
     archive_bytes += -archive_bytes % PAGE
 
     manifest = pack_manifest(members, archive_bytes, offsets)
-    parts = [cpio_member(0, 1, MANIFEST_NAME, manifest)]
-    at = len(parts[0])
-    for inode, (name, data) in enumerate(members, 2):
-        parts.append(cpio_member(at, inode, name, data))
-        at += len(parts[-1])
-    parts.append(trailer)
-    return b"".join(parts).ljust(archive_bytes, b"\0")
+    parts = []
+    at = 0
+    for inode, (name, data) in enumerate([(MANIFEST_NAME, manifest), *members], 1):
+        pieces = cpio_member(at, inode, name, data)
+        at += sum(map(len, pieces))
+        parts += pieces
+    return b"".join([*parts, trailer, bytes(archive_bytes - at - len(trailer))])
 
 
 def read_cpio(blob):

@@ -11,7 +11,7 @@ import stat
 
 HEADER_BYTES = 110
 TRAILER = "TRAILER!!!"
-LIMIT = 640 << 20  # of a folder's files together: servers can map no archive that is much larger
+LIMIT = 2 << 30  # of a folder's files together: QEMU loads no archive that is larger
 PATH_LIMIT = 4096
 DEPTH_LIMIT = 256  # of directories in one another
 
@@ -20,12 +20,16 @@ class FolderError(Exception):
     """A folder cannot be packed or written; the text names the file."""
 
 
-def member(name, mode, mtime, data):
+def pieces(name, mode, mtime, data):
+    """A member, its data not copied."""
     encoded = name.encode("utf-8", "surrogateescape") + b"\0"
     fields = (0, mode, 0, 0, 1, int(mtime) & 0xffffffff, len(data), 0, 0, 0, 0, len(encoded), 0)
     head = b"070701" + b"".join(b"%08x" % field for field in fields) + encoded
-    head += bytes(-len(head) % 4)
-    return head + data + bytes(-len(data) % 4)
+    return head + bytes(-len(head) % 4), data, bytes(-len(data) % 4)
+
+
+def member(name, mode, mtime, data):
+    return b"".join(pieces(name, mode, mtime, data))
 
 
 def is_taken(item):
@@ -62,16 +66,16 @@ def pack(folder):
             elif item.is_file():
                 total += info.st_size
                 if total > LIMIT:
-                    raise FolderError(f"{folder}: more than 640 MiB of files: put them on a disk (./tessera disk put, --disk)")
+                    raise FolderError(f"{folder}: more than 2 GiB of files: put them on a disk (./tessera disk put, --disk)")
                 # A program that runs beside us may be making it a link now.
                 with open(os.open(item.path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                     data = file.read()
             else:
                 data = b""
-            parts.append(member(path, stat.S_IFMT(info.st_mode) | 0o644, info.st_mtime, data))
+            parts += pieces(path, stat.S_IFMT(info.st_mode) | 0o644, info.st_mtime, data)
     except OSError as error:
         raise FolderError(f"{error.filename}: {error.strerror}") from None
-    return b"".join(parts) + member(TRAILER, 0, 0, b"")
+    return b"".join([*parts, *pieces(TRAILER, 0, 0, b"")])
 
 
 def read(data, archives=1):

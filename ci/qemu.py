@@ -41,6 +41,7 @@ VERDICT_BASE = 16
 VERDICT_LAST = 100
 ANY_FAILURE = "fail"
 DEFAULT_TIMEOUT = 300
+ARCHIVE_LIMIT = 2047 << 20  # below 2 GiB on both machines: what QEMU reads at a time, and where it puts it on x86-64
 FIRMWARE = {  # (code, variables) of the Debian packages ovmf and qemu-efi-aarch64
     "x86_64": ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     "arm64": ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
@@ -127,7 +128,10 @@ def boot_options(options, scratch):
         kernel = need_file(options.kernel, "the kernel", "'./tessera build' makes it")
         boot = ["-kernel", kernel]
         if options.archive:
-            boot += ["-initrd", need_file(options.archive, "the archive", "'./tessera build' makes it")]
+            archive = need_file(options.archive, "the archive", "'./tessera build' makes it")
+            if os.path.getsize(archive) > ARCHIVE_LIMIT:
+                raise UsageError("the archive with all its files is larger than 2047 MiB, which QEMU does not load: put files on a disk")
+            boot += ["-initrd", archive]
         if options.append:
             boot += ["-append", options.append]
         return boot

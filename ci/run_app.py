@@ -455,7 +455,10 @@ def machine(app, arch, kernel, archive, uart):
     if app.network is not None:
         options.net, options.publish = "user" if app.reaches_out else "isolated", app.network
     qemu.complete(options)
-    command = qemu.command_line(options, None)
+    try:
+        command = qemu.command_line(options, None)
+    except qemu.UsageError as error:
+        raise AppError(str(error)) from None
     # No signals through QEMU's own terminal handling: ours is the terminal.
     return [word.replace("stdio,id=console,signal=on", "stdio,id=console,signal=off") for word in command]
 

@@ -366,6 +366,11 @@ uint8_t *task_view(struct task *task, uint64_t address, uint64_t *bytes)
     return NULL;
 }
 
+uint64_t archive_place(const struct archive_map *archive, uint64_t offset, uint64_t address)
+{
+    return address + ((archive->address + offset - address) & (table_span(1) - 1));
+}
+
 bool task_map_archive(struct task *task, const struct archive_map *archive, uint64_t offset, uint64_t bytes,
                       uint64_t address, uint32_t rights)
 {

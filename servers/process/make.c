@@ -177,8 +177,8 @@ static bool input_map(struct process *process, struct start_descriptor *descript
     if (!archive_find(&server.archive, name, &member) || archive_verify(&member))
         return false;
     uint64_t bytes = (member.bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-    uint64_t address = process->window_next;
-    process->window_next += bytes + PAGE_BYTES;
+    uint64_t address = archive_place(&server.archive_map, member.offset, process->window_next);
+    process->window_next = address + bytes + PAGE_BYTES;
     *descriptor = (struct start_descriptor){START_DESCRIPTOR_FILE, 0, address, member.bytes, 0, 0, 0, 0, 0};
     return bytes == 0 ||
            task_map_archive(&process->task, &server.archive_map, member.offset, bytes, address, RIGHT_READ);
@@ -265,10 +265,10 @@ static uint32_t descriptors_set(struct process *process, const struct process_op
 /* A server finds the archive in place and has its own bits of the notification while it waits for requests. */
 static bool server_prepare(struct process *process, struct start_page *page)
 {
-    uint64_t bytes = server.archive_map.bytes, address = process->window_next;
+    uint64_t bytes = server.archive_map.bytes, address = archive_place(&server.archive_map, 0, process->window_next);
     if (!process->is_server)
         return true;
-    process->window_next += bytes + PAGE_BYTES;
+    process->window_next = address + bytes + PAGE_BYTES;
     page->words[PROCESS_WORD_ARCHIVE] = address;
     page->words[PROCESS_WORD_ARCHIVE_BYTES] = bytes;
     return task_map_archive(&process->task, &server.archive_map, 0, bytes, address, RIGHT_READ);

@@ -242,12 +242,20 @@ static void console_start(struct root *root)
 
 /* ---- tracer and process server ------------------------------------------------------------------------------- */
 
+/* Where the server sees it. */
+static uint64_t archive_show(struct root *root, enum server which)
+{
+    const struct archive_map *archive = &root->archive_map;
+    uint64_t address = archive_place(archive, 0, ARCHIVE_ADDRESS);
+    if (!task_map_archive(&root->tasks[which], archive, 0, archive->bytes, address, RIGHT_READ))
+        root_fail(root, "root: cannot show the archive to the server '%s'\n", plan[which].member);
+    return address;
+}
+
 static void tracer_start(struct root *root)
 {
     struct task *tracer = server_make(root, SERVER_TRACER, SERVER_STACK_BYTES);
-    if (!task_map_archive(tracer, &root->archive_map, 0, root->archive_map.bytes, ARCHIVE_ADDRESS, RIGHT_READ))
-        root_fail(root, "root: cannot show the archive to the tracer\n");
-    start_of(tracer)->words[TRACER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
+    start_of(tracer)->words[TRACER_WORD_ARCHIVE] = archive_show(root, SERVER_TRACER);
     start_of(tracer)->words[TRACER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
     grant_common(root, SERVER_TRACER, tracer->notification);
     server_grant(root, SERVER_TRACER, PROCESS_CAP_CONSOLE, kept.console_endpoint, RIGHT_CALL, 0);
@@ -296,10 +304,9 @@ static void process_start(struct root *root)
     process_cnode(root, task);
     (void)server_make(root, SERVER_PROCESS, PROCESS_STACK_BYTES);
     struct start_page *start = start_of(task);
-    if (!task_map_archive(task, &root->archive_map, 0, root->archive_map.bytes, ARCHIVE_ADDRESS, RIGHT_READ) ||
-        !task_memory(task, 2 * PAGE_BYTES, TABLE_ADDRESS, RIGHT_READ, &table))
-        root_fail(root, "root: cannot show the archive to the process server\n");
-    start->words[SERVER_WORD_ARCHIVE] = ARCHIVE_ADDRESS;
+    if (!task_memory(task, 2 * PAGE_BYTES, TABLE_ADDRESS, RIGHT_READ, &table))
+        root_fail(root, "root: no memory for what the process server is told\n");
+    start->words[SERVER_WORD_ARCHIVE] = archive_show(root, SERVER_PROCESS);
     start->words[SERVER_WORD_ARCHIVE_BYTES] = root->archive_map.bytes;
     start->words[SERVER_WORD_ARCHIVE_ADDRESS] = root->archive_map.address;
     start->words[SERVER_WORD_TABLE] = TABLE_ADDRESS;

@@ -244,6 +244,16 @@ class Test:
         after = os.stat(os.path.join(folder, "kept"))
         self.check("kept", (before.st_ino, before.st_mtime_ns), (after.st_ino, after.st_mtime_ns))
 
+    def large_folder(self):
+        """All servers of files see the whole archive, wherever the boot loader put it."""
+        folder, size = os.path.join(self.scratch, "large"), 900 << 20
+        os.mkdir(folder)
+        with open(os.path.join(folder, "file"), "wb") as file:
+            file.seek(size)
+            file.write(b"the end")
+        result = self.run("--dir", f"{folder}::/d:ro", "--", "get", "/d/file", str(size))
+        self.check("a large folder", (0, b"the end", b""), (result.returncode, result.stdout, result.stderr))
+
     def limits(self):
         """A share of the CPU is that and no more; a disk keeps what was written; what was not given is named."""
         share = self.run("--cpu", "20%", "--", "share").returncode
@@ -308,6 +318,7 @@ def main():
         test.terminal()
         test.ends()
         test.folders()
+        test.large_folder()
         test.refused()
         test.limits()
     print(f"run: {test.failures} failures")

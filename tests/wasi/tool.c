@@ -112,11 +112,11 @@ static int put(const char *path, const char *text)
     return fclose(file) ? 5 : 0;
 }
 
-static int get(const char *path)
+static int get(const char *path, long from)
 {
     char bytes[100];
     FILE *file = fopen(path, "r");
-    size_t length = file ? fread(bytes, 1, sizeof(bytes), file) : 0;
+    size_t length = file && fseek(file, from, SEEK_SET) == 0 ? fread(bytes, 1, sizeof(bytes), file) : 0;
     return fwrite(bytes, 1, length, stdout) != length;
 }
 
@@ -165,7 +165,7 @@ int main(int count, char **words)
     if (strcmp(what, "put") == 0)
         return put(words[2], "text");
     if (strcmp(what, "get") == 0)
-        return get(words[2]);
+        return get(words[2], count > 3 ? atol(words[3]) : 0);
     if (strcmp(what, "folder") == 0)
         return change_folder();
     if (strcmp(what, "trap") == 0)

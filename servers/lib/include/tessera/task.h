@@ -136,6 +136,9 @@ struct shared_text {
 bool shared_text_make(struct shared_text *text, struct pool *pool, const struct archive_map *archive, uint64_t offset,
                       const struct image *image);
 
+/* The first address from `address` on where that part of the archive is mapped with large entries: one page table for
+ * each 2 MiB would be more than a task can hold of an archive of 800 MiB. */
+uint64_t archive_place(const struct archive_map *archive, uint64_t offset, uint64_t address);
 /* Maps part of the archive (page-aligned offset) read-only or executable. */
 bool task_map_archive(struct task *task, const struct archive_map *archive, uint64_t offset, uint64_t bytes,
                       uint64_t address, uint32_t rights);
