@@ -146,11 +146,20 @@ static void result_tell(struct socket *socket, uint32_t error)
         socket_signal(socket);
 }
 
+/* lwIP makes no segment longer than half of the largest window that it has seen: of a peer who offers two bytes, a
+ * segment for each byte; and of one who offers one byte and then two it loses its way (tcp_write: "mss_local is too
+ * small"). What does not fit a window is cut when it is sent. */
+static void segments_whole(struct tcp_pcb *pcb)
+{
+    if (pcb->snd_wnd_max < 2 * TCP_MSS)
+        pcb->snd_wnd_max = 2 * TCP_MSS;
+}
+
 static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error)
 {
     struct socket *socket = argument;
-    (void)pcb;
     (void)error; /* always good: a failure is on_failed's */
+    segments_whole(pcb);
     socket->state = SOCKET_CONNECTED;
     result_tell(socket, NET_OK);
     socket_queue(socket);
@@ -284,6 +293,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
         tcp_abort(pcb);
         return ERR_ABRT;
     }
+    segments_whole(pcb);
     socket->tcp = pcb;
     socket->state = SOCKET_PENDING;
     socket->listener = listener;

@@ -210,6 +210,23 @@ def shrinking(wire, machine, options):
     served(wire)
 
 
+def creeping(wire, machine, options):
+    """A peer offers a window of one byte, then of two, and reads what it was sent byte by byte."""
+    for first in (0, 1, 2):
+        peer = Peer(wire, ECHO, window=first)
+        require("let in", peer.open())
+        peer.write(b"c" * 1000)
+        time.sleep(0.05)
+        peer.window = first + 1
+        peer.write(b"d" * 1000)
+        served(wire)
+        peer.window = 65535
+        peer.send(ACK)
+        require("its echo, in the end", peer.take(2000, 10) == b"c" * 1000 + b"d" * 1000)
+        peer.send(RST | ACK)
+    served(wire)
+
+
 def hoarded(wire, machine, options):
     """Forty connections with sixteen segments each behind a gap: more than the card has buffers; the others' packets still come in."""
     peers = []
@@ -429,7 +446,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, out_of_order, hoarded, losses, resets, forged, guessed, slow, half_open, connections, unplugged)
+ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, resets, forged, guessed, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):
