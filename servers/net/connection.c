@@ -92,8 +92,10 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf,
     struct socket *socket = argument;
     bool signal = false;
     (void)error;
-    if (socket->state == SOCKET_PENDING && pbuf)
+    if (socket->state == SOCKET_PENDING && pbuf) {
+        pending_hold(socket, pbuf_clen(pbuf));
         return ERR_MEM; /* lwIP keeps it until somebody accepts */
+    }
     if (!pbuf) {
         end_received(socket);
         return ERR_OK;
@@ -169,6 +171,7 @@ static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error)
 static void pending_remove(struct socket *socket)
 {
     struct socket **at = &socket->listener->pending;
+    pending_release(socket);
     while (*at && *at != socket)
         at = &(*at)->next_pending;
     if (*at)
@@ -406,6 +409,7 @@ static void listener_close(struct socket *socket)
     while (socket->pending) {
         struct socket *pending = socket->pending;
         socket->pending = pending->next_pending;
+        pending_release(pending);
         pcb_close(pending);
         socket_free(pending);
     }

@@ -14,6 +14,9 @@ struct tcp_hdr;
 /* A segment for a listener: room for it is made where it begins a connection. */
 err_t listener_segment(struct tcp_pcb *pcb, unsigned flags);
 
+/* A segment of so many bytes for a connection that is half-open or waits to be accepted: whether there is room. */
+err_t pending_segment(struct tcp_pcb *pcb, uint32_t sequence, uint32_t bytes);
+
 /* Of two segments in order one is to be acknowledged (RFC 5681, 4.2): in place of lwIP's tcp_ack. */
 void segment_acknowledge(struct tcp_pcb *pcb);
 
@@ -33,6 +36,9 @@ uint32_t segment_first(const ip_addr_t *local, uint16_t local_port, const ip_add
 #define LWIP_HOOK_TCP_ISN segment_first
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_bytes, first_bytes, second, pbuf)                              \
     ((options_bytes) ? segment_options((pcb), (header), (options_bytes), (first_bytes), (second)) : (void)0,           \
-     (pcb)->state == LISTEN ? listener_segment((pcb), TCPH_FLAGS(header)) : segment_guess((pcb), (header)))
+     (pcb)->state == LISTEN                     ? listener_segment((pcb), TCPH_FLAGS(header))                          \
+     : segment_guess((pcb), (header)) != ERR_OK ? ERR_VAL                                                              \
+     : ((pcb)->flags & TF_BACKLOGPEND)          ? pending_segment((pcb), (header)->seqno, (pbuf)->tot_len)             \
+                                                : ERR_OK)
 
 #endif

@@ -36,7 +36,7 @@ extern unsigned char *net_heap;
  * IP), on the loopback interfaces (64 on each of two), for their connections to be accepted. */
 #define NET_WAITING_NEIGHBOURS 64u
 #define NET_WAITING_LOOPBACK   128u
-#define NET_WAITING_PENDING    64u
+#define NET_WAITING_PENDING    80u
 #define NET_WAITING            (PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS + NET_WAITING_LOOPBACK + NET_WAITING_PENDING)
 
 /* The heap's blocks (memory.h). A pbuf is 24 bytes; in front of what TCP and UDP send 80 are left for headers, and 16
@@ -66,7 +66,7 @@ extern unsigned char *net_heap;
 #define MEMP_NUM_ARP_QUEUE       32
 #define MEMP_NUM_ND6_QUEUE       32
 #define PBUF_POOL_SIZE           16
-#define IP_REASS_MAX_PBUFS       32
+#define IP_REASS_MAX_PBUFS       24 /* of each IP; with NET_WAITING_PENDING half of the card's buffers */
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_CHECKSUM_ON_COPY    0
 

@@ -7,6 +7,7 @@
  *   socket.c      sockets by number, and the requests
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
+ *   pending.c     what came for connections that nobody has accepted yet
  *   queue.c       how much of its data each connection may have in TCP
  *   memory.c      the memory of packets
  *   lookup.c      which connection a segment belongs to
@@ -136,6 +137,7 @@ struct socket {
     uint32_t pending_count;
     struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
     struct socket *listener;               /* of one that is pending */
+    uint16_t buffers_held;                 /* pending_hold */
     bool is_queued;                        /* to be advanced when this round ends */
     struct socket *next_queued;
     bool is_relaxed; /* its stream's signals may be late; until sockets_hurry */
@@ -246,6 +248,11 @@ uint32_t connection_accept(struct socket *listener, struct socket **accepted, st
 void connection_advance(struct socket *socket);
 void connection_close(struct socket *socket);
 uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *value, bool is_set);
+
+/* ---- pending.c ---- */
+/* The connection, which waits to be accepted, keeps what came; said once or more. And it does not any more. */
+void pending_hold(struct socket *socket, uint32_t buffers);
+void pending_release(struct socket *socket);
 
 /* ---- queue.c ---- */
 /* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */

@@ -7,7 +7,7 @@ enum { ETH = 14, IP4 = 20, IP6 = 40, UDP = 8, TCP = 20 };
 enum { TYPE_4 = 0x0800, TYPE_ARP = 0x0806, TYPE_6 = 0x86dd };
 enum { ICMP_4 = 1, PROTO_TCP = 6, PROTO_UDP = 17, ICMP_6 = 58 };
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-#define CONNECTIONS 6
+#define CONNECTIONS 1200 /* there is room for */
 #define EDITS       4
 
 struct frame {
@@ -20,11 +20,12 @@ static const uint8_t own_4[4] = {10, 0, 2, 2}, their_4[4] = {10, 0, 2, 15};
 static const uint8_t own_6[16] = {0xfe, 0x80, [11] = 0xff, 0xfe, 0, 0, 2};
 static const uint8_t their_6[16] = {0xfe, 0x80, [11] = 0xff, 0xfe, 0, 0, 1};
 
-uint32_t host_mode;
+uint32_t host_mode, host_connections = 6;
 static struct connection {
     bool is_used, is_6;
     uint16_t own_port, port;
     uint32_t seq, ack;
+    uint32_t taken; /* bytes that came in order */
 } connections[CONNECTIONS];
 static uint32_t next_connection, identification;
 
@@ -286,8 +287,8 @@ static void segment_send(const struct connection *c, uint32_t flags, uint32_t se
 
 static struct connection *connection_new(bool is_6, uint32_t own_port, uint32_t port)
 {
-    struct connection *c = &connections[next_connection++ % CONNECTIONS];
-    *c = (struct connection){true, is_6, (uint16_t)own_port, (uint16_t)port, identification << 16 | 0xff00, 0};
+    struct connection *c = &connections[next_connection++ % host_connections];
+    *c = (struct connection){true, is_6, (uint16_t)own_port, (uint16_t)port, identification << 16 | 0xff00, 0, 0};
     return c;
 }
 
@@ -302,7 +303,7 @@ void host_step_connect(void)
 /* A segment of a connection: where it lies, and what it acknowledges, may be a little off, or anything. */
 void host_step_segment(void)
 {
-    struct connection *c = &connections[input_byte() % CONNECTIONS];
+    struct connection *c = &connections[input_byte() % host_connections];
     uint32_t flags = input_byte(), how = input_byte(), bytes = how & 3 ? (how & 3) * 365 : input_byte();
     uint32_t seq = c->seq, ack = c->ack, window = how & 32 ? input_16() : 8000;
     if (!c->is_used)
@@ -318,9 +319,46 @@ void host_step_segment(void)
         host_mode |= HOST_ACKNOWLEDGES;
 }
 
+/* ---- by number, for situations ------------------------------------------------------------------------------- */
+
+#define OPTION_MSS 1u /* of options_put */
+
+uint32_t host_begin(uint32_t port)
+{
+    uint32_t number = next_connection % host_connections;
+    struct connection *c = connection_new(false, 20000 + number, port);
+    segment_send(c, SYN, c->seq++, 0, 60000, OPTION_MSS, 0);
+    return number;
+}
+
+void host_acknowledge(uint32_t number, uint32_t less, uint32_t window)
+{
+    const struct connection *c = &connections[number];
+    segment_send(c, ACK, c->seq, c->ack - less, window, 0, 0);
+}
+
+void host_say(uint32_t number, uint32_t bytes)
+{
+    struct connection *c = &connections[number];
+    segment_send(c, ACK, c->seq, c->ack, 60000, 0, bytes);
+    c->seq += bytes;
+}
+
+void host_end(uint32_t number)
+{
+    struct connection *c = &connections[number];
+    segment_send(c, RST | ACK, c->seq, c->ack, 0, 0, 0);
+    c->is_used = false;
+}
+
+uint32_t host_taken(uint32_t number)
+{
+    return connections[number].taken;
+}
+
 static struct connection *connection_find(bool is_6, uint32_t own_port, uint32_t port)
 {
-    for (uint32_t i = 0; i < CONNECTIONS; i++)
+    for (uint32_t i = 0; i < host_connections; i++)
         if (connections[i].is_used && connections[i].is_6 == is_6 && connections[i].own_port == own_port &&
             connections[i].port == port)
             return &connections[i];
@@ -347,8 +385,10 @@ static void segment_taken(bool is_6, const uint8_t *tcp, uint32_t bytes)
     uint32_t length = bytes - head + (flags & FIN) + (flags & SYN ? 1 : 0);
     if (flags & SYN)
         c->ack = seq;
-    if (seq == c->ack)
+    if (seq == c->ack) {
         c->ack += length;
+        c->taken += bytes - head;
+    }
     if (length > 0 && (host_mode & HOST_ACKNOWLEDGES))
         segment_send(c, ACK, c->seq, c->ack, 8000, 0, 0);
 }
@@ -475,7 +515,7 @@ void host_step_control(void)
     static struct frame frame;
     uint32_t how = input_byte(), type = input_byte(), code = input_byte();
     bool is_6 = how & 128;
-    const struct connection *c = &connections[how % CONNECTIONS];
+    const struct connection *c = &connections[how % host_connections];
     uint8_t *icmp = packet_begin(&frame, is_6, is_6 ? ICMP_6 : ICMP_4, 8 + (is_6 ? IP6 : IP4) + 8);
     uint8_t *quoted = icmp + 8;
     memset(icmp, 0, 8 + IP6 + 8);

@@ -29,7 +29,15 @@ add_custom_command(OUTPUT "${stack_fuzzer}"
         "-fsanitize-coverage-ignorelist=${CMAKE_SOURCE_DIR}/tests/host-kernel/fuzz_ignore.txt" ${stack_world} "${stack_object}"
         "-Wl,-rpath,${CMAKE_CURRENT_BINARY_DIR}" -o "${stack_fuzzer}"
     DEPENDS ${stack_world} ${stack_headers} "${stack_object}" VERBATIM COMMENT "Building the net server's fuzzer")
-add_custom_target(net-stack-fuzzer ALL DEPENDS "${stack_fuzzer}")
+# Situations in place of steps.
+set(stack_hold "${CMAKE_CURRENT_BINARY_DIR}/net-stack-hold")
+set(stack_situations "${stack_folder}/world.c" "${stack_folder}/host.c" "${stack_folder}/hold.c" "${stack_folder}/memory.c")
+add_custom_command(OUTPUT "${stack_hold}"
+    COMMAND clang-19 ${stack_flags} -Wall -Wextra -Werror -Wno-missing-field-initializers -fsanitize=address,undefined
+        ${stack_situations} "${stack_object}" -lpthread "-Wl,-rpath,${CMAKE_CURRENT_BINARY_DIR}" -o "${stack_hold}"
+    DEPENDS ${stack_situations} ${stack_headers} "${stack_object}" VERBATIM COMMENT "Building the net server's situations")
+add_custom_target(net-stack-fuzzer ALL DEPENDS "${stack_fuzzer}" "${stack_hold}")
+tessera_test(net-stack-hold TIMEOUT 60 COMMAND "${stack_hold}")
 tessera_test(net-stack-fuzz LABELS fuzz TIMEOUT 60
     COMMAND ${TESSERA_PYTHON} "${CMAKE_SOURCE_DIR}/tests/harness/fuzz.py" --fuzzer "${stack_fuzzer}" --corpus "${stack_folder}/corpus.bin"
         --longest 1000 --seconds 4)

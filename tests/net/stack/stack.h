@@ -8,6 +8,7 @@
  *   steps.c    what an input means; programs
  *   host.c     the other end of the cable: frames with right checksums, answers to DHCP, DNS, ARP and ND
  *   world.c    system calls, the driver's rings, streams
+ *   hold.c     instead of steps.c: situations in which programs and peers keep what they can get
  *   memory.c   the server's memory, watched: each piece of lwIP's pools and heap is poisoned while it is free
  */
 #ifndef TESTS_NET_STACK_H
@@ -55,7 +56,7 @@ struct world_stream {
     uint32_t session;
     struct stream side; /* the program's */
 };
-#define STREAMS 64
+#define STREAMS 1400
 extern struct world_stream world_streams[STREAMS];
 extern uint32_t world_streams_refused; /* so many more are not made */
 /* The program has written, read or closed: its bit, and the signal. */
@@ -98,6 +99,15 @@ void host_step_neighbour(void);
 void host_step_arp(void);
 /* How the next frame is spoilt. */
 void host_step_spoil(void);
+/* Connections to a port of the server's, by number; it keeps so many at a time. */
+extern uint32_t host_connections;
+uint32_t host_begin(uint32_t port);
+/* What came, but for the last bytes. */
+void host_acknowledge(uint32_t number, uint32_t less, uint32_t window);
+void host_say(uint32_t number, uint32_t bytes);
+void host_end(uint32_t number); /* by RST */
+/* Bytes that came in order; of a datagram's port, datagrams. */
+uint32_t host_taken(uint32_t number);
 
 /* ---- input ---- */
 uint32_t input_byte(void);

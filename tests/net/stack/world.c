@@ -263,17 +263,19 @@ static uint32_t grant_tell(struct message *m)
     static const struct {
         enum process_net kind;
         const char *text;
-    } grants[2][4] = {{{PROCESS_NET_LISTEN, "tcp:*"},
+    } grants[2][5] = {{{PROCESS_NET_LISTEN, "tcp:*"},
                        {PROCESS_NET_LISTEN, "udp:*"},
                        {PROCESS_NET_CONNECT, "tcp:*"},
-                       {PROCESS_NET_RESOLVE, ""}},
+                       {PROCESS_NET_RESOLVE, ""},
+                       {PROCESS_NET_CONNECT, "udp:*"}},
                       {{PROCESS_NET_LISTEN, "udp:1-2000"},
                        {PROCESS_NET_CONNECT, "tcp:*.example:80"},
                        {PROCESS_NET_CONNECT, "udp:10.0.2.2:*"},
-                       {PROCESS_NET_RESOLVE, ""}}};
+                       {PROCESS_NET_RESOLVE, ""},
+                       {PROCESS_NET_LISTEN, "tcp:100-110"}}};
     const struct world_client *client = client_of(m->words[0]);
     uint64_t n = m->words[1], which = client ? (uint64_t)(client - world_clients) : 2;
-    if (which >= 2 || n >= 4)
+    if (which >= 2 || n >= sizeof(grants[0]) / sizeof(grants[0][0]))
         return 8; /* EBADF */
     m->words[0] = grants[which][n].kind;
     m->words[1] = strlen(grants[which][n].text);
