@@ -17,12 +17,21 @@ void stream_open(struct stream *stream, struct session_control *control, uint32_
         .peer_ready = &control->ready[1 - side],
         .out = ring + (side == 0 ? 0 : ring_bytes),
         .in = ring + (side == 0 ? ring_bytes : 0),
-        .ring_bytes = ring_bytes,
+        .out_bytes = ring_bytes,
+        .in_bytes = ring_bytes,
         .index = index,
         .head = atomic_load(&control->lines[index][side].head),
         .tail = atomic_load(&control->lines[index][side].tail),
         .closed = atomic_load(&control->lines[index][side].closed),
     };
+}
+
+uint32_t stream_readable_elsewhere(struct stream *stream, uint32_t used)
+{
+    if (stream->follows && stream_has_grown(stream) && used <= STREAM_RING_MOST)
+        return used;
+    stream->is_broken = true;
+    return 0;
 }
 
 bool stream_at_end(struct stream *stream)
@@ -37,7 +46,7 @@ bool stream_at_end(struct stream *stream)
 static bool peer_index_is_sane(struct stream *stream, uint32_t *used)
 {
     *used = stream->head - atomic_load_explicit(&stream->peer->tail, memory_order_acquire);
-    if (*used > stream->ring_bytes)
+    if (*used > stream->out_bytes)
         stream->is_broken = true;
     return !stream->is_broken;
 }
@@ -47,7 +56,7 @@ uint32_t stream_writable(struct stream *stream)
     uint32_t used;
     if (stream_is_refused(stream) || !peer_index_is_sane(stream, &used))
         return 0;
-    return stream->ring_bytes - used;
+    return stream->out_bytes - used;
 }
 
 bool stream_is_refused(const struct stream *stream)
@@ -73,10 +82,17 @@ static bool is_asked(struct stream *stream, const _Atomic uint32_t *peer_ask, ui
     return true;
 }
 
+/* What can be read from the ring that this side knows: nothing while it is to follow to a larger one. */
+static uint32_t readable_here(struct stream *stream)
+{
+    uint32_t readable = stream_readable(stream); /* read before `ring`, which was written before it */
+    return readable > 0 && stream->follows && stream_has_grown(stream) ? 0 : readable;
+}
+
 static void copy_out(const struct stream *stream, void *buffer, uint32_t bytes)
 {
-    uint32_t at = stream->tail & (stream->ring_bytes - 1);
-    uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
+    uint32_t at = stream->tail & (stream->in_bytes - 1);
+    uint32_t first = bytes < stream->in_bytes - at ? bytes : stream->in_bytes - at;
     __builtin_memcpy(buffer, stream->in + at, first);
     if (bytes > first)
         __builtin_memcpy((uint8_t *)buffer + first, stream->in, bytes - first);
@@ -84,7 +100,7 @@ static void copy_out(const struct stream *stream, void *buffer, uint32_t bytes)
 
 uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes)
 {
-    uint32_t readable = stream_readable(stream);
+    uint32_t readable = readable_here(stream);
     if (bytes > readable)
         bytes = readable;
     copy_out(stream, buffer, bytes);
@@ -98,14 +114,13 @@ static inline void take(struct stream *stream, uint32_t bytes, uint32_t readable
     atomic_store_explicit(&stream->own->tail, stream->tail, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     /* A writer is woken when half of the ring is free, not for every byte. */
-    if (readable - bytes <= stream->ring_bytes / 2 &&
-        is_asked(stream, &stream->peer->space_ask, &stream->space_answered))
+    if (readable - bytes <= stream->in_bytes / 2 && is_asked(stream, &stream->peer->space_ask, &stream->space_answered))
         *signal = true;
 }
 
 uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *signal)
 {
-    uint32_t readable = stream_readable(stream);
+    uint32_t readable = readable_here(stream);
     if (bytes > readable)
         bytes = readable;
     if (bytes == 0)
@@ -117,14 +132,14 @@ uint32_t stream_read(struct stream *stream, void *buffer, uint32_t bytes, bool *
 
 const void *stream_span(struct stream *stream, uint32_t *bytes)
 {
-    uint32_t at = stream->tail & (stream->ring_bytes - 1), readable = stream_readable(stream);
-    *bytes = readable < stream->ring_bytes - at ? readable : stream->ring_bytes - at;
+    uint32_t at = stream->tail & (stream->in_bytes - 1), readable = readable_here(stream);
+    *bytes = readable < stream->in_bytes - at ? readable : stream->in_bytes - at;
     return stream->in + at;
 }
 
 void stream_skip(struct stream *stream, uint32_t bytes, bool *signal)
 {
-    uint32_t readable = stream_readable(stream);
+    uint32_t readable = readable_here(stream);
     if (bytes > 0 && bytes <= readable)
         take(stream, bytes, readable, signal);
 }
@@ -150,8 +165,8 @@ uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes,
         bytes = writable;
     if (bytes == 0)
         return 0;
-    uint32_t at = stream->head & (stream->ring_bytes - 1);
-    uint32_t first = bytes < stream->ring_bytes - at ? bytes : stream->ring_bytes - at;
+    uint32_t at = stream->head & (stream->out_bytes - 1);
+    uint32_t first = bytes < stream->out_bytes - at ? bytes : stream->out_bytes - at;
     __builtin_memcpy(stream->out + at, buffer, first);
     if (bytes > first)
         __builtin_memcpy(stream->out, (const uint8_t *)buffer + first, bytes - first);
@@ -159,6 +174,26 @@ uint32_t stream_write(struct stream *stream, const void *buffer, uint32_t bytes,
     if (!stream->holds)
         publish(stream, signal);
     return bytes;
+}
+
+bool stream_grow(struct stream *stream, void *ring, uint32_t bytes)
+{
+    uint32_t used;
+    if (!peer_index_is_sane(stream, &used) || used > 0)
+        return false;
+    stream->out = ring;
+    stream->out_bytes = bytes;
+    atomic_store_explicit(&stream->own->ring, atomic_load_explicit(&stream->own->ring, memory_order_relaxed) + 1,
+                          memory_order_relaxed); /* before the next head */
+    return true;
+}
+
+void stream_follow(struct stream *stream, const void *ring, uint32_t bytes)
+{
+    stream->is_broken |= !ring;
+    stream->in = ring;
+    stream->in_bytes = bytes;
+    stream->in_ring = atomic_load_explicit(&stream->peer->ring, memory_order_relaxed);
 }
 
 static void ask(_Atomic uint32_t *own_ask)

@@ -1,7 +1,7 @@
 /* TCP: connections and listeners.
  *
- * The window that TCP offers is never larger than what the ring to the client has room for (`held` counts what lies
- * there), so received data goes into the ring at once and lwIP keeps none of it. From the client's ring data goes into
+ * The window that TCP offers is never larger than what the ring to the client has room for (window.c), so received data
+ * goes into the ring at once and lwIP keeps none of it. From the client's ring data goes into
  * TCP as its queue has room. In lwIP's callbacks nothing is closed: what follows from them is done by
  * connection_advance when the round ends.
  */
@@ -13,46 +13,9 @@
 #include "tessera/share.h"
 #include "tessera/text.h"
 
-#define LENT_MAX 256u
-_Static_assert(TCP_WND + LENT_MAX + sizeof(struct net_result) <= STREAM_RING_BYTES,
-               "what the window allows fits the ring");
-
 static void callbacks_set(struct socket *socket);
 
 /* ---- receiving ----------------------------------------------------------------------------------------------- */
-
-/* Bytes in the ring that the client has not read; 0 when it reads no more. */
-static uint32_t unread(struct socket *socket)
-{
-    return stream_is_refused(&socket->stream) ? 0 : socket->stream.ring_bytes - stream_writable(&socket->stream);
-}
-
-/* What the client has read since may come again. */
-static void window_follow(struct socket *socket)
-{
-    for (uint32_t round = 0; round < 2; round++) {
-        uint32_t kept = unread(socket), read = socket->held > kept ? socket->held - kept : 0;
-        uint32_t back = read < socket->lent ? read : socket->lent;
-        socket->held -= read;
-        socket->lent -= back;
-        if (read > back)
-            tcp_recved(socket->tcp, (u16_t)(read - back));
-        if (socket->held <= TCP_WND / 2)
-            return;
-        (void)stream_ask_space(&socket->stream); /* and look again */
-    }
-}
-
-/* lwIP answers an acknowledgement that comes while its window is shut with another. Two of its connections, as two
- * programs of this machine have, would do so for ever: so a window is never quite shut. One byte more is below what is
- * announced; a peer that sends it all the same finds room in the ring. */
-static void window_keep_open(struct socket *socket)
-{
-    if (socket->tcp->rcv_wnd > 0 || socket->lent == LENT_MAX)
-        return;
-    socket->lent++;
-    tcp_recved(socket->tcp, 1);
-}
 
 /* Segments that came together, in one round, are acknowledged together: with what is sent, or when the round ends. */
 void segment_acknowledge(struct tcp_pcb *pcb)
@@ -104,10 +67,13 @@ static err_t on_received(void *argument, struct tcp_pcb *pcb, struct pbuf *pbuf,
         tcp_recved(pcb, pbuf->tot_len);
         socket_queue(socket);
     } else {
+        if (socket->wanted)
+            window_grow(socket);
         for (const struct pbuf *part = pbuf; part; part = part->next)
             if (stream_write(&socket->stream, part->payload, part->len, &signal) < part->len)
                 socket_queue(socket); /* it has broken the ring: advancing finds that out */
         socket->held += pbuf->tot_len;
+        window_received(socket, pbuf->tot_len);
         window_follow(socket);
         window_keep_open(socket);
         if (stream_readable(&socket->stream) == 0 && socket_ask_late(socket))
@@ -163,6 +129,8 @@ static err_t on_connected(void *argument, struct tcp_pcb *pcb, err_t error)
     (void)error; /* always good: a failure is on_failed's */
     segments_whole(pcb);
     socket->state = SOCKET_CONNECTED;
+    window_measure(socket);
+    window_grow(socket);
     result_tell(socket, NET_OK);
     socket_queue(socket);
     return ERR_OK;
@@ -205,6 +173,7 @@ static void on_failed(void *argument, err_t error)
 
 static void callbacks_set(struct socket *socket)
 {
+    socket->window = TCP_WND;
     tcp_arg(socket->tcp, socket);
     tcp_recv(socket->tcp, on_received);
     tcp_sent(socket->tcp, on_sent);
@@ -277,8 +246,10 @@ uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uin
 {
     socket->state = SOCKET_CONNECTING;
     err_t error = tcp_connect(socket->tcp, address, port, on_connected);
-    if (error == ERR_OK)
+    if (error == ERR_OK) {
         lookup_add(socket->tcp);
+        window_begin(socket->tcp);
+    }
     return errno_of(error);
 }
 
@@ -301,6 +272,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     socket->state = SOCKET_PENDING;
     socket->listener = listener;
     callbacks_set(socket);
+    window_measure(socket);
     tcp_backlog_delayed(pcb);
     struct socket **at = &listener->pending;
     while (*at)
@@ -373,6 +345,7 @@ uint32_t connection_accept(struct socket *listener, struct socket **accepted, st
     pending_remove(socket);
     socket->listener = NULL;
     socket->state = SOCKET_CONNECTED;
+    (void)window_wish(socket, listener->wish);
     *accepted = socket;
     tcp_backlog_accepted(socket->tcp);
     if (socket->tcp->refused_data)
@@ -505,6 +478,9 @@ uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *val
         return is_listener ? NET_EINVAL : time_option(&pcb->keep_idle, 1000, value, is_set);
     case NET_OPTION_KEEP_INTERVAL:
         return is_listener ? NET_EINVAL : time_option(&pcb->keep_intvl, 1000, value, is_set);
+    case NET_OPTION_RECEIVE_BYTES:
+        *value = window_wish(socket, is_set ? *value : 0);
+        return NET_OK;
     case NET_OPTION_KEEP_COUNT:
         return is_listener ? NET_EINVAL : time_option(&pcb->keep_cnt, 1, value, is_set);
     default:

@@ -96,6 +96,7 @@ void lookup_list_active(struct tcp_pcb *pcb)
     const struct socket *listener = pcb->callback_arg;
     TCP_REG_ACTIVE(pcb);
     lookup_add(pcb);
+    window_begin(pcb);
     owner_set(pcb, listener->client->party); /* listener_segment has seen to room */
 }
 

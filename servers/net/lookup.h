@@ -10,7 +10,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 /* Numbers of lwIP's extra arguments of a control block. */
-enum { PCB_LOOKUP, PCB_OWNER, PCB_ARGUMENTS };
+enum { PCB_LOOKUP, PCB_OWNER, PCB_WINDOW, PCB_BEGUN, PCB_ARGUMENTS };
 _Static_assert(PCB_ARGUMENTS == LWIP_TCP_PCB_NUM_EXT_ARGS, "as configured");
 
 /* The active one, or the one that waits, of the packet that is being taken in with these ports; or NULL. In a place

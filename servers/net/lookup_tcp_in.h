@@ -1,6 +1,7 @@
 /* In front of lwIP's tcp_in.c: see lookup.h. What it means by its lists where it changes them, and where it looks. */
 #include "hooks.h"
 #include "lookup.h"
+#include "window.h"
 
 #undef tcp_ack
 #define tcp_ack(pcb) segment_acknowledge(pcb)

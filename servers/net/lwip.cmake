@@ -8,6 +8,7 @@ set_source_files_properties("${LWIP_DIR}/src/core/tcp_in.c" PROPERTIES COMPILE_O
     "-include;${CMAKE_CURRENT_LIST_DIR}/lookup_tcp_in.h")
 # The net server says it instead (path.c).
 set_source_files_properties("${LWIP_DIR}/src/core/ipv6/nd6.c" PROPERTIES COMPILE_OPTIONS "-Dnd6_get_destination_mtu=nd6_told_mtu")
-# The net server says whether there is memory for that (queue.c).
-set_source_files_properties("${LWIP_DIR}/src/core/tcp.c" PROPERTIES COMPILE_OPTIONS "-Dtcp_split_unsent_seg=queue_split")
+# A connection's window is its own (window.c); the net server says whether there is memory to cut a segment (queue.c).
+set_source_files_properties("${LWIP_DIR}/src/core/tcp.c" PROPERTIES COMPILE_OPTIONS
+    "-include;${CMAKE_CURRENT_LIST_DIR}/window.h;-Dtcp_split_unsent_seg=queue_split")
 target_compile_options(lwip PRIVATE -mgeneral-regs-only -O2 -w)

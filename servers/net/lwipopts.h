@@ -99,19 +99,18 @@ extern unsigned char *net_heap;
 
 #define LWIP_TCP                  1
 #define TCP_MSS                   1460
-#define TCP_WND                   (11 * TCP_MSS) /* fits a stream's ring, with what may stand before */
-#define LWIP_WND_SCALE            1              /* of the peer's window; ours needs none */
-#define TCP_RCV_SCALE             0
+#define TCP_WND                   16064 /* at first: fits a stream's ring, with what may stand before (window.c) */
+#define LWIP_WND_SCALE            1
+#define TCP_RCV_SCALE             5 /* up to 2 MiB */
 #define TCP_SND_BUF               (22 * TCP_MSS)
 #define TCP_SND_QUEUELEN          512 /* queue.c has a say before */
 #define TCP_QUEUE_OOSEQ           1
-#define TCP_OOSEQ_MAX_BYTES       TCP_WND
-#define TCP_OOSEQ_MAX_PBUFS       16
+#define TCP_OOSEQ_MAX_PBUFS       64
 #define LWIP_TCP_SACK_OUT         1
 #define TCP_LISTEN_BACKLOG        1
 #define LWIP_TCP_KEEPALIVE        1
 #define LWIP_TCP_TIMESTAMPS       0
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 2 /* lookup.h */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 4 /* lookup.h */
 #define SO_REUSE                  1
 
 #endif

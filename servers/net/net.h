@@ -10,6 +10,7 @@
  *   pending.c     what came for connections that nobody has accepted yet
  *   queue.c       how much of its data each connection may have in TCP
  *   memory.c      the memory of packets
+ *   window.c      how much may be under way to a program
  *   lookup.c      which connection a segment belongs to
  *   owner.c       whose connections count against which share
  *   path.c        how long packets may be
@@ -132,8 +133,15 @@ struct socket {
         struct tcp_pcb *tcp; /* NULL: lwIP has given it up */
         struct udp_pcb *udp;
     };
-    uint32_t held; /* connection: bytes of the ring that the window still counts */
-    uint32_t lent; /* and that it was given although they are in the ring */
+    uint32_t held;                    /* connection: bytes of the ring that the window still counts */
+    uint32_t lent;                    /* and that it was given although they are in the ring */
+    uint32_t window;                  /* in all, held or not */
+    uint32_t wish;                    /* the program's, for the ring; 0: none */
+    uint32_t wanted;                  /* the ring that is to be made when this one is empty */
+    uint32_t round_bytes;             /* received since round_ticks */
+    uint64_t round_ticks, trip_ticks; /* since when; how long a window may take that fills the path */
+    uint8_t rounds;                   /* windows in a row that did */
+    bool may_not_grow;                /* by itself: there was no memory for it */
     uint32_t pending_count;
     struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
     struct socket *listener;               /* of one that is pending */
@@ -257,6 +265,20 @@ void pending_release(struct socket *socket);
 /* ---- queue.c ---- */
 /* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
 bool queue_fill(struct socket *socket);
+
+/* ---- window.c ---- */
+/* Its handshake begins; it stands. */
+void window_begin(struct tcp_pcb *pcb);
+void window_measure(struct socket *socket);
+/* So much has come, and lies in the ring. */
+void window_received(struct socket *socket, uint32_t bytes);
+/* What the client has read since may come again. */
+void window_follow(struct socket *socket);
+void window_keep_open(struct socket *socket);
+/* Before data is written: a larger ring, when one is wanted and this one is empty. */
+void window_grow(struct socket *socket);
+/* The ring is to be so large at least (0: as it is); how large it is, or will be once it is connected. */
+uint32_t window_wish(struct socket *socket, uint64_t bytes);
 
 /* ---- owner.c ---- */
 /* Room for one more connection of that party, if need be in the place of one of its own that is half-open or waits for

@@ -321,6 +321,8 @@ static uint32_t connect_request(struct client *client, struct message *m)
     if (error)
         return error;
     bool is_new = !socket->has_stream;
+    if (kind == NET_KIND_TCP && m->words[5])
+        (void)window_wish(socket, m->words[5]);
     if (kind == NET_KIND_TCP && socket->state != SOCKET_BOUND)
         return NET_EISCONN;
     if (!dissolves)
@@ -371,7 +373,7 @@ static uint32_t address_request(struct client *client, struct message *m)
 static uint32_t option_request(struct client *client, struct message *m, bool is_set)
 {
     struct socket *socket = socket_find(client, m->words[0]);
-    uint32_t option = m->words[1] <= NET_OPTION_RESET ? (uint32_t)m->words[1] : 0;
+    uint32_t option = m->words[1] <= NET_OPTION_RECEIVE_BYTES ? (uint32_t)m->words[1] : 0;
     uint64_t value = is_set ? m->words[2] : 0;
     if (!socket)
         return NET_EBADF;

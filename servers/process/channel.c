@@ -31,6 +31,14 @@ struct session_slab {
     uint32_t used;       /* streams */
     uint64_t address[2]; /* 0: not mapped there */
 };
+
+/* A larger ring for what one side of a stream writes. */
+struct session_ring {
+    struct memory memory; /* 0 bytes: there is none */
+    uint64_t address[2];
+    uint8_t writer;    /* the side */
+    bool is_automatic; /* nobody asked for it */
+};
 #define SLABS         6
 #define SESSION_BYTES 4096ul /* of its struct: a page */
 #define SLAB_LATER    8u     /* streams in each of a session after the first of two processes */
@@ -47,6 +55,7 @@ struct session {
     uint32_t stream_count; /* in use */
     struct session_stream streams[SESSION_STREAMS];
     struct session_slab slabs[SLABS];
+    struct session_ring rings[SESSION_STREAMS];
 };
 
 struct channel {
@@ -351,9 +360,111 @@ static void stream_describe(struct session *session, uint32_t stream, uint32_t w
     };
 }
 
+/* ---- larger rings -------------------------------------------------------------------------------------------- */
+
+#define AUTOMATIC_PART 8u  /* of a process's memory limit is for rings that nobody asked for */
+#define WINDOWS_KEPT   64u /* of each process, for what it cannot do without */
+
+static void ring_charge(const struct session *session, const struct session_ring *ring, bool is_more)
+{
+    struct process *payer = process_find(session->payer, session->payer_generation);
+    uint64_t bytes = is_more ? ring->memory.bytes : -ring->memory.bytes;
+    if (!payer)
+        return;
+    payer->memory_extra += bytes;
+    payer->grown_bytes += ring->is_automatic ? bytes : 0;
+}
+
+static void ring_free(struct session *session, struct session_ring *ring)
+{
+    if (!ring->memory.bytes)
+        return;
+    for (uint32_t which = 0; which < 2; which++) {
+        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+        if (process && ring->address[which])
+            process_window_unmap(process, ring->address[which]);
+    }
+    ring_charge(session, ring, false);
+    memory_return(&server.pool, &ring->memory);
+    *ring = (struct session_ring){0};
+}
+
+/* The session's stream that is open on the process's side, or NULL. */
+static struct session *stream_find(const struct process *process, word number, word index, uint32_t *which)
+{
+    struct session *session =
+        number < PROCESS_SESSIONS && process->sessions[number] ? sessions[process->sessions[number]] : NULL;
+    if (!session || session->is_pipe || index >= SESSION_STREAMS)
+        return NULL;
+    *which = side_numbered(session, process, number);
+    return session->streams[index].is_used && session->streams[index].is_open[*which] ? session : NULL;
+}
+
+/* One of so many bytes in place of the old one, of which there are both for a moment. */
+static bool ring_is_affordable(const struct session *session, const struct session_ring *old, uint64_t bytes,
+                               bool is_automatic)
+{
+    const struct process *payer = process_find(session->payer, session->payer_generation);
+    if (!payer || process_memory_left(payer) < bytes)
+        return false;
+    uint64_t others = payer->grown_bytes - (old->is_automatic ? old->memory.bytes : 0);
+    return !is_automatic || others + bytes <= payer->memory_limit / AUTOMATIC_PART;
+}
+
+static bool ring_map(const struct session *session, struct session_ring *ring)
+{
+    for (uint32_t which = 0; which < 2; which++) {
+        struct process *process = process_find(session->sides[which].process, session->sides[which].generation);
+        if (!process || process->window_count > WINDOWS - WINDOWS_KEPT ||
+            !process_window_map(process, &ring->memory, ring->memory.bytes, &ring->address[which])) {
+            ring->address[which] = 0;
+            return false;
+        }
+    }
+    return true;
+}
+
+uint32_t stream_grow_side(struct process *process, const word request[4], word *address)
+{
+    uint32_t which;
+    word bytes = request[2];
+    struct session *session = stream_find(process, request[0], request[1], &which);
+    if (!session || !process->is_server || bytes < STREAM_RING_LEAST || bytes > STREAM_RING_MOST ||
+        (bytes & (bytes - 1)))
+        return E_INVAL;
+    struct session_ring *old = &session->rings[request[1]],
+                        ring = {.writer = (uint8_t)which, .is_automatic = request[3]};
+    if (old->memory.bytes && old->writer != which)
+        return E_INVAL;
+    if (!ring_is_affordable(session, old, bytes, ring.is_automatic) || !memory_take(&server.pool, bytes, &ring.memory))
+        return E_NOMEM;
+    ring_charge(session, &ring, true);
+    if (!ring_map(session, &ring)) {
+        ring_free(session, &ring);
+        return E_NOMEM;
+    }
+    ring_free(session, old);
+    *old = ring;
+    *address = ring.address[which];
+    return 0;
+}
+
+uint32_t stream_ring(struct process *process, word number, word index, word result[2])
+{
+    uint32_t which;
+    const struct session *session = stream_find(process, number, index, &which);
+    const struct session_ring *ring = session ? &session->rings[index] : NULL;
+    if (!ring || !ring->memory.bytes || ring->writer == which)
+        return E_INVAL;
+    result[0] = ring->address[which];
+    result[1] = ring->memory.bytes;
+    return 0;
+}
+
 static void stream_free(struct session *session, uint32_t index)
 {
     struct session_slab *slab = stream_slab(session, index);
+    ring_free(session, &session->rings[index]);
     session->streams[index].is_used = false;
     session->stream_count--;
     if (--slab->used == 0 && index > 0)
@@ -556,6 +667,9 @@ static void session_inherit(struct session *session, const struct process *dead)
     for (uint32_t i = 0; i < SLABS; i++)
         bytes += (int64_t)session->slabs[i].rings.bytes;
     session_charge(session, bytes);
+    for (uint32_t i = 0; i < SESSION_STREAMS; i++)
+        if (session->rings[i].memory.bytes)
+            ring_charge(session, &session->rings[i], true);
 }
 
 /* The peer keeps its view of the rings until it closes them: it may read what was sent before the death. */

@@ -231,6 +231,12 @@ static uint32_t handle(struct process *process, const struct request *request, w
     case PROCESS_STREAM_MAKE:
         *count = 2 * sizeof(struct process_stream) / sizeof(word);
         return stream_offer(process, request->words[0], (struct process_stream *)(void *)results);
+    case PROCESS_STREAM_GROW:
+        *count = 1;
+        return stream_grow_side(process, request->words, results);
+    case PROCESS_STREAM_RING:
+        *count = 2;
+        return stream_ring(process, request->words[0], request->words[1], results);
     case PROCESS_SERVICE_WINDOW:
         *count = 1;
         return service_window(process, request->words[0], results);

@@ -157,6 +157,7 @@ struct process {
     struct process *child_next, **child_at; /* where its parent's list has it */
     struct authority authority;
     uint64_t memory_limit, memory_extra; /* streams, and what children may use */
+    uint64_t grown_bytes;                /* of that, rings of streams that nobody asked for */
     uint64_t charged_to_parent;          /* while it lives: its limit */
     uint64_t price;                      /* until it is forgotten: what it is made of. Its parent pays */
     uint64_t object_bytes;               /* of its kernel objects: those that are in the price */
@@ -377,6 +378,9 @@ uint32_t pipe_offer(struct process *process, uint32_t number, struct process *ch
 void pipe_hand_over(struct process *process, uint32_t number, struct process *child, struct process_stream *stream);
 /* PROCESS_STREAM_MAKE: what the server sees, then what the client does. */
 uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2]);
+/* PROCESS_STREAM_GROW, with its words; PROCESS_STREAM_RING. */
+uint32_t stream_grow_side(struct process *process, const word request[4], word *address);
+uint32_t stream_ring(struct process *process, word number, word index, word result[2]);
 void channels_process_ended(struct process *process);
 /* After a process that might do that has ended: who waits for a listener that cannot come any more is refused. */
 void channels_refuse_hopeless(const struct authority *ended);

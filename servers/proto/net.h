@@ -45,8 +45,9 @@ enum net_operation {
     NET_BIND = 1, /* w0 enum net_kind, w1.. address (port 0: any), w4 enum net_bind -> w0 socket. EADDRINUSE,
                      EADDRNOTAVAIL, ENOTCAPABLE */
     NET_OPEN,     /* w0 socket that was bound -> stream: TCP listens, UDP takes datagrams */
-    NET_CONNECT,  /* w0 socket that was bound or 0, w1 enum net_kind, w2.. address -> stream, w7 socket. For datagrams:
-                     w0 one with a stream or 0; 0 of NET_FAMILY_NONE dissolves. ENETUNREACH, ENOTCAPABLE */
+    NET_CONNECT,  /* w0 socket that was bound or 0, w1 enum net_kind, w2.. address, w5 NET_OPTION_RECEIVE_BYTES or 0 ->
+                     stream, w7 socket. For datagrams: w0 one with a stream or 0; 0 of NET_FAMILY_NONE dissolves.
+                     ENETUNREACH, ENOTCAPABLE */
     NET_ACCEPT,   /* w0 socket -> stream, w7 socket. EAGAIN */
     NET_ADDRESS,  /* w0 socket, w1 1 = the peer's -> w0.. address. ENOTCONN */
     NET_SET,      /* w0 socket, w1 enum net_option, w2 value. ENOPROTOOPT */
@@ -66,7 +67,9 @@ enum net_option {
     NET_OPTION_KEEP_COUNT,
     NET_OPTION_TTL,
     NET_OPTION_BROADCAST,
-    NET_OPTION_RESET, /* 1: closing resets the connection */
+    NET_OPTION_RESET,         /* 1: closing resets the connection */
+    NET_OPTION_RECEIVE_BYTES, /* of the ring of what comes: at least so many, as far as the client's memory goes; what
+                                 they are. A listener's is that of its connections */
 };
 
 struct net_result {

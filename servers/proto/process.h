@@ -68,6 +68,11 @@ enum process_operation {
     PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server -> a new stream between the two, which the client
                             pays for: struct process_stream as the server sees it, then as the client does, which the
                             server tells it. EINVAL: no such client, ENOMEM */
+    PROCESS_STREAM_GROW, /* w0 session number, w1 stream, w2 bytes, w3 1 = nobody asked for it (a server asks): a ring
+                            of so many bytes for what it writes, in place of the one before, all of which has been read;
+                            the client pays -> w0 its address. ENOMEM: more than the client may use, or is to */
+    PROCESS_STREAM_RING, /* w0 session number, w1 stream -> where what comes lies since the peer grew it: w0 address, w1
+                            bytes. EINVAL: it has not */
 };
 
 /* How a process ended. */

@@ -35,7 +35,8 @@ struct stream_line {
     _Atomic uint32_t space_ask; /* changes when this side wants a signal once there is space */
     _Atomic uint32_t closed;    /* STREAM_CLOSED_* */
     _Atomic uint32_t data_late; /* where it is data_ask: that signal may wait until the peer waits for something */
-    uint32_t reserved[10];
+    _Atomic uint32_t ring;      /* changes when what this side writes from now on lies in a larger ring */
+    uint32_t reserved[9];
 };
 _Static_assert(sizeof(struct stream_line) == 64, "one cache line");
 
@@ -54,5 +55,10 @@ struct session_control {
 #define SESSION_STREAMS       ((SESSION_CONTROL_BYTES - SESSION_LINES_OFFSET) / (2 * sizeof(struct stream_line)))
 #define STREAM_RING_BYTES     16384u
 #define STREAM_FRAME_BYTES    (2 * STREAM_RING_BYTES)
+
+/* A larger ring, one way: who writes has it made (PROCESS_STREAM_GROW), when all that it wrote has been read, and says
+ * so in `ring` before it writes there; who reads asks where it lies (PROCESS_STREAM_RING). A power of two. */
+#define STREAM_RING_LEAST (1u << 15)
+#define STREAM_RING_MOST  (1u << 21)
 
 #endif

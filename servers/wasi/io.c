@@ -26,6 +26,23 @@ uint32_t vectors_check_many(uint32_t iovs, uint32_t count, uint32_t *total)
 
 /* ---- streams ------------------------------------------------------------------------------------------------- */
 
+/* A connection's data lies in a larger ring from here on. False: it does not. */
+static bool ring_follow(struct descriptor *descriptor)
+{
+    struct message m = {0, {descriptor->session, descriptor->ends.index}};
+    bool is_told = process_call(PROCESS_STREAM_RING, &m, 2) == ESUCCESS;
+    stream_follow(&descriptor->ends, is_told ? (const void *)m.words[0] : NULL, (uint32_t)m.words[1]);
+    return is_told;
+}
+
+uint32_t stream_take(struct descriptor *descriptor, void *to, uint32_t bytes, bool peek, bool *signal)
+{
+    struct stream *stream = &descriptor->ends;
+    uint32_t taken = peek ? stream_peek(stream, to, bytes) : stream_read(stream, to, bytes, signal);
+    bool has_grown = taken == 0 && stream->follows && stream_has_grown(stream);
+    return has_grown && ring_follow(descriptor) ? stream_take(descriptor, to, bytes, peek, signal) : taken;
+}
+
 /* Takes what is there into the vectors; blocks first when nothing is, unless the descriptor must not. */
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done)
 {
@@ -40,8 +57,7 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
         struct vector vector = vector_at(iovs, i);
         if (!in_memory(vector.address, vector.length)) /* an earlier vector may have overwritten this one */
             break;
-        uint32_t part = peek ? stream_peek(stream, at(vector.address), vector.length)
-                             : stream_read(stream, at(vector.address), vector.length, &signal);
+        uint32_t part = stream_take(descriptor, at(vector.address), vector.length, peek, &signal);
         *done += part;
         if (part < vector.length || peek)
             break;

@@ -89,6 +89,7 @@ static void stream_attach(uint32_t fd, const struct message *m, enum socket_stat
     descriptor->kind = state == SOCKET_CONNECTED ? FD_STREAM : FD_SOCKET;
     descriptor->socket.state = (uint8_t)state;
     descriptor->ends.holds = descriptor->socket.holds;
+    descriptor->ends.follows = descriptor->socket.kind == NET_KIND_TCP;
 }
 
 bool socket_has_stream(const struct descriptor *descriptor)
@@ -138,6 +139,11 @@ static uint32_t socket_bind(struct descriptor *descriptor, const struct net_addr
     descriptor->socket.number = m.words[0];
     descriptor->socket.state = SOCKET_BOUND;
     message_get(&m, 1, &descriptor->socket.own, sizeof(descriptor->socket.own));
+    if (descriptor->socket.receive_bytes) {
+        m = (struct message){0,
+                             {descriptor->socket.number, NET_OPTION_RECEIVE_BYTES, descriptor->socket.receive_bytes}};
+        (void)net_call(NET_SET, &m);
+    }
     return ESUCCESS;
 }
 
@@ -317,6 +323,7 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
     descriptor->socket.family = descriptor_at(fd)->socket.family;
     descriptor->socket.number = m.words[7];
     descriptor->socket.holds = descriptor->ends.holds = descriptor_at(fd)->socket.holds;
+    descriptor->ends.follows = true;
     return ESUCCESS;
 }
 
@@ -357,12 +364,12 @@ uint32_t WASIX(sock_accept_v2)(uint32_t fd, uint32_t flags, uint32_t to, uint32_
 
 void socket_connect_follow(struct descriptor *descriptor)
 {
-    struct net_result result;
+    struct net_result result = {ECONNABORTED};
     bool signal = false;
     if (descriptor->socket.state != SOCKET_CONNECTING)
         return;
     if (stream_readable(&descriptor->ends) >= sizeof(result)) {
-        (void)stream_read(&descriptor->ends, &result, sizeof(result), &signal);
+        (void)stream_take(descriptor, &result, sizeof(result), false, &signal);
         descriptor->socket.error = (uint16_t)result.error;
     } else if (stream_at_end(&descriptor->ends)) {
         descriptor->socket.error = ECONNABORTED; /* the net server died */
@@ -395,6 +402,7 @@ static uint32_t connect_stream(uint32_t fd, const struct net_address *peer)
     struct descriptor *descriptor = descriptor_at(fd);
     struct message m = {0, {descriptor->socket.state == SOCKET_BOUND ? descriptor->socket.number : 0, NET_KIND_TCP}};
     message_put(&m, 2, peer, sizeof(*peer));
+    m.words[5] = descriptor->socket.receive_bytes;
     uint32_t error = net_call(NET_CONNECT, &m);
     if (error)
         return error;

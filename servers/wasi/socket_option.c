@@ -80,6 +80,24 @@ static uint32_t option_hold(struct descriptor *descriptor, uint64_t *value, bool
     return ESUCCESS;
 }
 
+/* Of a connection it grows, as far as memory goes; it is known to the net server once that has the socket. */
+static uint32_t option_receive_buffer(struct descriptor *descriptor, uint64_t *value, bool is_set)
+{
+    uint32_t *wish = &descriptor->socket.receive_bytes, bytes = STREAM_RING_BYTES;
+    if (descriptor->socket.kind != NET_KIND_TCP) {
+        *value = bytes;
+        return ESUCCESS;
+    }
+    while (is_set && bytes < *value && bytes < STREAM_RING_MOST)
+        bytes *= 2;
+    if (is_set)
+        *value = *wish = bytes;
+    if (descriptor->socket.state != SOCKET_FRESH)
+        return option_pass(descriptor, NET_OPTION_RECEIVE_BYTES, value, is_set);
+    *value = *wish ? *wish : bytes;
+    return ESUCCESS;
+}
+
 /* What the library knows itself; ENOPROTOOPT: it does not. */
 static uint32_t option_own(struct descriptor *descriptor, uint32_t option, uint64_t *value, bool is_set)
 {
@@ -97,8 +115,9 @@ static uint32_t option_own(struct descriptor *descriptor, uint32_t option, uint6
         return ESUCCESS;
     case OPTION_HOLD:
         return option_hold(descriptor, value, is_set);
-    case OPTION_SEND_BUFFER:
     case OPTION_RECEIVE_BUFFER:
+        return option_receive_buffer(descriptor, value, is_set);
+    case OPTION_SEND_BUFFER:
         *value = STREAM_RING_BYTES; /* as it is, whatever is wished for */
         return ESUCCESS;
     case OPTION_LISTENING:

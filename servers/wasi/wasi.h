@@ -186,6 +186,7 @@ struct descriptor {
         bool holds;                   /* SO_HOLD */
         bool has_port;                /* that the program chose */
         uint16_t error;               /* SO_ERROR */
+        uint32_t receive_bytes;       /* SO_RCVBUF, where the program has chosen it */
         uint64_t number;              /* the net server's */
         uint64_t receive_ns, send_ns; /* how long blocking may last; 0: for ever */
         struct net_address own;
@@ -404,6 +405,8 @@ static inline struct vector vector_at(uint32_t iovs, uint32_t i)
     __builtin_memcpy(&vector, at(iovs + i * (uint32_t)sizeof(vector)), sizeof(vector)); /* no call */
     return vector;
 }
+/* Reads, or peeks, also where a connection's ring has grown. */
+uint32_t stream_take(struct descriptor *descriptor, void *to, uint32_t bytes, bool peek, bool *signal);
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
 uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done);
 #define VECTORS_TOTAL_MAX 0x7fffffffu

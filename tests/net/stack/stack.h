@@ -61,6 +61,8 @@ extern struct world_stream world_streams[STREAMS];
 extern uint32_t world_streams_refused; /* so many more are not made */
 /* The program has written, read or closed: its bit, and the signal. */
 void world_stream_tell(const struct world_stream *stream);
+/* Before it reads: where the server's data lies now. */
+void world_stream_follow(struct world_stream *stream);
 void world_client_kill(uint32_t client);
 /* A frame comes out of the cable; `flags`: PACKET_IS_VALID. False: the server has given no buffer. */
 bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags);

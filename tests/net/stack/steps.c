@@ -97,6 +97,8 @@ static void request_make(struct message *m, uint64_t *badge)
         /* fall through */
     case NET_GET:
         m->words[1] = input_byte() % 12;
+        if (m->words[1] == NET_OPTION_RECEIVE_BYTES)
+            m->words[2] <<= 14;
         break;
     case 15:
         m->info = message_info(input_byte() % 12, 0, MESSAGE_REGISTERS);
@@ -173,6 +175,7 @@ static void stream_read_step(void)
     bool signal = false;
     if (!stream)
         return;
+    world_stream_follow(stream);
     (void)stream_read(&stream->side, bytes, how & 128 ? sizeof(bytes) : how, &signal);
     (void)stream_ask_data(&stream->side);
     if (signal || (how & 64))

@@ -40,7 +40,8 @@ static struct session {
     uint32_t streams;
     uint64_t badge;
     struct {
-        uint8_t *rings;
+        uint8_t *rings, *larger;
+        uint32_t larger_bytes;
         uint32_t of; /* world_streams */
     } open[SESSION_STREAMS];
 } sessions[SESSIONS];
@@ -188,6 +189,7 @@ static uint32_t stream_make(struct message *m)
     session->streams++;
     world_streams[of] = (struct world_stream){.is_open = true, .session = n};
     stream_open(&world_streams[of].side, session->control, index, 0, session->open[index].rings, STREAM_RING_BYTES);
+    world_streams[of].side.follows = true;
     struct process_stream both[2];
     for (uint32_t side = 0; side < 2; side++)
         both[side] = (struct process_stream){n,
@@ -207,7 +209,8 @@ static uint32_t stream_end(const struct message *m)
     if (!session || !session->control || m->words[1] >= SESSION_STREAMS || !session->open[m->words[1]].rings)
         stack_fail("a stream is closed that is not there");
     free(session->open[m->words[1]].rings);
-    session->open[m->words[1]].rings = NULL;
+    free(session->open[m->words[1]].larger);
+    session->open[m->words[1]].rings = session->open[m->words[1]].larger = NULL;
     world_streams[session->open[m->words[1]].of].is_open = false;
     if (--session->streams == 0) {
         free(session->control);
@@ -216,11 +219,40 @@ static uint32_t stream_end(const struct message *m)
     return 0;
 }
 
+/* A larger ring of what the server writes; the one before is gone. */
+static uint32_t stream_larger(struct message *m)
+{
+    struct session *session = m->words[0] < SESSIONS ? &sessions[m->words[0]] : NULL;
+    uint32_t index = (uint32_t)m->words[1];
+    uint64_t bytes = m->words[2];
+    if (!session || !session->control || m->words[1] >= SESSION_STREAMS || !session->open[index].rings)
+        stack_fail("a stream grows that is not there");
+    if (bytes < STREAM_RING_LEAST || bytes > STREAM_RING_MOST || (bytes & (bytes - 1)))
+        stack_fail("a ring grows to what it cannot have");
+    if (world_streams_refused && world_streams_refused--)
+        return 48; /* ENOMEM */
+    free(session->open[index].larger);
+    session->open[index].larger = calloc(1, bytes);
+    session->open[index].larger_bytes = (uint32_t)bytes;
+    m->words[0] = (uintptr_t)session->open[index].larger;
+    return 0;
+}
+
+void world_stream_follow(struct world_stream *stream)
+{
+    const struct session *session = &sessions[stream->session];
+    uint32_t index = stream->side.index;
+    if (stream_has_grown(&stream->side))
+        stream_follow(&stream->side, session->open[index].larger, session->open[index].larger_bytes);
+}
+
 static void streams_reset(void)
 {
     for (uint32_t i = 0; i < SESSIONS; i++) {
-        for (uint32_t n = 0; n < SESSION_STREAMS; n++)
+        for (uint32_t n = 0; n < SESSION_STREAMS; n++) {
             free(sessions[i].open[n].rings);
+            free(sessions[i].open[n].larger);
+        }
         free(sessions[i].control);
         sessions[i] = (struct session){0};
     }
@@ -339,6 +371,8 @@ static uint32_t process_answer(struct message *m)
         return client_of(m->words[0]) ? stream_make(m) : 28;
     case PROCESS_STREAM_CLOSE:
         return stream_end(m);
+    case PROCESS_STREAM_GROW:
+        return stream_larger(m);
     default:
         stack_fail("the process server knows no such call");
     }

@@ -127,6 +127,53 @@ static void test_hostile(void)
     CHECK(stream_readable(&a) == 0 && a.is_broken && stream_at_end(&a) && stream_is_refused(&a));
 }
 
+/* What is written moves to larger rings, each when all of the last has been read, which is then gone: ASan watches. */
+static void test_growth(void)
+{
+    static uint8_t out[4096], in[4096];
+    uint32_t written = 0, read = 0, size = RING, moves = 0;
+    uint8_t *ring = NULL;
+    bool signal = false;
+    fresh(2);
+    b.follows = true;
+    srand(3);
+    for (int step = 0; step < 20000; step++) {
+        if (written == read && size < 1u << 16 && rand() % 8 == 0) {
+            free(ring);
+            ring = malloc(size *= 2);
+            CHECK(stream_grow(&a, ring, size) && stream_has_grown(&b));
+        }
+        uint32_t bytes = (uint32_t)rand() % sizeof(out);
+        for (uint32_t i = 0; i < bytes; i++)
+            out[i] = (uint8_t)((written + i) * 11);
+        written += stream_write(&a, out, bytes, &signal);
+        CHECK(written == read || !stream_grow(&a, rings, RING));
+        CHECK(written - read <= size && stream_readable(&b) == written - read);
+        CHECK(stream_writable(&a) == size - (written - read));
+        bool has_grown = stream_has_grown(&b);
+        uint32_t got = stream_read(&b, in, (uint32_t)rand() % sizeof(in), &signal);
+        CHECK(!has_grown || got == 0);
+        moves += has_grown;
+        if (has_grown)
+            stream_follow(&b, ring, size);
+        for (uint32_t i = 0; i < got; i++)
+            CHECK(in[i] == (uint8_t)((read + i) * 11));
+        read += got;
+    }
+    CHECK(size == 1u << 16 && moves == 8 && !a.is_broken && !b.is_broken);
+    atomic_fetch_add(&a.own->ring, 1);
+    stream_write(&a, out, 1, &signal);
+    stream_follow(&b, NULL, 0); /* nobody knows of that one */
+    CHECK(b.is_broken && stream_readable(&b) == 0);
+    free(ring);
+    fresh(2); /* who does not follow takes no notice */
+    atomic_fetch_add(&a.own->ring, 1);
+    CHECK(stream_write(&a, "here", 4, &signal) == 4 && stream_read(&b, in, 4, &signal) == 4 &&
+          memcmp(in, "here", 4) == 0);
+    atomic_fetch_add(&a.own->head, RING + 1);
+    CHECK(stream_readable(&b) == 0 && b.is_broken);
+}
+
 int main(void)
 {
     control = calloc(1, SESSION_CONTROL_BYTES);
@@ -135,6 +182,7 @@ int main(void)
     test_signals();
     test_ends();
     test_hostile();
+    test_growth();
     free(control);
     free(rings);
     printf("stream: %u failures\n", failures);

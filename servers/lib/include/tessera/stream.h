@@ -20,13 +20,15 @@ struct stream {
     struct session_ready *peer_ready;
     uint8_t *out;
     const uint8_t *in;
-    uint32_t ring_bytes;
-    uint32_t index;         /* within the session */
-    uint32_t head, tail;    /* the truth; own->head and own->tail are copies for the peer */
-    uint32_t data_answered; /* the peer's asks that were answered with a signal */
+    uint32_t out_bytes, in_bytes; /* of the rings */
+    uint32_t in_ring;             /* peer->ring, of the ring that `in` is */
+    uint32_t index;               /* within the session */
+    uint32_t head, tail;          /* the truth; own->head and own->tail are copies for the peer */
+    uint32_t data_answered;       /* the peer's asks that were answered with a signal */
     uint32_t space_answered;
     uint32_t closed; /* STREAM_CLOSED_* of this side */
     bool is_broken;  /* the peer wrote impossible indices, or the process server said that it died */
+    bool follows;    /* who reads asks for a larger ring of the peer's; else there is to be none */
     bool holds;      /* what is written is shown to the peer by stream_publish only, or by closing */
 };
 
@@ -35,6 +37,9 @@ struct stream {
 void stream_open(struct stream *stream, struct session_control *control, uint32_t index, uint32_t side, void *rings,
                  uint32_t ring_bytes);
 
+/* More than the ring holds is in a larger one, or the peer's fault. */
+uint32_t stream_readable_elsewhere(struct stream *stream, uint32_t used);
+
 /* Bytes that stream_read would return; 0 also at the end of the data. The peer's index is read once; an impossible one
  * breaks the stream for good. */
 static inline uint32_t stream_readable(struct stream *stream)
@@ -42,10 +47,7 @@ static inline uint32_t stream_readable(struct stream *stream)
     if ((stream->closed & STREAM_CLOSED_READ) || stream->is_broken)
         return 0;
     uint32_t used = atomic_load_explicit(&stream->peer->head, memory_order_acquire) - stream->tail;
-    if (used <= stream->ring_bytes)
-        return used;
-    stream->is_broken = true;
-    return 0;
+    return used <= stream->in_bytes ? used : stream_readable_elsewhere(stream, used);
 }
 /* True when the peer has closed and everything was read, or the stream is broken: reading gives end of file. */
 bool stream_at_end(struct stream *stream);
@@ -64,6 +66,16 @@ uint32_t stream_peek(struct stream *stream, void *buffer, uint32_t bytes);
 /* What is readable in one piece, where it lies: the peer may still change it. Then takes so much of it away. */
 const void *stream_span(struct stream *stream, uint32_t *bytes);
 void stream_skip(struct stream *stream, uint32_t bytes, bool *signal);
+
+/* What is written from now on lies in that ring, when all that was written has been read; false: it has not. */
+bool stream_grow(struct stream *stream, void *ring, uint32_t bytes);
+/* The peer has done so: a stream that follows gives nothing before stream_follow. */
+static inline bool stream_has_grown(const struct stream *stream)
+{
+    return atomic_load_explicit(&stream->peer->ring, memory_order_relaxed) != stream->in_ring;
+}
+/* `ring` and `bytes` as the process server says; NULL: it knows of none, the stream is broken. */
+void stream_follow(struct stream *stream, const void *ring, uint32_t bytes);
 
 /* Asks the peer for a signal, then looks again: true when there is already something to do, so do not wait. */
 bool stream_ask_data(struct stream *stream);
