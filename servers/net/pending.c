@@ -12,7 +12,7 @@ static uint32_t held[SHARE_PARTIES], held_all;
 
 static bool is_room(uint32_t party, uint32_t count)
 {
-    uint32_t left = NET_WAITING_PENDING - held_all;
+    uint32_t left = held_all < NET_WAITING_PENDING ? NET_WAITING_PENDING - held_all : 0;
     return count <= left && held[party] + count <= 2 * left;
 }
 
@@ -36,11 +36,11 @@ static uint32_t buffers_ahead(const struct tcp_pcb *pcb)
 err_t pending_segment(struct tcp_pcb *pcb, uint32_t sequence, uint32_t bytes)
 {
     const struct socket *socket = socket_of_pending(pcb);
-    bool is_ahead = (int32_t)(sequence - pcb->rcv_nxt) > 0;
-    if (bytes == 0 || !socket || pcb->refused_data || is_ahead)
+    if (bytes == 0 || !socket || pcb->refused_data)
         return ERR_OK;
     uint32_t party = socket->client->party;
-    if (pcb->ooseq && !is_room(party, 1 + buffers_ahead(pcb)))
+    bool closes_gap = pcb->ooseq && (int32_t)(sequence - pcb->rcv_nxt) <= 0;
+    if (closes_gap && !is_room(party, 1 + buffers_ahead(pcb)))
         tcp_free_ooseq(pcb);
     return is_room(party, 1) ? ERR_OK : ERR_MEM;
 }
