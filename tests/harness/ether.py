@@ -339,3 +339,186 @@ class Peer:
         for at in range(0, len(data), 1400):
             self.send(ACK | PSH, data[at:at + 1400])
             self.seq += len(data[at:at + 1400])
+
+
+class Stream(Peer):
+    """A connection with a socket's methods, for tests that need many at a time: what is lost it sends again. `takes`: so many bytes it reads, and
+    then no more (None: all); `is_mute`: of what comes it acknowledges nothing."""
+
+    AGAIN = 1.0  # seconds until something is sent again
+
+    def __init__(self, host, port, version=4, takes=None, is_mute=False, mss=1460, seconds=10.0, begun=None):
+        """`begun`: the guest's SYN, when it is the one who connects."""
+        super().__init__(host.wire, port, version)
+        self.host, self.takes, self.is_mute, self.mss, self.seconds = host, takes, is_mute, mss, seconds
+        self.is_open = self.is_ended = self.is_reset = self.has_left = False
+        self.out, self.sent, self.acknowledged, self.room, self.taken = bytearray(), 0, self.seq, 0, 0
+        self.heard_at, self.begun = time.monotonic(), begun
+        if begun:
+            self.ports, self.source, self.target, self.ack = begun.ports[::-1], begun.target, begun.source, begun.seq + 1
+        host.streams[self.ports] = self
+        self.begin()
+
+    def begin(self):
+        options = struct.pack("!BBH", 2, 4, self.mss)
+        if self.begun:
+            self.say(SYN | ACK, options=options, seq=self.acknowledged)
+        else:
+            self.say(SYN, options=options)
+
+    def say(self, flags, payload=b"", **what):
+        self.window = 65535 if self.takes is None else max(0, min(65535, self.takes - self.taken))
+        self.send(flags, payload, **what)
+
+    # ---- what comes
+
+    def hear(self, segment):
+        if segment.flags & RST:
+            self.is_reset = True
+            return
+        if not self.is_open and segment.flags & (SYN | ACK) and bool(segment.flags & SYN) != bool(self.begun):
+            if not self.begun:
+                self.ack = segment.seq + 1
+            self.seq += 1
+            self.is_open, self.acknowledged, self.room = True, self.seq, segment.window
+        if segment.flags & SYN:
+            self.begin() if self.begun else self.say(ACK)
+        elif self.is_open:
+            self.acknowledgement(segment)
+            if (segment.payload or segment.flags & FIN) and not self.is_mute:
+                self.data(segment)
+        self.push()
+
+    def acknowledgement(self, segment):
+        self.room = segment.window
+        count = (segment.ack - self.acknowledged) % 2**32
+        if 0 < count <= len(self.out) + self.has_left:
+            del self.out[:count]
+            self.acknowledged += count
+            self.sent = max(self.sent - count, 0)
+            self.heard_at = time.monotonic()
+
+    def data(self, segment):
+        self.arrived[segment.seq] = segment
+        while next_one := self.arrived.pop(self.ack, None):
+            room = len(next_one.payload) if self.takes is None else self.takes - self.taken
+            part = next_one.payload[:max(room, 0)]
+            self.got += part
+            self.taken += len(part)
+            self.ack = (self.ack + len(part)) & 0xffffffff
+            if next_one.flags & FIN and len(part) == len(next_one.payload):
+                self.is_ended = True
+                self.ack += 1
+            elif not part:
+                break
+        self.say(ACK)
+
+    # ---- what goes
+
+    def push(self):
+        while self.is_open and self.sent < min(len(self.out), self.room):
+            part = bytes(self.out[self.sent:min(self.sent + min(self.mss, 1400), self.room)])
+            self.say(ACK | PSH, part, seq=self.acknowledged + self.sent)
+            self.sent += len(part)
+            self.seq = self.acknowledged + self.sent
+
+    def look(self, now):
+        """Something may have been lost."""
+        if now - self.heard_at < self.AGAIN or self.is_reset:
+            return
+        self.heard_at = now
+        if not self.is_open:
+            self.begin()
+        elif self.out:
+            part = bytes(self.out[:max(1, min(self.mss, 1400, self.room))])
+            self.say(ACK | PSH, part, seq=self.acknowledged)
+        elif self.has_left:
+            self.say(FIN | ACK, seq=self.acknowledged)
+
+    # ---- a socket's
+
+    def settimeout(self, seconds):
+        self.seconds = seconds
+
+    def setsockopt(self, *_):
+        pass
+
+    def until(self, condition):
+        deadline = time.monotonic() + self.seconds
+        while not condition():
+            if self.is_reset:
+                raise ConnectionResetError(f"port {self.ports[1]}: reset")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"port {self.ports[1]}: nothing happens for {self.seconds:.0f} s")
+            self.host.turn(min(left, 0.1))
+
+    def put(self, data):
+        """Does not wait."""
+        self.out += data
+        self.heard_at = time.monotonic()
+        self.push()
+
+    def sendall(self, data):
+        self.put(data)
+        self.until(lambda: len(self.out) < 16000)
+
+    def recv(self, count):
+        self.until(lambda: self.got or self.is_ended)
+        data, self.got = bytes(self.got[:count]), self.got[count:]
+        return data
+
+    def close(self):
+        self.until(lambda: not self.out)
+        self.say(FIN | ACK)
+        self.seq += 1
+        self.has_left = True
+        self.until(lambda: self.is_ended or self.is_reset)
+        del self.host.streams[self.ports]
+
+    def reset(self):
+        self.send(RST | ACK)
+        self.host.streams.pop(self.ports, None)
+
+
+class Host:
+    """All streams of one host on the cable. `listens`: who takes a connection that the guest opens to that port."""
+
+    def __init__(self, wire):
+        self.wire, self.streams, self.listens, self.looked_at = wire, {}, {}, 0.0
+
+    def turn(self, seconds):
+        """One packet, if one comes in time, goes to whom it is for."""
+        packet = self.wire.receive(seconds)
+        if packet and packet[9 if packet[0] >> 4 == 4 else 6] == TCP:
+            self.segment(packet)
+        now = time.monotonic()
+        if now - self.looked_at > 0.1:
+            self.looked_at = now
+            for stream in list(self.streams.values()):
+                stream.look(now)
+
+    def segment(self, packet):
+        version = packet[0] >> 4
+        data = packet[20:struct.unpack("!H", packet[2:4])[0]] if version == 4 else packet[40:]
+        source, target = (packet[12:16], packet[16:20]) if version == 4 else (packet[8:24], packet[24:40])
+        segment = Segment(source, target, data)
+        if not segment.is_good:
+            raise ValueError("a segment of the guest has a wrong checksum")
+        stream = self.streams.get(segment.ports[::-1])
+        if stream:
+            stream.hear(segment)
+        elif segment.flags & SYN and segment.ports[1] in self.listens:
+            self.listens[segment.ports[1]](segment)
+
+    def wait(self, seconds):
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.turn(min(left, 0.1))
+
+    def opened(self, streams, seconds):
+        """How many of them are open by then."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not all(stream.is_open or stream.is_reset for stream in streams):
+            self.turn(0.05)
+        return sum(stream.is_open for stream in streams)

@@ -16,11 +16,11 @@ class Failure(Exception):
 
 
 class Witness:
-    """An honest pair: one publishes, the other gets it; and a third who is away all the time, for whom everything is kept."""
+    """An honest pair: one publishes, the other gets it; and a third who is away all the time, for whom everything is kept. `client` makes one."""
 
-    def __init__(self, port):
-        self.port, self.count, self.acknowledged = port, 0, []
-        self.sender, self.receiver, absent = (wire.Client(port, timeout=30) for _ in range(3))
+    def __init__(self, port, client=None):
+        self.client, self.count, self.acknowledged = client or (lambda: wire.Client(port, timeout=30)), 0, []
+        self.sender, self.receiver, absent = (self.client() for _ in range(3))
         absent.connect("fire-absent", clean=False)
         absent.subscribe(("witness/#", 2))
         absent.disconnect()
@@ -45,7 +45,7 @@ class Witness:
 
     def finish(self):
         """Nothing that was acknowledged is missing."""
-        absent = wire.Client(self.port, timeout=30)
+        absent = self.client()
         absent.connect("fire-absent", clean=False)
         there = [message["payload"].decode() for message in absent.messages(1)]
         if there != self.acknowledged:

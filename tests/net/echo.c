@@ -1,6 +1,7 @@
-/* A server of echoes for tests/net/net.py: TCP with poll, UDP beside it. A connection that sends "quit\n" ends it.
+/* A server of echoes for tests/net: TCP with poll, UDP beside it. A connection that sends "quit\n" ends it. Who does
+ * not take his echo is not read until he does, and holds up nobody else.
  *
- *   echo PORT [IPv6]
+ *   echo PORT [IPv6 [CLIENTS]]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,9 +16,14 @@
 #include <unistd.h>
 
 #define CLIENTS 64
+#define MOST    1024
 
-static struct pollfd polled[CLIENTS + 2];
-static nfds_t count = 2;
+static struct pollfd polled[MOST + 2];
+static struct echo {
+    char *data; /* NULL: all was taken */
+    size_t at, end;
+} echoes[MOST + 2]; /* what a client has not taken yet */
+static nfds_t count = 2, most = CLIENTS + 2;
 
 static void fail(const char *what)
 {
@@ -54,11 +60,11 @@ static void client_accept(int listener)
             continue;
         if (fd < 0)
             break;
-        if (count == CLIENTS + 2) {
+        if (count == most) {
             close(fd);
             continue;
         }
-        if (getpeername(fd, (struct sockaddr *)&same, &same_bytes) ||
+        if (getpeername(fd, (struct sockaddr *)&same, &same_bytes) || fcntl(fd, F_SETFL, O_NONBLOCK) ||
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))) {
             if (errno != ENOTCONN && errno != EINVAL)
                 fail("a new client");
@@ -79,17 +85,70 @@ static void client_accept(int listener)
 
 static void client_close(nfds_t i)
 {
+    free(echoes[i].data);
     close(polled[i].fd);
     polled[i] = polled[--count];
+    echoes[i] = echoes[count];
+    echoes[count] = (struct echo){0};
+}
+
+static void client_fail(nfds_t i)
+{
+    printf("echo: a client: %s\n", strerror(errno));
+    client_close(i);
+}
+
+/* Of `bytes` how many it takes now; -1: it has failed. */
+static ssize_t client_give(nfds_t i, const char *data, size_t bytes)
+{
+    size_t sent = 0;
+    while (sent < bytes) {
+        ssize_t part = write(polled[i].fd, data + sent, bytes - sent);
+        if (part < 0 && errno == EAGAIN)
+            break;
+        if (part < 0)
+            return -1;
+        sent += (size_t)part;
+    }
+    return (ssize_t)sent;
+}
+
+static void client_keep(nfds_t i, const char *data, size_t bytes)
+{
+    echoes[i] = (struct echo){malloc(bytes), 0, bytes};
+    if (!echoes[i].data)
+        fail("an echo");
+    memcpy(echoes[i].data, data, bytes);
+    polled[i].events = POLLOUT;
+}
+
+static void client_go_on(nfds_t i)
+{
+    struct echo *echo = &echoes[i];
+    ssize_t sent = client_give(i, echo->data + echo->at, echo->end - echo->at);
+    if (sent < 0) {
+        client_fail(i);
+        return;
+    }
+    echo->at += (size_t)sent;
+    if (echo->at < echo->end)
+        return;
+    free(echo->data);
+    *echo = (struct echo){0};
+    polled[i].events = POLLIN;
 }
 
 static void client_serve(nfds_t i)
 {
     static char data[65536];
-    ssize_t got = read(polled[i].fd, data, sizeof(data));
-    if (got <= 0) {
-        if (got < 0)
-            printf("echo: a client: %s\n", strerror(errno));
+    ssize_t got = read(polled[i].fd, data, sizeof(data)), sent;
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got < 0) {
+        client_fail(i);
+        return;
+    }
+    if (got == 0) {
         client_close(i);
         return;
     }
@@ -97,12 +156,10 @@ static void client_serve(nfds_t i)
         printf("echo: done\n");
         exit(0);
     }
-    for (ssize_t sent = 0, part; sent < got; sent += part)
-        if ((part = write(polled[i].fd, data + sent, (size_t)(got - sent))) < 0) {
-            printf("echo: a client: %s\n", strerror(errno));
-            client_close(i);
-            return;
-        }
+    if ((sent = client_give(i, data, (size_t)got)) < 0)
+        client_fail(i);
+    else if (sent < got)
+        client_keep(i, data + sent, (size_t)(got - sent));
 }
 
 static void datagram_serve(int fd)
@@ -122,7 +179,10 @@ static void datagram_serve(int fd)
 
 int main(int argc, char **argv)
 {
-    int port = argc > 1 ? atoi(argv[1]) : 7, is_6 = argc > 2;
+    int port = argc > 1 ? atoi(argv[1]) : 7, is_6 = argc > 2, clients = argc > 3 ? atoi(argv[3]) : CLIENTS;
+    if (clients < 1 || clients > MOST)
+        return 1;
+    most = (nfds_t)clients + 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     polled[0] = (struct pollfd){.fd = open_socket(SOCK_STREAM, port, is_6), .events = POLLIN};
     polled[1] = (struct pollfd){.fd = open_socket(SOCK_DGRAM, port, is_6), .events = POLLIN};
@@ -132,7 +192,7 @@ int main(int argc, char **argv)
             fail("poll");
         for (nfds_t i = count; i > 2; i--)
             if (polled[i - 1].revents)
-                client_serve(i - 1);
+                echoes[i - 1].data ? client_go_on(i - 1) : client_serve(i - 1);
         if (polled[0].revents)
             client_accept(polled[0].fd);
         if (polled[1].revents)

@@ -1,0 +1,273 @@
+#!/usr/bin/python3
+"""Hundreds who take what they can get and give nothing back, and honest ones beside them: from the cable (tests/harness/ether.py), peers that ask for much
+and do not read, that read a byte a second, that acknowledge nothing; from inside, a program (hold.c) that does not accept, that fills connections to a
+peer who does not read, that writes to neighbours who are not there. Meanwhile echoes come back and messages of QoS 1 and 2 arrive, each within PATIENCE;
+what is acknowledged is not lost; and when the bad ones are gone, all is as before.
+
+    hold.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--clients N] [--rounds N]
+"""
+import argparse
+import pathlib
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "harness")]
+import ether
+import net
+from ether import Stream
+from fire import require
+
+sys.path.append(str(HERE.parent / "mqtt"))
+import attack
+import wire as mqtt
+
+ECHO, UNACCEPTED, ORDERS, BROKER, SILENT = 7, (9, 10), 11, 1883, 900
+PATIENCE = 6  # seconds that an honest one waits at most, to be let in or for an echo and two messages
+TINY = 64  # the shortest segments that a peer may ask for
+
+
+class Client(mqtt.Client):
+    """A client of the broker's on our cable."""
+
+    def __init__(self, host, port, version=4):
+        self.version, self.timeout, self.buffer, self.next_identifier = version, PATIENCE, b"", 0
+        self.socket = Stream(host, port, seconds=PATIENCE)
+        self.socket.until(lambda: self.socket.is_open)
+
+
+class Witness:
+    """Honest ones of all servers. `looks` is how often they were served, and `longest` how long that took at most."""
+
+    def __init__(self, host, port):
+        self.host, self.port, self.looks, self.longest = host, port, 0, 0.0
+        self.echo = Stream(host, ECHO, seconds=PATIENCE) if port == BROKER else None
+        self.messages = attack.Witness(port, lambda: Client(host, port))
+
+    def echoed(self, stream, data):
+        stream.sendall(data)
+        back = b""
+        while len(back) < len(data):
+            part = stream.recv(len(data))
+            require("an echo's end comes too early", part)
+            back += part
+        require("its echo", back == data)
+
+    def look(self):
+        begun = time.monotonic()
+        if self.echo:
+            self.echoed(self.echo, b"salve %d" % self.looks + b"." * (self.looks % 3 * 1000))
+        self.messages.look()
+        self.looks += 1
+        took = time.monotonic() - begun
+        require(f"an honest one is served within {PATIENCE} s", took < PATIENCE, took)
+        self.longest = max(self.longest, took)
+
+    def new_ones(self):
+        """Who comes now is served, too."""
+        if self.echo:
+            late = Stream(self.host, ECHO, seconds=PATIENCE)
+            self.echoed(late, b"late")
+            late.close()
+        late = Client(self.host, self.port)
+        late.connect("late")
+        late.disconnect()
+
+
+class Crowd:
+    """The bad ones. They come in groups, since a listener's queue is not longer than that."""
+
+    GROUP = 60
+
+    def __init__(self, host):
+        self.host, self.members = host, []
+
+    def open(self, count, port, words, **how):
+        """`words`: what each says, by its number; it goes on saying that until it is acknowledged."""
+        opened = 0
+        for first in range(0, count, self.GROUP):
+            group = [Stream(self.host, port, **how) for _ in range(first, min(count, first + self.GROUP))]
+            self.members += group
+            opened += self.host.opened(group, PATIENCE)
+            for number, stream in enumerate(group):
+                if stream.is_open:
+                    stream.put(words(first + number))
+        return opened
+
+    def take_more(self, count=1):
+        for stream in self.members:
+            if stream.takes is not None and not stream.is_reset:
+                stream.takes += count
+                stream.say(ether.ACK)
+
+    def leave(self):
+        for number, stream in enumerate(self.members):
+            stream.reset()
+            if number % 50 == 0:
+                self.host.wait(0.01)
+        self.members = []
+
+
+def watch(witness, crowd, rounds, drips=False, work=lambda number: None):
+    """The honest ones are served, all the time."""
+    for number in range(rounds):
+        work(number)
+        if drips:
+            crowd.take_more()
+        witness.look()
+        witness.host.wait(0.1)
+    witness.new_ones()
+
+
+# ---- from outside: peers of the echo server ----------------------------------------------------------------------------------------
+
+def echo_deaf(witness, options, machine):
+    """They send to the echo server, and read nothing of it."""
+    crowd = Crowd(witness.host)
+    opened = crowd.open(options.clients, ECHO, lambda number: b"e" * 48000, takes=0)
+    require("the bad ones are let in", opened == options.clients, opened)
+    watch(witness, crowd, options.rounds)
+    crowd.leave()
+
+
+def echo_slow(witness, options, machine):
+    """They read a byte a second, of segments as short as may be."""
+    crowd = Crowd(witness.host)
+    crowd.open(options.clients // 3, ECHO, lambda number: b"s" * 48000, takes=1, mss=TINY)
+    watch(witness, crowd, options.rounds, drips=True)
+    crowd.leave()
+
+
+def echo_mute(witness, options, machine):
+    """They ask for segments as short as may be, have room for all, and acknowledge none."""
+    crowd = Crowd(witness.host)
+    crowd.open(options.clients, ECHO, lambda number: b"m" * 16000, is_mute=True, mss=TINY)
+    watch(witness, crowd, options.rounds)
+    crowd.leave()
+
+
+# ---- clients of a broker -----------------------------------------------------------------------------------------------------------
+
+def subscriber(number, name):
+    """Says who it is, and what it wants of the broker: everything."""
+    return attack.hello(f"{name}{number}", 4) + mqtt.packet(mqtt.SUBSCRIBE, b"\0\1" + mqtt.text("bulk/#") + bytes([number % 3]), 2)
+
+
+def broker_crowd(witness, options, machine):
+    """Subscribers to much: most never read, some read a byte a second, some acknowledge nothing; another publishes to them all."""
+    crowd, publisher = Crowd(witness.host), Client(witness.host, witness.port)
+    publisher.connect("bulk", keep_alive=0)
+    third = options.clients // 6
+    opened = crowd.open(options.clients, witness.port, lambda number: subscriber(number, "deaf"), takes=20)
+    opened += crowd.open(third, witness.port, lambda number: subscriber(number, "slow"), takes=20, mss=TINY)
+    opened += crowd.open(third, witness.port, lambda number: subscriber(number, "mute"), is_mute=True, mss=TINY)
+    require("the bad ones are let in", opened == options.clients + 2 * third, opened)
+
+    def publish(number):
+        publisher.socket.put(mqtt.packet(mqtt.PUBLISH, mqtt.text(f"bulk/{number}") + b"b" * 8000))
+
+    watch(witness, crowd, options.rounds, drips=True, work=publish)
+    crowd.leave()
+    publisher.disconnect()
+
+
+# ---- from inside -------------------------------------------------------------------------------------------------------------------
+
+def orders(witness, machine, text, answer):
+    start = len(machine.lines)
+    witness.master.put(text)
+    deadline = time.monotonic() + net.PATIENCE
+    while not any(line and answer in line for line in machine.lines[start:]):
+        witness.host.turn(0.05)
+        require(f"the bad program says '{answer}'", None not in machine.lines[start:] and time.monotonic() < deadline)
+
+
+def unaccepted(witness, options, machine):
+    """A program does not accept who connects to it, hundreds who have sent data."""
+    orders(witness, machine, b"l", "two listeners")
+    crowd = Crowd(witness.host)
+    for port in UNACCEPTED:
+        crowd.open(options.clients // 2, port, lambda number: b"u" * 12000)
+        watch(witness, crowd, options.rounds // 2)
+    crowd.leave()
+    orders(witness, machine, b"x", "all is let go")
+
+
+def hoarding(witness, options, machine):
+    """A program opens hundreds of connections to a peer who does not read, and fills them all."""
+    deaf = []
+    witness.host.listens[SILENT] = lambda segment: deaf.append(Stream(witness.host, SILENT, takes=0, begun=segment))
+    orders(witness, machine, b"c", "connections")
+    watch(witness, None, options.rounds)
+    require("its connections", sum(stream.is_open for stream in deaf) >= 100, len(deaf))
+    orders(witness, machine, b"x", "all is let go")
+    for stream in deaf:
+        stream.reset()
+
+
+def nobody_there(witness, options, machine):
+    """A program sends datagrams of 16,000 bytes to neighbours who do not answer."""
+    witness.master.put(b"d")
+    watch(witness, None, options.rounds)
+    orders(witness, machine, b"x", "all is let go")
+
+
+SCENES = (echo_deaf, echo_slow, echo_mute, broker_crowd, unaccepted, hoarding, nobody_there)
+
+
+class Machine(net.Machine):
+    def __init__(self, options, cable):
+        super().__init__(options, "net-hold", [], cable.qemu())
+
+
+def run(options):
+    with tempfile.TemporaryDirectory(prefix="hold-") as folder:
+        cable = ether.Wire(folder)
+        host, machine = ether.Host(cable), Machine(options, cable)
+        try:
+            deadline = time.monotonic() + net.PATIENCE
+            for ready in ("echo: listening", "broker: listening", "hold: ready"):
+                while not any(line and ready in line for line in machine.lines):
+                    require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
+                    host.turn(0.05)
+            witness = Witness(host, BROKER)
+            witness.master = Stream(host, ORDERS)
+            watch(witness, None, 3)
+            for scene in SCENES:
+                if options.only in (None, scene.__name__):
+                    start, witness.longest = time.monotonic(), 0.0
+                    scene(witness, options, machine)
+                    watch(witness, None, 3)
+                    print(f"ok: {scene.__doc__} ({time.monotonic() - start:.1f} s, {witness.looks} looks, the longest {witness.longest:.1f} s)", flush=True)
+            print(f"ok: {witness.messages.finish()} messages were acknowledged, and none was lost")
+            witness.master.close()
+            witness.echo.sendall(b"quit\n")
+            while machine.process.poll() is None and time.monotonic() < deadline + net.PATIENCE:
+                host.turn(0.05)
+            machine.finish()
+        except BaseException:
+            print("\n".join(line for line in machine.lines[-30:] if line and "a client from" not in line), file=sys.stderr)
+            raise
+        finally:
+            machine.stop()
+            cable.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
+    parser.add_argument("--build-dir", required=True)
+    parser.add_argument("--only", choices=[scene.__name__ for scene in SCENES])
+    parser.add_argument("--clients", type=int, default=300, help="so many bad ones at a time")
+    parser.add_argument("--rounds", type=int, default=6, help="how often the honest ones are looked at in each scene")
+    try:
+        run(parser.parse_args())
+    except (net.Failure, attack.Failure, mqtt.Closed, OSError, ValueError) as error:
+        print(f"hold.py: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
