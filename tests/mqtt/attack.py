@@ -28,11 +28,11 @@ class Witness:
         self.receiver.connect("fire-receiver", keep_alive=0)
         self.receiver.subscribe(("witness/#", 2))
 
-    def look(self):
-        """One message of each level, there and acknowledged."""
+    def look(self, size=0):
+        """One message of each level, there and acknowledged; of at least so many bytes."""
         for qos in (1, 2):
             self.count += 1
-            payload = f"message {self.count}"
+            payload = f"message {self.count}".ljust(size, ".")
             self.sender.deliver(f"witness/{qos}", payload, qos)
             self.acknowledged.append(payload)
             got = self.receiver.wait(PUBLISH).fields

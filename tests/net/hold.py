@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """Hundreds who take what they can get and give nothing back, and honest ones beside them: from the cable (tests/harness/ether.py), peers that ask for much
-and do not read, that read a byte a second, that acknowledge nothing; from inside, a program (hold.c) that does not accept, that fills connections to a
+and do not read, that read a byte at a time, that acknowledge nothing; from inside, a program (hold.c) that does not accept, that fills connections to a
 peer who does not read, that writes to neighbours who are not there. Meanwhile echoes come back and messages of QoS 1 and 2 arrive, each within PATIENCE;
 what is acknowledged is not lost; and when the bad ones are gone, all is as before.
 
-    hold.py --arch x86_64 --build-dir build/x86_64 [--only NAME] [--clients N] [--rounds N]
+    hold.py --arch x86_64 --build-dir build/x86_64 [--mosquitto build/host] [--only NAME] [--clients N] [--rounds N]
+
+With --mosquitto the clients are that broker's.
 """
 import argparse
+import json
+import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -19,12 +24,14 @@ import net
 from ether import Stream
 from fire import require
 
-sys.path.append(str(HERE.parent / "mqtt"))
+sys.path += [str(HERE.parent / "mqtt"), str(HERE.parents[1] / "ci")]
 import attack
+import system_image
 import wire as mqtt
 
 ECHO, UNACCEPTED, ORDERS, BROKER, SILENT = 7, (9, 10), 11, 1883, 900
 PATIENCE = 6  # seconds that an honest one waits at most, to be let in or for an echo and two messages
+SIZES = (0, 100, 3000, 40000)  # bytes of messages and echoes
 TINY = 64  # the shortest segments that a peer may ask for
 
 
@@ -40,10 +47,10 @@ class Client(mqtt.Client):
 class Witness:
     """Honest ones of all servers. `looks` is how often they were served, and `longest` how long that took at most."""
 
-    def __init__(self, host, port):
-        self.host, self.port, self.looks, self.longest = host, port, 0, 0.0
-        self.echo = Stream(host, ECHO, seconds=PATIENCE) if port == BROKER else None
-        self.messages = attack.Witness(port, lambda: Client(host, port))
+    def __init__(self, host, has_echo):
+        self.host, self.looks, self.longest = host, 0, 0.0
+        self.echo = Stream(host, ECHO, seconds=PATIENCE) if has_echo else None
+        self.messages = attack.Witness(BROKER, lambda: Client(host, BROKER))
 
     def echoed(self, stream, data):
         stream.sendall(data)
@@ -54,11 +61,11 @@ class Witness:
             back += part
         require("its echo", back == data)
 
-    def look(self):
+    def look(self, size=0):
         begun = time.monotonic()
         if self.echo:
-            self.echoed(self.echo, b"salve %d" % self.looks + b"." * (self.looks % 3 * 1000))
-        self.messages.look()
+            self.echoed(self.echo, b"salve %d" % self.looks + b"." * size)
+        self.messages.look(size)
         self.looks += 1
         took = time.monotonic() - begun
         require(f"an honest one is served within {PATIENCE} s", took < PATIENCE, took)
@@ -70,7 +77,7 @@ class Witness:
             late = Stream(self.host, ECHO, seconds=PATIENCE)
             self.echoed(late, b"late")
             late.close()
-        late = Client(self.host, self.port)
+        late = Client(self.host, BROKER)
         late.connect("late")
         late.disconnect()
 
@@ -115,7 +122,7 @@ def watch(witness, crowd, rounds, drips=False, work=lambda number: None):
         work(number)
         if drips:
             crowd.take_more()
-        witness.look()
+        witness.look(SIZES[number % len(SIZES)])
         witness.host.wait(0.1)
     witness.new_ones()
 
@@ -132,7 +139,7 @@ def echo_deaf(witness, options, machine):
 
 
 def echo_slow(witness, options, machine):
-    """They read a byte a second, of segments as short as may be."""
+    """They read a byte at a time, of segments as short as may be."""
     crowd = Crowd(witness.host)
     crowd.open(options.clients // 3, ECHO, lambda number: b"s" * 48000, takes=1, mss=TINY)
     watch(witness, crowd, options.rounds, drips=True)
@@ -149,25 +156,30 @@ def echo_mute(witness, options, machine):
 
 # ---- clients of a broker -----------------------------------------------------------------------------------------------------------
 
+ANSWERS = 9  # bytes: CONNACK and SUBACK
+
+
 def subscriber(number, name):
     """Says who it is, and what it wants of the broker: everything."""
     return attack.hello(f"{name}{number}", 4) + mqtt.packet(mqtt.SUBSCRIBE, b"\0\1" + mqtt.text("bulk/#") + bytes([number % 3]), 2)
 
 
 def broker_crowd(witness, options, machine):
-    """Subscribers to much: most never read, some read a byte a second, some acknowledge nothing; another publishes to them all."""
-    crowd, publisher = Crowd(witness.host), Client(witness.host, witness.port)
+    """Subscribers to much: most never read, some read a byte at a time, some acknowledge nothing; another publishes to them all."""
+    crowd, publisher = Crowd(witness.host), Client(witness.host, BROKER)
     publisher.connect("bulk", keep_alive=0)
     third = options.clients // 6
-    opened = crowd.open(options.clients, witness.port, lambda number: subscriber(number, "deaf"), takes=20)
-    opened += crowd.open(third, witness.port, lambda number: subscriber(number, "slow"), takes=20, mss=TINY)
-    opened += crowd.open(third, witness.port, lambda number: subscriber(number, "mute"), is_mute=True, mss=TINY)
+    opened = crowd.open(options.clients, BROKER, lambda number: subscriber(number, "deaf"), takes=2000)
+    opened += crowd.open(third, BROKER, lambda number: subscriber(number, "slow"), takes=2000, mss=TINY)
+    opened += crowd.open(third, BROKER, lambda number: subscriber(number, "mute"), is_mute=True, mss=TINY)
     require("the bad ones are let in", opened == options.clients + 2 * third, opened)
 
     def publish(number):
         publisher.socket.put(mqtt.packet(mqtt.PUBLISH, mqtt.text(f"bulk/{number}") + b"b" * 8000))
 
     watch(witness, crowd, options.rounds, drips=True, work=publish)
+    hungry = sum(stream.taken > ANSWERS for stream in crowd.members)
+    require("they get something of what they ask for", hungry == options.clients + third, hungry)
     crowd.leave()
     publisher.disconnect()
 
@@ -216,36 +228,60 @@ def nobody_there(witness, options, machine):
 SCENES = (echo_deaf, echo_slow, echo_mute, broker_crowd, unaccepted, hoarding, nobody_there)
 
 
-class Machine(net.Machine):
-    def __init__(self, options, cable):
-        super().__init__(options, "net-hold", [], cable.qemu())
+def mosquitto(options, folder):
+    """Mosquitto alone, as `./tessera run mosquitto` has it; the archive's path."""
+    root = HERE.parents[1]
+    granted = {"clock": True, "random": True, "fs": {"/etc/mosquitto": "r", "/data": "rw"}, "net": {"listen": [f"tcp:{BROKER}"]}}
+    program = {"name": "mosquitto", "image": os.path.abspath(os.path.join(options.build_dir, "images", "mosquitto")), "request": "granted",
+               "arguments": ["mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"], "grant": granted, "memory": 64 << 20}
+    mounts = {"/etc/mosquitto": {"folder": str(root / "demos/ports/mosquitto/etc")}, "/data": {"memory": 64 << 20}}
+    description = os.path.join(folder, "system.json")
+    pathlib.Path(description).write_text(json.dumps({"programs": [program], "mounts": mounts}), encoding="utf-8")
+    content, _ = system_image.pack(description, options.arch, os.path.abspath(options.mosquitto), os.path.abspath(options.build_dir))
+    path = os.path.join(folder, "mosquitto.cpio")
+    pathlib.Path(path).write_bytes(content)
+    return path.removesuffix(".cpio")
+
+
+def play(witness, machine, options, scenes):
+    watch(witness, None, 3)
+    for scene in scenes:
+        if options.only in (None, scene.__name__):
+            start, witness.longest = time.monotonic(), 0.0
+            scene(witness, options, machine)
+            watch(witness, None, 3)
+            print(f"ok: {scene.__doc__} ({time.monotonic() - start:.1f} s, {witness.looks} looks, the longest {witness.longest:.1f} s)", flush=True)
+    print(f"ok: {witness.messages.finish()} messages were acknowledged, and none was lost")
+
+
+def finish(witness, machine):
+    """All programs end, and the net server's books must agree."""
+    witness.master.close()
+    witness.echo.sendall(b"quit\n")
+    deadline = time.monotonic() + net.PATIENCE
+    while machine.process.poll() is None and time.monotonic() < deadline:
+        witness.host.turn(0.05)
+    machine.finish()
 
 
 def run(options):
     with tempfile.TemporaryDirectory(prefix="hold-") as folder:
         cable = ether.Wire(folder)
-        host, machine = ether.Host(cable), Machine(options, cable)
+        archive = mosquitto(options, folder) if options.mosquitto else "net-hold"
+        host, machine = ether.Host(cable), net.Machine(options, archive, [], cable.qemu())
         try:
             deadline = time.monotonic() + net.PATIENCE
-            for ready in ("echo: listening", "broker: listening", "hold: ready"):
-                while not any(line and ready in line for line in machine.lines):
+            for ready in ("mosquitto version .* running",) if options.mosquitto else ("echo: listening", "broker: listening", "hold: ready"):
+                while not any(line and re.search(ready, line) for line in machine.lines):
                     require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
                     host.turn(0.05)
-            witness = Witness(host, BROKER)
-            witness.master = Stream(host, ORDERS)
-            watch(witness, None, 3)
-            for scene in SCENES:
-                if options.only in (None, scene.__name__):
-                    start, witness.longest = time.monotonic(), 0.0
-                    scene(witness, options, machine)
-                    watch(witness, None, 3)
-                    print(f"ok: {scene.__doc__} ({time.monotonic() - start:.1f} s, {witness.looks} looks, the longest {witness.longest:.1f} s)", flush=True)
-            print(f"ok: {witness.messages.finish()} messages were acknowledged, and none was lost")
-            witness.master.close()
-            witness.echo.sendall(b"quit\n")
-            while machine.process.poll() is None and time.monotonic() < deadline + net.PATIENCE:
-                host.turn(0.05)
-            machine.finish()
+            witness = Witness(host, not options.mosquitto)
+            if options.mosquitto:
+                play(witness, machine, options, [broker_crowd])
+            else:
+                witness.master = Stream(host, ORDERS)
+                play(witness, machine, options, SCENES)
+                finish(witness, machine)
         except BaseException:
             print("\n".join(line for line in machine.lines[-30:] if line and "a client from" not in line), file=sys.stderr)
             raise
@@ -258,6 +294,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
+    parser.add_argument("--mosquitto", metavar="HOST_DIR", help="the host's build folder: Mosquitto is the broker, and alone")
     parser.add_argument("--only", choices=[scene.__name__ for scene in SCENES])
     parser.add_argument("--clients", type=int, default=300, help="so many bad ones at a time")
     parser.add_argument("--rounds", type=int, default=6, help="how often the honest ones are looked at in each scene")
