@@ -201,9 +201,11 @@ def disk_options(image):
 
 
 def net_options(kind, published):
-    """A virtio network card on QEMU's user network; `isolated` reaches nothing but what is published."""
+    """A virtio network card on QEMU's user network; `isolated` reaches nothing but what is published. With a UDP port it is up to
+    the machine: QEMU drops what a restricted guest sends by UDP, answers to those who called included."""
     forwards = "".join(f",hostfwd={protocol}:127.0.0.1:{host}-:{guest}" for host, guest, protocol in published)
-    restriction = ",restrict=on" if kind == "isolated" else ""
+    answers_datagrams = any(protocol == "udp" for _, _, protocol in published)
+    restriction = ",restrict=on" if kind == "isolated" and not answers_datagrams else ""
     return ["-netdev", f"user,id=net{restriction}{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
 
 

@@ -169,7 +169,7 @@ static void datagram_serve(int fd)
     socklen_t bytes = sizeof(peer);
     ssize_t got;
     while ((got = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, &bytes)) >= 0) {
-        if (sendto(fd, data, (size_t)got, 0, (struct sockaddr *)&peer, bytes) != got)
+        if (got > 0 && sendto(fd, data, (size_t)got, 0, (struct sockaddr *)&peer, bytes) != got)
             fail("sendto");
         bytes = sizeof(peer);
     }

@@ -47,7 +47,7 @@ class Machine:
                    "--archive", os.path.join(options.build_dir, "archives", archive + ".cpio")]
         command += more or ["--net", "isolated"]
         for host, guest in published:
-            command += ["--publish", f"{host}:{guest}"]
+            command += ["--publish", f"{host}:{guest}"]  # the guest's port may have /udp behind it
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.lines = []
         self.news = threading.Condition()
@@ -185,6 +185,36 @@ def plain(options):
         machine.stop()
 
 
+def forward(options):
+    """rinetd, as Debian has it, passes connections and datagrams on to a server of this machine, and refuses what its rules do not allow."""
+    *tcp, udp = free_ports(5)
+    machine = Machine(options, "net-forward", [*zip(tcp, (80, 81, 82, 83)), (udp, "53/udp")])
+    try:
+        machine.wait_for("rinetd: starting redirections")
+        data = bytes(range(256)) * 1024
+        clients = [connect(port) for port in tcp[:2] for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.sendall(b"client %d" % number)
+        for number, client in enumerate(clients):
+            expect("what is passed on", receive(client, 8), b"client %d" % number)
+            expect("256 KiB", echo_all(client, data), data)
+        for port in tcp[2:]:
+            with connect(port) as client:
+                expect("a port that is closed", receive(client, 1), b"")
+        machine.wait_for("process: rinetd: refused: net.connect 'tcp:127.0.0.1:8' is not granted")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(PATIENCE)
+            for number in range(10):
+                client.sendto(b"datagram %d" % number, ("127.0.0.1", udp))
+                expect("a datagram", client.recv(100), b"datagram %d" % number)
+        clients[0].sendall(b"quit\n")
+        status = machine.process.wait(PATIENCE)  # rinetd itself never ends
+        if status != 0:
+            raise Failure(f"the machine ended with status {status}")
+    finally:
+        machine.stop()
+
+
 def connect_patiently(port, machine):
     """A connection that the guest answers: after its net server has died, it takes a moment."""
     deadline = time.monotonic() + PATIENCE
@@ -270,7 +300,7 @@ def mqtt(options):
         machine.stop()
 
 
-TESTS = {"echo": echo, "plain": plain, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
+TESTS = {"echo": echo, "plain": plain, "forward": forward, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
 
 
 def main():

@@ -27,14 +27,19 @@ extern "C" {
 #define MSG_DONTWAIT 0x20000
 #define MSG_NOSIGNAL 0x40000 /* always so: there are no signals */
 
+#define SO_DEBUG      1
 #define SO_REUSEADDR  2
 #define SO_ERROR      4
+#define SO_DONTROUTE  5
 #define SO_BROADCAST  6
 #define SO_SNDBUF     7
 #define SO_RCVBUF     8
 #define SO_KEEPALIVE  9
+#define SO_OOBINLINE  10
 #define SO_LINGER     13
 #define SO_REUSEPORT  15
+#define SO_RCVLOWAT   18
+#define SO_SNDLOWAT   19
 #define SO_RCVTIMEO   20
 #define SO_SNDTIMEO   21
 #define SO_ACCEPTCONN 30
