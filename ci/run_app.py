@@ -225,7 +225,7 @@ class App:
         if self.disk:
             modes[self.disk[1]] = "rw"
         own = self.own_mounts(modes)
-        modes |= {guest: "rw" if "memory" in mount else "r" for guest, mount in own.items()}
+        modes |= {guest: "r" if "folder" in mount else "rw" for guest, mount in own.items()}
         permissions = {"clock": True, "random": True, "fs": modes}
         if self.network is not None:
             permissions["net"] = {"listen": [f"{protocol}:{guest}" for _, guest, protocol in self.network]}
@@ -239,14 +239,15 @@ class App:
         if self.cpu:
             program["cpu"] = self.cpu
         program["pipes"] = [name for name in ("stdin", "stdout", "stderr") if not is_terminal(getattr(sys, name))]
-        mounts = dict(own)
-        for number, (host, guest, is_read_only) in enumerate(self.folders):
+        mounts = {}
+        for number, (host, guest, is_read_only) in enumerate(self.folders):  # those that come back are known by number
             mounts[guest] = {"folder": os.path.abspath(host)}
             if not is_read_only:
                 mounts[guest] |= {"memory": FOLDER_MEMORY, "return": True}
                 self.packed[number] = {path for path, _ in folder.entries(host)}
         if self.disk:
             mounts[self.disk[1]] = {"store": True}
+        mounts |= own
         children = [{"name": name, "image": module, "request": "granted", "start": False, "grant": permissions,
                      "environment": self.environment, "memory": memory} for module, name, memory in self.children]
         system = {"console": "framed", "programs": [program, *children], "mounts": mounts,
@@ -257,11 +258,11 @@ class App:
         return path
 
     def own_mounts(self, given):
-        """Those of the program itself, where the command line gives nothing else."""
-        if not self.port:
-            return {}
-        mounts = {guest: {"folder": host} for guest, host in self.port.folders.items()}
-        mounts |= {guest: {"memory": size} for guest, size in self.port.memory.items()}
+        """Those of the program itself, where the command line gives nothing else; and /dev, unless that is the user's."""
+        mounts = {guest: {"folder": host} for guest, host in self.port.folders.items()} if self.port else {}
+        mounts |= {guest: {"memory": size} for guest, size in self.port.memory.items()} if self.port else {}
+        if not any(guest == "/" and os.path.lexists(os.path.join(host, "dev")) for host, guest, _ in self.folders):
+            mounts["/dev"] = {"devices": True}
         return {guest: mount for guest, mount in mounts.items() if guest not in given}
 
     def take_input(self, path):

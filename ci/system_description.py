@@ -25,9 +25,11 @@ IMAGE_VERSION = 1
 ESSENTIAL, START, PREFIX, NATIVE, SERVER, TERMINAL, FLOAT = 1, 2, 4, 8, 16, 32, 64
 PIPES = {"stdin": 128, "stdout": 256, "stderr": 512}
 FRAMED, SYSTEM_DISK, SYSTEM_RANDOM, SYSTEM_NET = 1, 2, 4, 8
-MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE = range(3)
+MOUNT_ARCHIVE, MOUNT_MEMORY, MOUNT_STORE, MOUNT_DEVICES = range(4)
 MOUNT_READ_ONLY, MOUNT_RETURNED = 1, 2
 MOUNTS = 64
+MOUNTS_THAT_STAND_ALONE = (("archive", MOUNT_ARCHIVE, "fs", MOUNT_READ_ONLY), ("store", MOUNT_STORE, "store", 0),
+                           ("devices", MOUNT_DEVICES, "fs", 0))
 EXPECTATIONS = {"exit": 0, "trap": 1, "killed": 2, "fault": 3}
 PERMISSION_BITS = {"clock": 1, "random": 2, "trap_thread": 8}
 DEFAULT_CHILDREN = 16
@@ -182,25 +184,21 @@ class Mount:
 
     def __init__(self, path, place, description):
         check_path(path, place)
-        keys = place.object(("archive", "memory", "folder", "return", "store"))
+        keys = place.object(("archive", "memory", "folder", "return", "store", "devices"))
         self.path, self.server, self.source, self.flags, self.bytes = path, "fs", "", 0, 0
-        if "archive" in keys:
-            if len(keys) != 1 or keys["archive"].value is not True:
-                place.fail("\"archive\" stands alone and must be true")
-            self.kind, self.flags = MOUNT_ARCHIVE, MOUNT_READ_ONLY
-            return
-        if "store" in keys:
-            if len(keys) != 1 or keys["store"].value is not True:
-                place.fail("\"store\" stands alone and must be true")
-            self.kind, self.server = MOUNT_STORE, "store"
-            return
+        for key, kind, server, flags in MOUNTS_THAT_STAND_ALONE:
+            if key in keys:
+                if len(keys) != 1 or keys[key].value is not True:
+                    place.fail(f"\"{key}\" stands alone and must be true")
+                self.kind, self.server, self.flags = kind, server, flags
+                return
         self.kind = MOUNT_MEMORY
         if "memory" in keys:
             self.bytes = keys["memory"].size()
         elif "folder" in keys:
             self.flags |= MOUNT_READ_ONLY
         else:
-            place.fail("must have \"archive\", \"memory\", \"folder\" or \"store\"")
+            place.fail("must have \"archive\", \"memory\", \"folder\", \"store\" or \"devices\"")
         if "return" in keys and keys["return"].boolean():
             self.flags |= MOUNT_RETURNED
         if "folder" in keys:

@@ -61,6 +61,15 @@ static const char *archive_fill(struct mount *mount)
     return NULL;
 }
 
+static const char *devices_fill(struct mount *mount)
+{
+    struct node *null = tree_add(mount->root, "null", 4, FS_TYPE_CHARACTER);
+    struct node *zero = tree_add(mount->root, "zero", 4, FS_TYPE_CHARACTER);
+    if (zero)
+        zero->device.gives_zeros = true;
+    return null && zero ? NULL : "no memory for the devices";
+}
+
 static const char *source_fill(struct mount *mount, const char *name)
 {
     struct archive_member member;
@@ -78,7 +87,7 @@ static void mount_begin(uint32_t number)
         return;
     *mount = (struct mount){
         .is_mine = true,
-        .is_read_only = described->kind == SYSTEM_MOUNT_ARCHIVE || (described->flags & SYSTEM_MOUNT_READ_ONLY),
+        .is_read_only = described->kind != SYSTEM_MOUNT_MEMORY || (described->flags & SYSTEM_MOUNT_READ_ONLY),
         .is_returned = described->flags & SYSTEM_MOUNT_RETURNED,
         .number = number,
         .quota_bytes = described->bytes ? described->bytes : UINT64_MAX / 2,
@@ -86,19 +95,22 @@ static void mount_begin(uint32_t number)
     const char *problem = tree_begin(mount) ? NULL : "no memory";
     if (!problem && described->kind == SYSTEM_MOUNT_ARCHIVE)
         problem = archive_fill(mount);
+    else if (!problem && described->kind == SYSTEM_MOUNT_DEVICES)
+        problem = devices_fill(mount);
     else if (!problem && described->source.length)
         problem = source_fill(mount, system_text(description, described->source));
     if (problem)
         give_up(described, problem);
 }
 
-/* A mount point below another of our mounts is seen there as an empty directory. */
+/* A mount point below another of our mounts is seen there as an empty directory; that of devices is not, which every
+ * folder of the host would get. */
 static void mount_show(uint32_t number)
 {
     const struct system_mount *described = system_mount_at(description, number);
     char path[256];
     uint32_t length = described->path.length, above;
-    if (length <= 1 || length >= sizeof(path))
+    if (length <= 1 || length >= sizeof(path) || described->kind == SYSTEM_MOUNT_DEVICES)
         return;
     memcpy(path, system_text(description, described->path), length + 1);
     while (length > 1 && path[length - 1] != '/')

@@ -308,6 +308,11 @@ static uint32_t tree_read(inode file, uint64_t offset, void *bytes, uint32_t cou
     struct node *node = node_of(file);
     uint8_t *to = bytes;
     *done = 0;
+    if (node->type == FS_TYPE_CHARACTER) {
+        *done = node->device.gives_zeros ? count : 0;
+        memset(to, 0, *done);
+        return FS_OK;
+    }
     if (offset >= node->bytes)
         return FS_OK;
     if (count > node->bytes - offset)
@@ -331,6 +336,11 @@ static uint32_t tree_write(inode file, uint64_t offset, const void *bytes, uint3
     struct node *node = node_of(file);
     const uint8_t *from = bytes;
     *done = 0;
+    if (node->type == FS_TYPE_CHARACTER) {
+        *done = count;
+        *end = 0;
+        return FS_OK;
+    }
     if (node->mount->is_read_only)
         return FS_EROFS;
     if (offset == FS_AT_END)
@@ -364,6 +374,8 @@ static uint32_t tree_write(inode file, uint64_t offset, const void *bytes, uint3
 static uint32_t tree_resize(inode file, uint64_t bytes)
 {
     struct node *node = node_of(file);
+    if (node->type == FS_TYPE_CHARACTER)
+        return FS_OK; /* it is truncated when it is opened to be written */
     if (node->mount->is_read_only)
         return FS_EROFS;
     if (bytes > TREE_FILE_MAX)

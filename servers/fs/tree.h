@@ -3,7 +3,8 @@
  *
  *   mount -> root node (directory)
  *              entries: in the order of their cookies, and in a hash table of (directory, name)
- *                -> node: directory | file: base bytes in the archive, pages that differ from them | link: target
+ *                -> node: directory | file: base bytes in the archive, pages that differ from them | link: target |
+ *                         device: what takes all that is written, and gives nothing or zeros
  *
  * Everything is heap memory of this server and is counted against the mount's quota.
  */
@@ -53,6 +54,9 @@ struct node {
             const char *target;
             bool is_ours; /* of our heap, not of the archive */
         } link;
+        struct {
+            bool gives_zeros;
+        } device;
     };
 };
 

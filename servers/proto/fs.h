@@ -73,6 +73,7 @@ enum fs_times { FS_TIME_ACCESSED = 1, FS_TIME_ACCESSED_NOW = 2, FS_TIME_MODIFIED
 /* WASI's numbers. */
 enum fs_type {
     FS_TYPE_UNKNOWN = 0,
+    FS_TYPE_CHARACTER = 2, /* a device: no size, and no position in it matters */
     FS_TYPE_DIRECTORY = 3,
     FS_TYPE_FILE = 4,
     FS_TYPE_LINK = 7,

@@ -60,6 +60,7 @@ enum system_mount_kind {
     SYSTEM_MOUNT_ARCHIVE = 0, /* the boot archive's members, read-only */
     SYSTEM_MOUNT_MEMORY,      /* files in memory; `source`, where not empty, is what they begin with */
     SYSTEM_MOUNT_STORE,       /* files on disk; `source` is the store's own business */
+    SYSTEM_MOUNT_DEVICES,     /* "null" and "zero" */
     SYSTEM_MOUNT_COUNT
 };
 enum system_mount_flags {

@@ -1,5 +1,5 @@
 /* Files at their limits: long names and paths, very many open files, a full file system. Each is one clear error, and
- * all is well again afterwards. Preopened: 3 "/small" (256 KiB), 4 "/boot" (the boot archive).
+ * all is well again afterwards; and devices. Preopened: 3 "/small" (256 KiB), 4 "/boot" (the boot archive), 5 "/dev".
  */
 #include <fcntl.h>
 #include <dirent.h>
@@ -179,6 +179,34 @@ static void boot_archive(void)
     close(fd);
 }
 
+static void devices(void)
+{
+    static char bytes[70000];
+    struct stat stat;
+    check_group(&check, "devices");
+    int null = open("/dev/null", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0666), zero = open("/dev/zero", O_RDWR);
+    check_true(&check, "it is a device", fstat(null, &stat) == 0 && S_ISCHR(stat.st_mode) && stat.st_size == 0);
+    check_true(&check, "and no terminal", !isatty(null));
+    check_true(&check, "all is taken",
+               write(null, bytes, sizeof(bytes)) > 0 && pwrite(zero, bytes, 10, 1ll << 40) == 10);
+    check_true(&check, "and is gone", lseek(null, 0, SEEK_CUR) == 0 && read(null, bytes, 10) == 0);
+    memset(bytes, 1, sizeof(bytes));
+    check_true(&check, "zeros", read(zero, bytes, 60000) == 60000 && !memchr(bytes, 1, 60000) && bytes[60000] == 1);
+    check_true(&check, "what is none", open("/dev/random", O_RDONLY) == -1 && errno == ENOENT);
+    check_true(&check, "nothing is made", open("/dev/new", O_RDWR | O_CREAT, 0666) == -1 && errno == EROFS);
+    check_true(&check, "nothing is removed", unlink("/dev/null") == -1 && errno == EROFS);
+    check_true(&check, "no directory", open("/dev/null/", O_RDONLY) == -1 && errno == ENOTDIR);
+    FILE *out = fopen("/dev/null", "w");
+    check_true(&check, "as a stream", out && fputs("text", out) >= 0 && fclose(out) == 0);
+    unsigned seen = 0;
+    DIR *directory = opendir("/dev");
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        seen += entry->d_type == DT_CHR;
+    check_u64(&check, "listed", 2, seen);
+    (void)closedir(directory);
+    check_true(&check, "closed", close(null) == 0 && close(zero) == 0);
+}
+
 int main(void)
 {
     names();
@@ -187,5 +215,6 @@ int main(void)
     full();
     listing();
     boot_archive();
+    devices();
     return check_finish(&check, "limits");
 }

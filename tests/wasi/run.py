@@ -232,6 +232,7 @@ class Test:
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(name)
         before = os.stat(os.path.join(folder, "kept"))
+        self.check("/dev/null", 0, self.run("--", "put", "/dev/null").returncode)
         result = self.run("--dir", f"{folder}::/d:ro", "--", "put", "/d/new")
         self.check("read-only", (4, b"/d/new: Capabilities insufficient\n"), (result.returncode, result.stderr))
         result = self.run("--dir", f"{folder}::/d", "--", "folder")

@@ -78,6 +78,13 @@ static void files(struct check *check)
                posix_spawn_file_actions_addopen(&actions, 0, "none", O_RDONLY, 0) == 0 &&
                    run((char *const[]){"child", "cat", NULL}, &actions) == -ENOENT);
     check_true(check, "done", posix_spawn_file_actions_destroy(&actions) == 0);
+    check_true(check, "into nothing",
+               posix_spawn_file_actions_init(&actions) == 0 &&
+                   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY | O_TRUNC, 0) == 0 &&
+                   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) == 0 &&
+                   run((char *const[]){"child", "cat", NULL}, &actions) == 0 &&
+                   run((char *const[]){"child", "say", "something", NULL}, &actions) == 0 &&
+                   posix_spawn_file_actions_destroy(&actions) == 0);
 }
 
 /* write | cat | cat | read */
