@@ -34,7 +34,8 @@ enum process_operation {
                       each of which a line feed or a NUL lies between any two: w10, w11 arguments; w12, w13 environment;
                       w14, w15 of the directories that the child requests those that it gets, none: all; w16, w17 what
                       is for the child's library to do first: "PWD=/folder", which is put before the environment, or
-                      "FD LOOK FLAGS RIGHTS /path" (decimal), to open as WASI's path_open does and to have as FD; then
+                      "FD LOOK FLAGS RIGHTS /path" (decimal), to open as WASI's path_open does and to have as FD, or
+                      "FD =FD", one open file twice; then
                       for each mode PROCESS_STDIO_GIVEN a word: the caller's session of a pipe's end, which is the
                       child's from then on
                       -> w0 pid, then for each piped stream a struct process_stream.

@@ -3,7 +3,6 @@
 #include "imports.h"
 #include "tessera/text.h"
 
-#define STREAMS     3
 #define SIGNAL_TRAP 4
 #define SIGNAL_KILL 9
 
@@ -14,7 +13,7 @@ struct option_word {
 };
 struct process_handles {
     uint32_t pid;
-    struct option_word pipes[STREAMS];
+    struct option_word pipes[STANDARD_STREAMS];
 };
 struct join_status {
     uint8_t type, pad;
@@ -30,10 +29,10 @@ struct text {
 struct spawn {
     struct text name, args, environment, preopens;
     bool has_environment;
-    uint8_t modes[STREAMS];       /* enum process_stdio */
-    uint8_t console[STREAMS];     /* INHERIT: which stream of the console; 0: the one of its number */
-    uint32_t descriptor[STREAMS]; /* GIVEN: ours */
-    struct opens *opens;          /* files, in the place of NULL; NULL: none, ever */
+    uint8_t modes[STANDARD_STREAMS];       /* enum process_stdio */
+    uint8_t console[STANDARD_STREAMS];     /* INHERIT: which stream of the console; 0: the one of its number */
+    uint32_t descriptor[STANDARD_STREAMS]; /* GIVEN: ours */
+    struct opens *opens;                   /* files, in the place of NULL; NULL: none, ever */
 };
 
 static bool text_is_ours(struct text text)
@@ -49,6 +48,17 @@ static uint32_t spawn_check(const struct spawn *spawn)
     if (!(start_page->flags & START_MAY_SPAWN))
         return refuse(PROCESS_PERMISSION_SPAWN);
     return spawn->name.length == 0 || spawn->name.length > PROCESS_NAME_MAX ? EINVAL : ESUCCESS;
+}
+
+/* A pipe's end is given once; the child's library has it by its other numbers, too. */
+static void spawn_given_once(struct spawn *spawn)
+{
+    for (uint32_t fd = 1; fd < STANDARD_STREAMS; fd++)
+        for (uint32_t other = 0; other < fd && spawn->modes[fd] == PROCESS_STDIO_GIVEN; other++)
+            if (spawn->modes[other] == PROCESS_STDIO_GIVEN && spawn->descriptor[other] == spawn->descriptor[fd]) {
+                spawn->modes[fd] = PROCESS_STDIO_NULL;
+                spawn->opens->same_as[fd] = (uint8_t)(other + 1);
+            }
 }
 
 /* *m: the answer. */
@@ -70,7 +80,7 @@ static uint32_t spawn_call(const struct spawn *spawn, struct message *m)
                   0};
     unsigned count = 9;
     *m = (struct message){0, {spawn->name.length}};
-    for (unsigned i = 0; i < STREAMS; i++) {
+    for (unsigned i = 0; i < STANDARD_STREAMS; i++) {
         how[0] |= (word)spawn->modes[i] << 2 * i | (word)spawn->console[i] << (PROCESS_SPAWN_CONSOLE + 2 * i);
         if (spawn->modes[i] == PROCESS_STDIO_GIVEN)
             how[count++] = descriptor_at(spawn->descriptor[i])->session;
@@ -86,16 +96,16 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
                            uint32_t preopen, uint32_t preopen_length, uint32_t in_mode, uint32_t out_mode,
                            uint32_t error_mode, uint32_t folder, uint32_t folder_length, uint32_t to)
 {
-    const uint32_t modes[STREAMS] = {in_mode, out_mode, error_mode};
+    const uint32_t modes[STANDARD_STREAMS] = {in_mode, out_mode, error_mode};
     struct spawn spawn = {
         .name = {name, name_length}, .args = {args, args_length}, .preopens = {preopen, preopen_length}};
     struct process_handles handles = {0};
-    struct process_stream streams[STREAMS];
+    struct process_stream streams[STANDARD_STREAMS];
     struct message m;
     if (!in_memory(to, sizeof(handles)) || !in_memory(folder, folder_length))
         return EFAULT;
     uint32_t error = spawn_check(&spawn);
-    for (int i = 0; i < STREAMS && !error; i++) {
+    for (int i = 0; i < STANDARD_STREAMS && !error; i++) {
         error = modes[i] > PROCESS_STDIO_NULL ? EINVAL : ESUCCESS;
         spawn.modes[i] = (uint8_t)modes[i];
     }
@@ -106,7 +116,7 @@ uint32_t WASIX(proc_spawn)(uint32_t name, uint32_t name_length, uint32_t chroot,
         return error;
     handles.pid = (uint32_t)m.words[0];
     message_get(&m, 1, streams, sizeof(streams)); /* before the IPC buffer is used again */
-    for (int i = 0, next = 0; i < STREAMS; i++) {
+    for (int i = 0, next = 0; i < STANDARD_STREAMS; i++) {
         if (modes[i] != PROCESS_STDIO_PIPED)
             continue;
         uint32_t fd;
@@ -155,9 +165,6 @@ static uint32_t spawn_give(struct spawn *spawn, uint32_t fd, uint32_t from)
     case FD_STREAM:
         if (!(descriptor->rights & (fd == 0 ? RIGHT_FD_READ : RIGHT_FD_WRITE)))
             return ENOTCAPABLE;
-        for (uint32_t i = 0; i < STREAMS; i++)
-            if (i != fd && spawn->modes[i] == PROCESS_STDIO_GIVEN && spawn->descriptor[i] == from)
-                return ENOTSUP; /* a pipe's end has one owner and one number */
         spawn->modes[fd] = PROCESS_STDIO_GIVEN;
         spawn->descriptor[fd] = from;
         return ESUCCESS;
@@ -169,15 +176,19 @@ static uint32_t spawn_give(struct spawn *spawn, uint32_t fd, uint32_t from)
 /* Below 3 the child's own, as far as the operations went; else its parent's. */
 static uint32_t spawn_duplicate(struct spawn *spawn, uint32_t fd, uint32_t from)
 {
-    if (fd >= STREAMS)
+    if (fd >= STANDARD_STREAMS)
         return ENOTSUP;
-    if (from >= STREAMS)
+    if (from >= STANDARD_STREAMS)
         return spawn_give(spawn, fd, from);
     if (fd == from)
         return ESUCCESS;
-    if (spawn->opens->files[from].is_used)
-        return ENOTSUP; /* an open file has one number in the child */
-    spawn->opens->files[fd].is_used = false;
+    if (spawn->modes[from] == PROCESS_STDIO_GIVEN)
+        return spawn_give(spawn, fd, spawn->descriptor[from]);
+    spawn->opens->files[fd] = spawn->opens->files[from];
+    if (spawn->opens->files[fd].is_used) {
+        spawn->modes[fd] = PROCESS_STDIO_NULL;
+        return ESUCCESS;
+    }
     bool is_console = spawn->modes[from] == PROCESS_STDIO_INHERIT && from > 0 && fd > 0;
     if (!is_console && spawn->modes[from] != PROCESS_STDIO_NULL)
         return ENOTSUP;
@@ -199,13 +210,13 @@ static uint32_t spawn_operation(struct spawn *spawn, const struct descriptor_ope
         return EFAULT;
     switch (operation->command) {
     case OPERATION_CLOSE: /* of the others it gets none anyway */
-        if (operation->fd < STREAMS)
+        if (operation->fd < STANDARD_STREAMS)
             spawn_clear(spawn, operation->fd);
         return ESUCCESS;
     case OPERATION_DUP2:
         return spawn_duplicate(spawn, operation->fd, operation->from);
     case OPERATION_OPEN:
-        if (operation->fd >= STREAMS)
+        if (operation->fd >= STANDARD_STREAMS)
             return ENOTSUP; /* it has no others */
         spawn_clear(spawn, operation->fd);
         return opens_add(spawn->opens, operation->fd, at(operation->path), operation->path_length, operation->look,
@@ -247,7 +258,7 @@ static uint32_t signals_check(uint32_t actions, uint32_t count)
 /* What was given is the child's; here its descriptors stay until they are closed, and are nothing. */
 static void spawn_given(const struct spawn *spawn)
 {
-    for (uint32_t i = 0; i < STREAMS; i++) {
+    for (uint32_t i = 0; i < STANDARD_STREAMS; i++) {
         if (spawn->modes[i] != PROCESS_STDIO_GIVEN)
             continue;
         struct descriptor *descriptor = descriptor_at(spawn->descriptor[i]);
@@ -276,7 +287,10 @@ uint32_t WASIX(proc_spawn2)(uint32_t name, uint32_t name_length, uint32_t args, 
         return EINVAL;
     uint32_t error = spawn_check(&spawn);
     if (error || (error = signals_check(actions, action_count)) ||
-        (error = spawn_operations(&spawn, operations, count)) || (error = spawn_call(&spawn, &m)))
+        (error = spawn_operations(&spawn, operations, count)))
+        return error;
+    spawn_given_once(&spawn);
+    if ((error = spawn_call(&spawn, &m)))
         return error;
     spawn_given(&spawn);
     uint32_t pid = (uint32_t)m.words[0];

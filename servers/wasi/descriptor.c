@@ -41,6 +41,48 @@ static void descriptor_free(uint32_t fd)
         first_free = fd;
 }
 
+/* ---- numbers ------------------------------------------------------------------------------------------------- */
+
+static bool has_aliases; /* there was one, ever */
+
+/* `to` is free; `from` is so then. */
+static void descriptor_move(uint32_t from, uint32_t to)
+{
+    *descriptor_at(to) = *descriptor_at(from);
+    epoll_renumber(from, to);
+    descriptor_free(from);
+    if (has_stream(descriptor_at(to)))
+        session_rename(descriptor_at(to)->session, descriptor_at(to)->ends.index, to);
+    for (uint32_t fd = 0; has_aliases && fd < descriptor_count; fd++)
+        if (descriptor_at(fd)->kind == FD_ALIAS && descriptor_at(fd)->session == from)
+            descriptor_at(fd)->session = (uint16_t)to;
+}
+
+/* True: it had another number, by which it goes on. */
+static bool descriptor_leave(uint32_t fd)
+{
+    if (descriptor_at(fd)->kind == FD_ALIAS) {
+        descriptor_free(fd);
+        return true;
+    }
+    for (uint32_t other = 0; has_aliases && other < descriptor_count; other++)
+        if (descriptor_at(other)->kind == FD_ALIAS && descriptor_at(other)->session == fd) {
+            hold_release();
+            descriptor_move(fd, other);
+            return true;
+        }
+    return false;
+}
+
+void descriptor_alias(uint32_t fd, uint32_t open)
+{
+    descriptor_close(fd);
+    memset(descriptor_at(fd), 0, sizeof(struct descriptor));
+    descriptor_at(fd)->kind = FD_ALIAS;
+    descriptor_at(fd)->session = (uint16_t)open;
+    has_aliases = true;
+}
+
 void descriptor_open_stream(uint32_t fd, const struct process_stream *stream)
 {
     struct descriptor *descriptor = descriptor_at(fd);
@@ -115,6 +157,8 @@ void descriptor_stream_drop(struct descriptor *descriptor)
 void descriptor_close(uint32_t fd)
 {
     struct descriptor *descriptor = descriptor_at(fd);
+    if (descriptor_leave(fd))
+        return;
     epoll_forget(fd);
     if (has_stream(descriptor)) {
         descriptor_stream_drop(descriptor);
@@ -134,7 +178,7 @@ uint32_t WASI(fd_close)(uint32_t fd)
     struct descriptor *descriptor = descriptor_get(fd);
     if (!descriptor)
         return EBADF;
-    if (!hold_close(descriptor))
+    if (!descriptor_leave(fd) && !hold_close(descriptor))
         descriptor_close(fd);
     return ESUCCESS;
 }
@@ -146,15 +190,10 @@ uint32_t WASI(fd_renumber)(uint32_t from, uint32_t to)
     if (from == to)
         return ESUCCESS;
     hold_release();
-    bool is_stream = has_stream(descriptor_at(from));
-    if (is_stream && to >= DESCRIPTORS_STREAM)
+    if (has_stream(descriptor_at(from)) && to >= DESCRIPTORS_STREAM)
         return EMFILE;
     descriptor_close(to);
-    *descriptor_at(to) = *descriptor_at(from);
-    epoll_renumber(from, to);
-    descriptor_free(from);
-    if (is_stream)
-        session_rename(descriptor_at(to)->session, descriptor_at(to)->ends.index, to);
+    descriptor_move(from, to);
     return ESUCCESS;
 }
 
@@ -177,6 +216,7 @@ static enum filetype filetype_of(const struct descriptor *descriptor)
         return FILETYPE_SOCKET;
     case FD_GIVEN:
     case FD_EPOLL:
+    case FD_ALIAS:
     case FD_FREE:
         break;
     }

@@ -69,14 +69,30 @@ uint32_t opens_enter(struct opens *opens, const char *path, uint32_t length)
     return ESUCCESS;
 }
 
+/* The number, if any lower, that the child has this open file by, + 1. */
+static uint32_t same_as(const struct opens *opens, uint32_t fd)
+{
+    for (uint32_t other = 0; other < fd && opens->files[fd].is_used; other++)
+        if (opens->files[other].is_used && opens->files[other].at == opens->files[fd].at)
+            return other + 1;
+    return opens->same_as[fd];
+}
+
 uint32_t opens_write(const struct opens *opens, char text[OPENS_BYTES])
 {
     size_t used = opens->folder[0] ? text_format(text, OPENS_BYTES, "PWD=%s", opens->folder) : 0;
-    for (uint32_t fd = 0; fd < 3; fd++)
-        if (opens->files[fd].is_used)
-            used += text_format(text + used, OPENS_BYTES - used, "%s%u %u %u %lu %s", used ? "\n" : "", fd,
-                                opens->files[fd].look, opens->files[fd].flags, (unsigned long)opens->files[fd].base,
+    for (uint32_t fd = 0; fd < STANDARD_STREAMS; fd++) {
+        uint32_t same = same_as(opens, fd);
+        if (!opens->files[fd].is_used && !same)
+            continue;
+        used += text_format(text + used, OPENS_BYTES - used, "%s%u ", used ? "\n" : "", fd);
+        if (same)
+            used += text_format(text + used, OPENS_BYTES - used, "=%u", same - 1);
+        else
+            used += text_format(text + used, OPENS_BYTES - used, "%u %u %lu %s", opens->files[fd].look,
+                                opens->files[fd].flags, (unsigned long)opens->files[fd].base,
                                 opens->paths + opens->files[fd].at);
+    }
     return (uint32_t)used;
 }
 
@@ -90,15 +106,26 @@ static const char *number_get(const char *text, uint64_t *value)
     return *text == ' ' ? text + 1 : text;
 }
 
+/* `text` as PROCESS_SPAWN has it (proto/process.h). */
 static bool open_one(const char *text)
 {
-    uint64_t numbers[4] = {0}; /* descriptor, how to look, flags, rights */
+    uint64_t to, numbers[3] = {0}; /* how to look, flags, rights; or whose file it is */
     uint32_t fd;
-    for (unsigned i = 0; i < 4; i++)
+    text = number_get(text, &to);
+    if (to >= STANDARD_STREAMS)
+        return false;
+    if (text[0] == '=') {
+        (void)number_get(text + 1, &numbers[0]);
+        if (numbers[0] >= to || descriptor_at((uint32_t)numbers[0])->kind <= FD_ALIAS)
+            return false;
+        descriptor_alias((uint32_t)to, (uint32_t)numbers[0]);
+        return true;
+    }
+    for (unsigned i = 0; i < 3; i++)
         text = number_get(text, &numbers[i]);
-    return numbers[0] < 3 && text[0] == '/' &&
-           path_open_absolute(text, (uint32_t)numbers[1], 0, numbers[3], (uint32_t)numbers[2], &fd) == ESUCCESS &&
-           WASI(fd_renumber)(fd, (uint32_t)numbers[0]) == ESUCCESS;
+    return text[0] == '/' &&
+           path_open_absolute(text, (uint32_t)numbers[0], 0, numbers[2], (uint32_t)numbers[1], &fd) == ESUCCESS &&
+           WASI(fd_renumber)(fd, (uint32_t)to) == ESUCCESS;
 }
 
 void opens_begin(void)

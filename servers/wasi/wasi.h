@@ -70,6 +70,7 @@ enum {
 #define DESCRIPTORS_MAX    16384           /* with memory that it pays for when it has so many */
 #define DESCRIPTORS_STREAM DESCRIPTORS_MAX /* numbers of streams are below */
 #define SESSIONS           128
+#define STANDARD_STREAMS   3
 
 /* WASI snapshot-01, types fdflags and rights. */
 enum { FDFLAG_APPEND = 1, FDFLAG_DSYNC = 2, FDFLAG_NONBLOCK = 4, FDFLAG_RSYNC = 8, FDFLAG_SYNC = 16, FDFLAGS_ALL = 31 };
@@ -131,6 +132,7 @@ enum filetype {
  * connection (yet). */
 enum descriptor_kind {
     FD_FREE = 0,
+    FD_ALIAS, /* another number of an open one, `session`; no other field is good */
     FD_CONSOLE,
     FD_NULL,
     FD_FILE,
@@ -254,13 +256,15 @@ static inline uint32_t descriptors_end(void)
 {
     return descriptor_count;
 }
-/* An open one, or NULL. */
+/* An open one, or NULL; of an alias the one that it stands for. */
 static inline struct descriptor *descriptor_get(uint32_t fd)
 {
     if (fd >= descriptor_count)
         return NULL;
     struct descriptor *descriptor = descriptor_at(fd);
-    return descriptor->kind != FD_FREE ? descriptor : NULL;
+    if (__builtin_expect(descriptor->kind > FD_ALIAS, 1))
+        return descriptor;
+    return descriptor->kind == FD_ALIAS ? descriptor_at(descriptor->session) : NULL;
 }
 /* The number of such a one. */
 static inline uint32_t descriptor_number(const struct descriptor *descriptor)
@@ -275,6 +279,8 @@ uint32_t descriptor_take(uint32_t *fd);
 void descriptors_init(void);
 void descriptor_open_stream(uint32_t fd, const struct process_stream *stream);
 void descriptor_close(uint32_t fd);
+/* Makes `fd`, which is closed before, another number of an open one. */
+void descriptor_alias(uint32_t fd, uint32_t open);
 /* Lets go of its stream only. */
 void descriptor_stream_drop(struct descriptor *descriptor);
 uint32_t stream_descriptor(const struct process_stream *stream, uint32_t *fd);
@@ -355,10 +361,11 @@ uint32_t path_open_absolute(const char *path, uint32_t look, uint32_t open, uint
 struct opens {
     char folder[1024]; /* where the child is to begin; "": at the root, as every program */
     struct {
-        uint32_t at, look, flags; /* in `paths`; the path ends with a NUL */
+        uint32_t at, look, flags; /* in `paths`; the path ends with a NUL. Two with one `at`: one open file */
         uint64_t base;
         bool is_used;
-    } files[3];
+    } files[STANDARD_STREAMS];
+    uint8_t same_as[STANDARD_STREAMS]; /* the stream that it is another number of, + 1; 0: none */
     uint32_t used;
     char paths[OPENS_BYTES / 2];
 };

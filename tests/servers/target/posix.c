@@ -23,6 +23,8 @@ static int child(int argc, char **argv)
         __builtin_trap();
     if (strcmp(what, "say") == 0)
         return printf("%s %s\n", argc > 2 ? argv[2] : "-", getenv("TOLD") ? getenv("TOLD") : "-") < 0;
+    if (strcmp(what, "both") == 0)
+        return puts("out") < 0 || fflush(stdout) != 0 || fputs("error\n", stderr) < 0;
     if (strcmp(what, "folder") == 0)
         return puts(getcwd(bytes, sizeof(bytes))) < 0 || access("here", R_OK) != 0;
     for (ssize_t got; strcmp(what, "cat") == 0 && (got = read(0, bytes, sizeof(bytes))) != 0;)
@@ -78,6 +80,13 @@ static void files(struct check *check)
                posix_spawn_file_actions_addopen(&actions, 0, "none", O_RDONLY, 0) == 0 &&
                    run((char *const[]){"child", "cat", NULL}, &actions) == -ENOENT);
     check_true(check, "done", posix_spawn_file_actions_destroy(&actions) == 0);
+    check_true(check, "output and errors in one file",
+               posix_spawn_file_actions_init(&actions) == 0 &&
+                   posix_spawn_file_actions_addopen(&actions, 1, "/data/out", O_WRONLY | O_CREAT | O_TRUNC, 0666) ==
+                       0 &&
+                   posix_spawn_file_actions_adddup2(&actions, 1, 2) == 0 &&
+                   run((char *const[]){"child", "both", NULL}, &actions) == 0 &&
+                   posix_spawn_file_actions_destroy(&actions) == 0 && file_is("/data/out", "out\nerror\n"));
     check_true(check, "into nothing",
                posix_spawn_file_actions_init(&actions) == 0 &&
                    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY | O_TRUNC, 0) == 0 &&

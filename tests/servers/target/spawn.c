@@ -171,21 +171,18 @@ static void pipes_of_one(struct check *check)
     char text[8] = {0};
     uint32_t from, to, pid;
     struct tessera_process_handles handles;
-    struct tessera_spawn_operation twice[2] = {{.name = TESSERA_SPAWN_DUP2, .fd = 1}};
+    struct tessera_spawn_operation give = {.name = TESSERA_SPAWN_DUP2, .fd = 1};
     check_u64(check, "a pipe to ourselves", 0, (uint64_t)tessera_fd_pipe(&from, &to));
     check_true(check, "there and back", write((int)to, "abc", 3) == 3 && read((int)from, text, 8) == 3);
     check_true(check, "the wrong way", write((int)from, "abc", 3) == -1 && read((int)to, text, 1) == -1);
     check_u64(check, "the wrong end", TESSERA_ENOTCAPABLE,
               (uint64_t)run2_text("child", NULL, (struct end[]){{0, to}}, 1, &pid));
     check_u64(check, "nothing", TESSERA_EBADF, (uint64_t)run2_text("child", NULL, (struct end[]){{0, 999}}, 1, &pid));
-    twice[0].from_fd = to;
-    twice[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = to};
-    check_u64(check, "one end twice", TESSERA_ENOTSUP,
-              (uint64_t)tessera_proc_spawn2("child", 5, "", 0, NULL, 0, twice, 2, NULL, 0, 0, NULL, 0, &pid));
+    give.from_fd = to;
     check_u64(check, "no such program", TESSERA_ENOENT,
-              (uint64_t)tessera_proc_spawn2("nobody", 6, "", 0, NULL, 0, twice, 1, NULL, 0, 0, NULL, 0, &pid));
+              (uint64_t)tessera_proc_spawn2("nobody", 6, "", 0, NULL, 0, &give, 1, NULL, 0, 0, NULL, 0, &pid));
     check_u64(check, "one that may not be", TESSERA_ENOTCAPABLE,
-              (uint64_t)tessera_proc_spawn2("greedy", 6, "", 0, NULL, 0, twice, 1, NULL, 0, 0, NULL, 0, &pid));
+              (uint64_t)tessera_proc_spawn2("greedy", 6, "", 0, NULL, 0, &give, 1, NULL, 0, 0, NULL, 0, &pid));
     check_true(check, "after that it is ours still", write((int)to, "def", 3) == 3 && read((int)from, text, 8) == 3);
     close((int)to);
     check_true(check, "the end of it", read((int)from, text, 8) == 0);
@@ -285,8 +282,30 @@ static void files(struct check *check)
     operations[0] = in;
     operations[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_CLOSE, .fd = 0};
     check_true(check, "opened and closed", run_operations("child\ncat", operations, 2) == 0);
-    operations[1] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = 0};
-    check_true(check, "a file twice", run_operations("child\ncat", operations, 2) == -TESSERA_ENOTSUP);
+    operations[1] = out;
+    operations[2] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_DUP2, .fd = 2, .from_fd = 1};
+    check_true(check, "one file, two numbers", run_operations("child\nboth", operations, 3) == 0);
+    check_true(check, "one position in it", file_is("/data/out", "out error out error."));
+    operations[3] = (struct tessera_spawn_operation){.name = TESSERA_SPAWN_CLOSE, .fd = 1};
+    check_true(check, "the second alone", run_operations("child\nboth", operations, 4) == 0);
+    check_true(check, "is as good", file_is("/data/out", " error error."));
+}
+
+/* One end as output and errors, from the parent's number and from the child's own. */
+static void pipe_for_both(struct check *check)
+{
+    for (uint32_t own = 0; own < 2; own++) {
+        char text[32] = {0};
+        uint32_t from, to, pid;
+        check_u64(check, "a pipe", 0, (uint64_t)tessera_fd_pipe(&from, &to));
+        check_u64(check, "both into it", 0,
+                  (uint64_t)run2_text("child\nboth", NULL, (struct end[]){{1, to}, {2, own ? 1 : to}}, 2, &pid));
+        check_true(check, "all of both",
+                   read_whole((int)from, text, sizeof(text) - 1) == 20 && strcmp(text, "out error out error.") == 0);
+        check_u64(check, "and its end", 0, join(pid).exit_code);
+        close((int)from);
+        close((int)to);
+    }
 }
 
 /* A reader whose writer is killed finds the end; a writer whose reader is, a closed pipe. */
@@ -411,6 +430,17 @@ static int has_parent(unsigned wanted)
     return tessera_proc_id(&own) != 0 || own == wanted || tessera_proc_parent(own, &parent) != 0 || parent != wanted;
 }
 
+/* On both streams, the second of which goes on without the first. */
+static int say_both(void)
+{
+    (void)write(1, "out", 3);
+    (void)write(2, " error", 6);
+    (void)write(1, " out", 4);
+    (void)write(2, " error", 6);
+    (void)close(1);
+    return write(2, ".", 1) != 1 || write(1, "x", 1) != -1;
+}
+
 static int child(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -429,6 +459,8 @@ static int child(int argc, char **argv)
         return has_parent((unsigned)atoi(argv[2]));
     if (strcmp(what, "say") == 0)
         return write(1, "said\n", 5) != 5;
+    if (strcmp(what, "both") == 0)
+        return say_both();
     if (strcmp(what, "sleep") == 0)
         usleep(3000);
     if (strcmp(what, "cat") == 0)
@@ -451,6 +483,7 @@ int main(int argc, char **argv)
     environments(&check);
     pipeline(&check);
     pipes_of_one(&check);
+    pipe_for_both(&check);
     broken_pipes(&check);
     files(&check);
     limits(&check);
