@@ -1,4 +1,4 @@
-/* Budgets hold, whatever a thread does: one with 10 % gets 10 % of a second, within half a point.
+/* Budgets hold, whatever a thread does: one with 10 % gets 10 % of half a second, within half a point.
  *
  * The greedy thread is above all others, so only its budget holds it back. A spinner of low priority takes what is left
  * and both contexts are asked afterwards what they used, against the clock.
@@ -6,6 +6,7 @@
 #include "test.h"
 
 #define SECOND_NS 1000000000ul
+#define WATCH_NS  (SECOND_NS / 2)
 #define PERIOD_NS 10000000ul
 #define BUDGET_NS 1000000ul
 #define REFILLS   23 /* the most: what is used in thousands of pieces comes back in as many */
@@ -72,7 +73,7 @@ static void expect_party_share(const struct party *party, word least, word most)
     if (helper != 0)
         (void)consumed(helper);
     word start = ticks_now();
-    sleep_ns(SECOND_NS);
+    sleep_ns(WATCH_NS);
     word elapsed = ticks_to_ns(ticks_now() - start);
     word share = consumed_by(party) * 10000 / elapsed, rest = consumed(other->sched_context) * 10000 / elapsed;
     word help = helper != 0 ? consumed(helper) * 10000 / elapsed : 0;
@@ -102,7 +103,7 @@ static void expect_share(struct thread *greedy, word least, word most)
     }                                                                                                                  \
     CASE_TIMED(name, description)
 
-GREEDY_CASE(share_spin, "A thread with 10 % that spins gets 10 % of a second", { turns = turns + 1; })
+GREEDY_CASE(share_spin, "A thread with 10 % that spins gets 10 % of the time", { turns = turns + 1; })
 {
     setup();
     expect_share(thread_new(share_spin_greedy, 0, PRIORITY_LOW, 0), LEAST, MOST);
@@ -499,7 +500,7 @@ static void expect_client_shares(const struct client *clients, word refills)
         (void)consumed(client[i]->sched_context);
     (void)consumed(other->sched_context);
     word start = ticks_now();
-    sleep_ns(SECOND_NS);
+    sleep_ns(WATCH_NS);
     word elapsed = ticks_to_ns(ticks_now() - start);
     for (unsigned i = 0; i < 3; i++)
         share[i] = consumed(client[i]->sched_context) * 10000 / elapsed;
