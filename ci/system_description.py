@@ -8,6 +8,7 @@ As a module: compile() gives the bytes and the files that belong into the archiv
 text names the file, the place in it and what is allowed there.
 """
 import argparse
+import ipaddress
 import json
 import os
 import re
@@ -161,6 +162,14 @@ DRIVERS = {driver for drivers in (*DEVICES.values(), RANDOM_DRIVERS, LINE_DRIVER
 NET_PATTERN = re.compile(r"(tcp|udp):((\*(\.[A-Za-z0-9._-]+)?|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):)?(\*|([1-9][0-9]*)(-([1-9][0-9]*))?)")
 
 
+def check_address(item, host):
+    """What stands in brackets."""
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        item.fail(f"{host[1:-1]} is no IPv6 address")
+
+
 def net_patterns(place):
     """A list of texts such as "tcp:*.example:443"."""
     for item in place.list():
@@ -169,6 +178,8 @@ def net_patterns(place):
         if not match or max(ports, default=1) > 65535 or ports != sorted(ports) or len(match[2] or "") > 254:
             item.fail("must be \"tcp:\" or \"udp:\", a host if any (a name, \"*.suffix\", an IPv4 address, \"[IPv6 address]\", "
                       "\"*\") with \":\", and ports (\"443\", \"8000-8080\", \"*\")")
+        if match[3] and match[3].startswith("["):
+            check_address(item, match[3])
     return [item.value for item in place.list()]
 
 

@@ -27,6 +27,59 @@ bool net_name_is_good(const char *name, uint32_t length)
     return length > 0;
 }
 
+#define BLOCKS    8u
+#define BLOCK_MAX 4u /* digits */
+
+static bool block_parse(const char *text, uint32_t length, uint32_t *at, uint16_t *block)
+{
+    uint32_t first = *at;
+    for (*block = 0; *at < length && text[*at] != ':'; ++*at) {
+        char small = lower(text[*at]);
+        bool is_letter = small >= 'a' && small <= 'f';
+        if ((!is_letter && (small < '0' || small > '9')) || *at - first == BLOCK_MAX)
+            return false;
+        *block = (uint16_t)(*block << 4 | (is_letter ? small - 'a' + 10 : small - '0'));
+    }
+    return *at > first;
+}
+
+/* An IPv6 address in any of its spellings (RFC 4291, 2.2) but the one that ends as IPv4's. */
+static bool address_parse(const char *text, uint32_t length, uint16_t blocks[BLOCKS])
+{
+    uint16_t read[BLOCKS];
+    uint32_t count = 0, gap = BLOCKS, at = 0; /* gap: the block that "::" stands in front of */
+    while (at < length || count == 0) {
+        if (at + 1 < length && text[at] == ':' && text[at + 1] == ':') {
+            if (gap != BLOCKS)
+                return false;
+            gap = count;
+            at += 2;
+            if (at == length)
+                break;
+        } else if (count > 0 && text[at++] != ':') {
+            return false;
+        }
+        if (count == BLOCKS || !block_parse(text, length, &at, &read[count++]))
+            return false;
+    }
+    if (gap == BLOCKS ? count != BLOCKS : count == BLOCKS)
+        return false;
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        blocks[i] = i < gap && i < count ? read[i] : i < gap + BLOCKS - count ? 0 : read[i - (BLOCKS - count)];
+    return true;
+}
+
+static bool is_same_address(const char *a, uint32_t a_length, const char *b, uint32_t b_length)
+{
+    uint16_t one[BLOCKS], other[BLOCKS];
+    if (!address_parse(a, a_length, one) || !address_parse(b, b_length, other))
+        return false;
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        if (one[i] != other[i])
+            return false;
+    return true;
+}
+
 /* "*", "*." and a name, a name or an address: a star stands only there. */
 static bool host_is_good(const char *host, uint32_t length, bool is_ipv6)
 {
@@ -100,6 +153,8 @@ bool net_pattern_parse(const char *text, struct net_pattern *pattern)
 static bool host_covers(const char *holder, uint32_t holder_length, const char *wanted, uint32_t wanted_length)
 {
     uint32_t skipped = 0;
+    if (is_same_address(holder, holder_length, wanted, wanted_length))
+        return true;
     if (holder[0] == '*') {
         holder++, holder_length--;
         if (wanted_length <= holder_length)

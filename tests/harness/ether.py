@@ -103,6 +103,14 @@ class Segment:
         self.is_good = checksum(pseudo_header(source, target, TCP, len(data)) + data) == 0
         self.options = dict(self.options_of(data[20:(offset >> 4) * 4]))
 
+    @classmethod
+    def of(cls, packet):
+        """Of a packet of either version; None: it is not TCP's."""
+        if packet[0] >> 4 == 4:
+            end, = struct.unpack("!H", packet[2:4])
+            return cls(packet[12:16], packet[16:20], packet[20:end]) if packet[9] == TCP else None
+        return cls(packet[8:24], packet[24:40], packet[40:]) if packet[6] == TCP else None
+
     @staticmethod
     def options_of(data):
         while data and data[0] != 0:
@@ -127,6 +135,7 @@ class Wire:
         self.guest6 = None
         self.is_plugged = True
         self.neighbours = {self.own4, self.own6}  # whom it answers for
+        self.prefix = None  # of 64 bits: what a router says when it is asked
 
     def qemu(self):
         netdev = f"dgram,id=net,local.type=unix,local.path={self.far},remote.type=unix,remote.path={self.near}"
@@ -217,6 +226,11 @@ class Wire:
         if packet[40] == 135 and target in self.neighbours:
             data = struct.pack("!BBHI", 136, 0, 0, 0x60000000) + target + b"\2\1" + MAC
             self.packet(ip6(target, source, ICMP6, with_checksum(target, source, ICMP6, data, 2), 255))
+        if packet[40] == 133 and self.prefix:
+            everybody = address("ff02::1")
+            about = b"\3\4" + struct.pack("!BBIII", 64, 0xc0, 86400, 86400, 0) + self.prefix  # RFC 4861, 4.6.2: on this cable, and for addresses
+            data = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + b"\1\1" + MAC + about
+            self.frame(IP6, ip6(self.own6, everybody, ICMP6, with_checksum(self.own6, everybody, ICMP6, data, 2), 255), b"\x33\x33\0\0\0\1")
 
 
 class Tap(Wire):
@@ -291,15 +305,12 @@ class Peer:
         """The next segment of this connection that is wanted."""
         deadline = time.monotonic() + seconds
         while (packet := self.wire.receive(deadline - time.monotonic())) is not None:
-            version = packet[0] >> 4
-            data = packet[20:struct.unpack("!H", packet[2:4])[0]] if version == 4 else packet[40:]
-            source, target = (packet[12:16], packet[16:20]) if version == 4 else (packet[8:24], packet[24:40])
-            if (packet[9] if version == 4 else packet[6]) != TCP:
+            segment = Segment.of(packet)
+            if not segment:
                 continue
-            segment = Segment(source, target, data)
             if not segment.is_good:
                 raise ValueError("a segment of the guest has a wrong checksum")
-            if segment.ports == self.ports[::-1] and target == self.source and wanted(segment):
+            if segment.ports == self.ports[::-1] and segment.target == self.source and wanted(segment):
                 return segment
         return None
 

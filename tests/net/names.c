@@ -82,10 +82,10 @@ static void keep_alive_try(int fd)
     check("a silent peer counts as gone", recv(fd, &byte, 1, 0) < 0 && (errno == ECONNRESET || errno == ETIMEDOUT));
 }
 
-static int connect_to(const char *name)
+static int connect_to(const char *name, int family)
 {
-    struct addrinfo *list = look_up(name, AF_INET);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct addrinfo *list = look_up(name, family);
+    int fd = socket(family, SOCK_STREAM, 0);
     if (!list || fd < 0)
         return -1;
     int error = connect(fd, list->ai_addr, list->ai_addrlen) ? errno : 0;
@@ -96,6 +96,26 @@ static int connect_to(const char *name)
     return error ? -1 : fd;
 }
 
+/* By now this machine has an address of the prefix that the router told it. */
+static void version_6_try(void)
+{
+    struct sockaddr_in6 own;
+    socklen_t bytes = sizeof(own);
+    char text[INET6_ADDRSTRLEN] = "";
+    int fd = connect_to("six.example", AF_INET6);
+    check("what a name of IPv6 is granted", fd >= 0);
+    check("a word over IPv6", send(fd, "salve", 5, 0) == 5);
+    check("from an address of its network", getsockname(fd, (struct sockaddr *)&own, &bytes) == 0 &&
+                                                inet_ntop(AF_INET6, &own.sin6_addr, text, sizeof(text)) &&
+                                                strncmp(text, "fd00::", 6) == 0);
+    close(fd);
+    check("an IPv6 address that no granted name stands for",
+          connect_to("www.test", AF_INET6) < 0 && errno == ENOTCAPABLE);
+    fd = connect_to("fd00::6", AF_INET6);
+    check("an IPv6 address that is granted itself", fd >= 0);
+    close(fd);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -104,19 +124,20 @@ int main(void)
     check("IPv6 alone", families(look_up("www.example", AF_INET6)) == 6 << 4);
     check("a name of one family", families(look_up("four.example", AF_UNSPEC)) == 4);
     check("no such name", !look_up("none.example", AF_UNSPEC));
-    check("an address that no granted name stands for", connect_to("www.test") < 0 && errno == ENOTCAPABLE);
+    check("an address that no granted name stands for", connect_to("www.test", AF_INET) < 0 && errno == ENOTCAPABLE);
     check("an address dressed as a granted name", !look_up("127.0.0.1 x.example", AF_INET));
     check("a name with what no name has in it",
           !look_up("a b.example", AF_INET) && !look_up("\303\244.example", AF_INET));
-    int fd = connect_to("www.example");
+    int fd = connect_to("www.example", AF_INET);
     check("what a name is granted", fd >= 0);
     check("a word", send(fd, "salve", 5, 0) == 5);
     time_try(fd);
     fill(fd);
     close(fd);
-    fd = connect_to("four.example");
+    fd = connect_to("four.example", AF_INET);
     check("another name of the same domain", fd >= 0);
     keep_alive_try(fd);
+    version_6_try();
     printf("names: %d failures\n", failures);
     return failures != 0;
 }

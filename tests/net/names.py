@@ -15,11 +15,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "harness")]
 import ether
 import net
-from ether import ACK, RST, SYN, TCP, UDP, Peer, Segment, address, ip4, udp
+from ether import ACK, RST, SYN, UDP, Peer, Segment, address, ip4, udp
 
 PORT = 443
 A, AAAA = 1, 28
-NAMES = {("www.example", A): "10.0.0.3", ("www.example", AAAA): "fd00::3", ("four.example", A): "10.0.0.4", ("www.test", A): "10.0.0.5"}
+NAMES = {("www.example", A): "10.0.0.3", ("www.example", AAAA): "fd00::3", ("four.example", A): "10.0.0.4", ("six.example", AAAA): "fd00::3",
+         ("www.test", A): "10.0.0.5", ("www.test", AAAA): "fd00::5"}
+PLACES = ("10.0.0.3", "10.0.0.4", "10.0.0.5", "fd00::3", "fd00::5", "fd00::6")
 
 
 def name_answer(wire, packet):
@@ -41,10 +43,11 @@ def name_answer(wire, packet):
 
 def accepted(wire, packet):
     """The near end of a connection that the guest begins."""
-    segment = Segment(packet[12:16], packet[16:20], packet[20:struct.unpack("!H", packet[2:4])[0]])
-    if segment.flags != SYN or segment.ports[1] != PORT:
+    segment = Segment.of(packet)
+    if not segment or segment.flags != SYN or segment.ports[1] != PORT:
         return None
-    peer = Peer(wire, 0, source=packet[16:20])
+    peer = Peer(wire, 0, source=segment.target)
+    peer.target = segment.source
     peer.ports, peer.ack = segment.ports[::-1], segment.seq + 1
     peer.send(SYN | ACK, options=b"\2\4\5\xb4")
     peer.seq += 1
@@ -58,16 +61,14 @@ def serve(wire, machine):
     deadline = time.monotonic() + net.PATIENCE
     while time.monotonic() < deadline and machine.process.poll() is None:
         packet = wire.receive(0.1)
-        if packet is None or packet[0] >> 4 != 4:
+        if packet is None:
             continue
-        if packet[9] == UDP and packet[22:24] == b"\0\x35":
+        if packet[0] >> 4 == 4 and packet[9] == UDP and packet[22:24] == b"\0\x35":
             asked.append(struct.unpack("!H", packet[20:22])[0])
             name_answer(wire, packet)
-        elif packet[9] == TCP:
-            if peer := accepted(wire, packet):
-                peers[peer.ports] = peer
-                continue
-            segment = Segment(packet[12:16], packet[16:20], packet[20:struct.unpack("!H", packet[2:4])[0]])
+        elif peer := accepted(wire, packet):
+            peers[peer.ports] = peer
+        elif segment := Segment.of(packet):
             peer = peers.get(segment.ports[::-1])
             if not peer or segment.flags & RST:
                 continue
@@ -90,7 +91,8 @@ def check_ports(kind, ports):
 def run(options):
     with tempfile.TemporaryDirectory(prefix="names-") as folder:
         wire = ether.Wire(folder)
-        wire.neighbours |= {address(text) for text in ("10.0.0.3", "10.0.0.4", "10.0.0.5")}
+        wire.neighbours |= {address(text) for text in PLACES}
+        wire.prefix = address("fd00::")
         machine = net.Machine(options, "net-names", [], wire.qemu())
         try:
             probes, connections, questions = serve(wire, machine)
@@ -101,6 +103,7 @@ def run(options):
             check_ports("questions", questions)
             machine.wait_for("names: 0 failures")
             machine.wait_for(r"process: names: refused: net.connect 'tcp:10.0.0.5:443' is not granted")
+            machine.wait_for(r"process: names: refused: net.connect 'tcp:\[fd00::5\]:443' is not granted")
         except BaseException:
             print("\n".join(line for line in machine.lines[-40:] if line), file=sys.stderr)
             raise

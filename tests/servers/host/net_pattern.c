@@ -104,6 +104,34 @@ static bool matches(const char *pattern, const char *host, uint16_t port)
     return net_pattern_matches(&holder, NET_TCP, host, (uint32_t)strlen(host), port);
 }
 
+/* One address has many spellings; the net server has one of them. */
+static void test_spellings(void)
+{
+    static const struct {
+        const char *pattern, *same;
+    } pairs[] = {{"tcp:[fd00:0::6]:*", "fd00::6"},
+                 {"tcp:[FD00:0:0:0:0:0:0:06]:*", "fd00::6"},
+                 {"tcp:[0::0]:*", "::"},
+                 {"tcp:[0:0:0:0:0:0:0:0001]:*", "::1"},
+                 {"tcp:[1::]:*", "1:0:0:0:0:0:0:0"},
+                 {"tcp:[1:2:3:4:5:6:7:0]:*", "1:2:3:4:5:6:7::"},
+                 {"tcp:[0:2:0:0:5::]:*", "0:2::5:0:0:0"}};
+    static const char *const others[] = {"fd00::5", "fd00::6:0", "fd00::60", "::fd00:0:6", "fd00::", "6", ""};
+    static const char *const nonsense[] = {
+        "fd00:::6", "fd00::6::", "fd00::00006", "fd00::6:", ":fd00::6", "fd00:0:0:0:0:0:0:0:6", "fd00::0:0:0:0:0:0:0:6",
+        "fd00::g",  "fd00:6",    ":",           ":::"};
+    char text[64];
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+        EXPECT(matches(pairs[i].pattern, pairs[i].same, 443));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        EXPECT(!matches("tcp:[fd00::6]:*", others[i], 443));
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+        EXPECT(!matches("tcp:[fd00::6]:*", nonsense[i], 443));
+        snprintf(text, sizeof(text), "tcp:[fd00:0::%zu]:*", i);
+        EXPECT(!matches(text, nonsense[i], 443));
+    }
+}
+
 static void test_match(void)
 {
     EXPECT(net_name_is_good("www.EXAMPLE-1_a", 15) && net_name_is_good("fec0::1", 7));
@@ -120,6 +148,7 @@ static void test_match(void)
     EXPECT(!matches("tcp:*:443", "", 443));
     EXPECT(!matches("udp:*:443", "a", 443));
     EXPECT(matches("tcp:[FE80::1]:443", "fe80::1", 443));
+    test_spellings();
 }
 
 /* Bytes of chance, mostly such as patterns are made of: no crash, and what is accepted can be told and read again. */
