@@ -38,7 +38,13 @@ enum {
     QUEUE_DEVICE = 48,
     COMMON_BYTES = 56
 };
-enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_FAILED = 128 };
+enum {
+    STATUS_ACKNOWLEDGE = 1,
+    STATUS_DRIVER = 2,
+    STATUS_DRIVER_OK = 4,
+    STATUS_FEATURES_OK = 8,
+    STATUS_NEEDS_RESET = 64
+};
 #define NO_VECTOR   0xffffu
 #define RESET_TRIES 10000000u
 
@@ -205,6 +211,17 @@ void virtio_watch_configuration(const struct virtio *virtio)
 void virtio_run(struct virtio *virtio)
 {
     virtio->common[DEVICE_STATUS] = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
+}
+
+bool virtio_needs_reset(const struct virtio *virtio)
+{
+    return read_8(virtio->common, DEVICE_STATUS) & STATUS_NEEDS_RESET;
+}
+
+void virtio_stop(const struct virtio *virtio)
+{
+    if (virtio->common)
+        virtio->common[DEVICE_STATUS] = 0;
 }
 
 void virtio_interrupt_clear(const struct virtio *virtio)

@@ -12,6 +12,8 @@
 #include "lwip/prot/ip4.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/sys.h"
+#include "lwip/timeouts.h"
 #include "net.h"
 #include "netif/ethernet.h"
 #include "proto/packet.h"
@@ -24,6 +26,9 @@
 #define HELD_MOST  (NET_RECEIVE_BUFFERS / 2)
 #define NO_SLOT    UINT32_MAX
 #define FRAME_ROOM (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES) /* more than a frame takes */
+#define LOOK_MS    1000u
+#define LOOKS      3u /* at a card that takes nothing, before it is reset; twice as many when that did not help */
+#define LOOKS_MOST 320u
 #define HEAD_BYTES (SIZEOF_ETH_HDR + 40u) /* of a packet of IPv6, the longest that is read before it is measured */
 
 /* One of NET_RECEIVE_BUFFERS: with the driver, with lwIP, or free. */
@@ -46,6 +51,10 @@ static struct {
         uint32_t entries;
     } frames[FRAMES];
     uint32_t next_frame, entries; /* of `send` under way */
+    bool is_attaching;            /* the driver is to reset the card: nothing is sent before it has */
+    uint32_t looked_tail, looks, patience;
+    bool was_up; /* the link, when the log last said so, and when that was */
+    u32_t said_ms;
     struct netif netif;
 } card;
 
@@ -292,7 +301,7 @@ static err_t frame_output(struct netif *netif, struct pbuf *pbuf)
     (void)netif;
     sent_take();
     uint32_t count = pieces_count(pbuf), slot = frame_slot();
-    if (slot == NO_SLOT || card.entries + (count ? count : 1) > PACKET_IN_FLIGHT)
+    if (card.is_attaching || slot == NO_SLOT || card.entries + (count ? count : 1) > PACKET_IN_FLIGHT)
         return ERR_MEM;
     if (count == 0) {
         pbuf = pbuf_clone(PBUF_RAW, PBUF_RAM, pbuf);
@@ -314,6 +323,17 @@ static err_t frame_output(struct netif *netif, struct pbuf *pbuf)
 
 /* ---- the driver's generations -------------------------------------------------------------------------------- */
 
+/* At once, and then once in a second at most: a link may come and go as fast as the card likes. */
+static void link_say(void)
+{
+    bool is_up = netif_is_link_up(&card.netif);
+    if (is_up == card.was_up || sys_now() - card.said_ms < LOOK_MS)
+        return;
+    log_text("net: the link is %s\n", is_up ? "up" : "down");
+    card.was_up = is_up;
+    card.said_ms = sys_now();
+}
+
 static void link_follow(void)
 {
     uint32_t flags = atomic_load_explicit(&card.region->flags, memory_order_acquire);
@@ -322,19 +342,18 @@ static void link_follow(void)
     if (flags & PACKET_SENDS_CHECKSUMS)
         checks &= (u16_t)~NETIF_CHECKSUM_GEN_TCP;
     card.netif.chksum_flags = checks;
-    if (is_up == was_up)
-        return;
-    log_text("net: the link is %s\n", is_up ? "up" : "down");
-    if (is_up)
+    if (is_up && !was_up)
         netif_set_link_up(&card.netif);
-    else
+    else if (!is_up && was_up)
         netif_set_link_down(&card.netif);
+    link_say();
 }
 
 /* A driver that starts has dropped everything: it all comes back, and buffers are given anew. */
 static void generation_follow(uint32_t generation)
 {
     card.generation = generation;
+    card.is_attaching = false;
     for (uint32_t n = 0; n < NET_RECEIVE_BUFFERS; n++)
         if (card.buffers[n].is_given) {
             card.buffers[n].is_given = false;
@@ -402,6 +421,13 @@ static void generation_wait(uint32_t before)
         (void)notification_wait(PROCESS_CAP_NOTIFICATION);
 }
 
+static void attach_ask(void)
+{
+    card.region->send[card.send_head++ % PACKET_SLOTS] = (struct packet_send){.flags = PACKET_ATTACH};
+    atomic_store_explicit(&card.region->send_index.head, card.send_head, memory_order_release);
+    notification_signal(card.signal);
+}
+
 /* The driver resets the card: no buffer of a net server before this one is with it afterwards. */
 static void attach(void)
 {
@@ -409,12 +435,30 @@ static void attach(void)
     uint32_t generation = card.generation;
     card.send_head = atomic_load(&card.region->send_index.head);
     card.empty_head = atomic_load(&card.region->empty_index.head);
-    card.region->send[card.send_head++ % PACKET_SLOTS] = (struct packet_send){.flags = PACKET_ATTACH};
-    atomic_store_explicit(&card.region->send_index.head, card.send_head, memory_order_release);
-    notification_signal(card.signal);
+    attach_ask();
     generation_wait(generation);
     card.received_tail = atomic_load(&card.region->received_index.head);
     card.sent_tail = atomic_load(&card.region->sent_index.head);
+}
+
+/* A card that takes nothing for seconds is reset. The driver has been woken meanwhile, to look what is sent: with each
+ * timer, card_recall. */
+static void look(void *argument)
+{
+    sys_timeout(LOOK_MS, look, argument);
+    link_say();
+    if (card.sent_tail != card.looked_tail)
+        card.patience = LOOKS;
+    bool is_stuck = card.entries > 0 && card.sent_tail == card.looked_tail && !card.is_attaching && card_is_up();
+    card.looked_tail = card.sent_tail;
+    card.looks = is_stuck ? card.looks + 1 : 0;
+    if (card.looks < card.patience)
+        return;
+    log_text("net: the card has sent nothing for %u seconds: it is reset\n", card.patience);
+    card.looks = 0;
+    card.patience = card.patience < LOOKS_MOST ? 2 * card.patience : LOOKS_MOST;
+    card.is_attaching = true;
+    attach_ask();
 }
 
 /* What the driver says a packet may have, when that can be: IPv6 needs 1,280 bytes (RFC 8200, 5), a buffer has room for
@@ -470,7 +514,10 @@ void card_start(void)
     netif_create_ip6_linklocal_address(&card.netif, 1);
     netif_set_ip6_autoconfig_enabled(&card.netif, 1);
     netif_set_up(&card.netif);
+    card.said_ms = sys_now() - LOOK_MS;
+    card.patience = LOOKS;
     link_follow();
+    sys_timeout(LOOK_MS, look, NULL);
     (void)dhcp_start(&card.netif);
     buffers_give();
     card.wants_signal = true;

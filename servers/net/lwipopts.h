@@ -16,7 +16,7 @@
 #define MEMP_STATS           0
 #define SYS_STATS            0
 #define LINK_STATS           0
-#define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 1)
+#define MEMP_NUM_SYS_TIMEOUT (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 2) /* troubles_start, card_start */
 
 /* The heap lies where the card reaches it: what is sent comes from there. */
 #define NET_RECEIVE_BUFFERS 256u

@@ -14,8 +14,9 @@
  * Generations. A driver that starts, again or for the first time, drops what it finds, counts `generation` up and
  * signals. Entries carry the generation that the net server knew; others are dropped unanswered. So a net server that
  * sees a new generation takes everything unanswered back: packets that were being sent are lost, as they may be on any
- * network. A net server that starts goes on at the indices that it finds and writes PACKET_ATTACH into `send`: the
- * driver resets the card, so that no buffer of before is with it, and counts the generation up.
+ * network. A net server that starts goes on at the indices that it finds and writes PACKET_ATTACH into `send`, and so
+ * does one whose packets the card does not take: the driver resets the card, so that no buffer of before is with it,
+ * and counts the generation up. Until then nothing more is written into `send`.
  */
 #ifndef PROTO_PACKET_H
 #define PROTO_PACKET_H
@@ -42,7 +43,7 @@ enum packet_flags {
     PACKET_MORE = 1 << 0,     /* the frame goes on in the next entry */
     PACKET_CHECKSUM = 1 << 1, /* first entry: the card sums from checksum_start to the end, and stores the sum
                                  checksum_offset behind that */
-    PACKET_ATTACH = 1 << 2,   /* alone, of any generation, not answered */
+    PACKET_ATTACH = 1 << 2,   /* the last entry, of any generation: neither it nor what is before it is answered */
     /* received */
     PACKET_IS_VALID = 1 << 3, /* the card vouches for the TCP or UDP checksum */
 };

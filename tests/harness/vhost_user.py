@@ -5,6 +5,7 @@ So the card can do what QEMU's other ones do not without root: leave checksums t
     QEMU's docs/interop/vhost-user.rst (none of its extensions); VIRTIO 1.1, 2.6 (split queues), 5.1.6 (a network card's header)
 """
 import array
+import contextlib
 import mmap
 import os
 import selectors
@@ -103,11 +104,12 @@ class Queue:
 
     def announce(self):
         self.used_words[1] = self.used
-        if self.call is not None and not self.available_words[0] & SILENT:
+        if not self.available_words[0] & SILENT:
             self.interrupt()
 
     def interrupt(self):
-        os.write(self.call, struct.pack("<Q", 1))
+        if self.call is not None:
+            os.write(self.call, struct.pack("<Q", 1))
 
 
 class Card(ether.Wire):
@@ -127,6 +129,7 @@ class Card(ether.Wire):
         self.news = threading.Condition(self.lock)
         self.left = []  # of what the guest sent: header's fields and frame as they came, with NEEDS_CHECKSUM
         self.finished = 0
+        self.starts = 0  # how often the guest has begun with the card
         self.is_deaf = False  # takes nothing that the guest sends
         self.mistake = None  # what the guest did that no driver may, or we
         self.ending = os.eventfd(0)
@@ -137,7 +140,7 @@ class Card(ether.Wire):
         # No vectors: without KVM QEMU 7.2 dies of a vhost device's MSI-X, whose state it keeps for KVM only.
         return [f"--qemu={option}" for option in (
             "-object", f"memory-backend-memfd,id=memory,size={MEMORY_MIB}M,share=on", "-machine", "memory-backend=memory",
-            "-chardev", f"socket,id=card,path={self.path}", "-netdev", "vhost-user,id=net,chardev=card",
+            "-chardev", f"socket,id=card,path={self.path},reconnect=1", "-netdev", "vhost-user,id=net,chardev=card",
             "-device", "virtio-net-pci,netdev=net,vectors=0,romfile=")]
 
     def close(self):
@@ -171,8 +174,7 @@ class Card(ether.Wire):
     def requested(self, connection):
         data, ancillary, _, _ = connection.recvmsg(12, socket.CMSG_SPACE(8 * 4))
         if not data:
-            self.selector.unregister(connection)
-            connection.close()
+            self.disconnected()
             return
         fds = array.array("i")
         for level, kind, part in ancillary:
@@ -182,6 +184,12 @@ class Card(ether.Wire):
         answer = self.answer(request, connection.recv(size, socket.MSG_WAITALL) if size else b"", list(fds))
         if answer is not None:
             connection.sendall(struct.pack("<III", request, VERSION | REPLY, len(answer)) + answer)
+
+    def disconnected(self):
+        for queue in self.queues:
+            self.queue_stop(queue)
+        self.selector.unregister(self.qemu_socket)
+        self.qemu_socket.close()
 
     def answer(self, request, payload, fds):
         """Does what QEMU asks; what it is told, or None."""
@@ -218,9 +226,13 @@ class Card(ether.Wire):
             if queue.call is not None:
                 os.close(queue.call)
             queue.call = fd
+            if queue.is_running:
+                queue.interrupt()  # what was put before went to another one
         elif request == SET_VRING_KICK:
             os.set_blocking(fd, False)
             queue.kick, queue.is_running = fd, True
+            self.starts += queue == self.queues[RECEIVE]
+            self.news.notify_all()
             self.selector.register(fd, selectors.EVENT_READ, self.kicked)
         elif fd is not None:
             os.close(fd)
@@ -233,7 +245,9 @@ class Card(ether.Wire):
         queue.kick = None
 
     def kicked(self, fd):
-        os.read(fd, 8)
+        with contextlib.suppress(BlockingIOError):
+            if all(fd != queue.kick for queue in self.queues) or not os.read(fd, 8):
+                return  # it was stopped meanwhile
         if fd == self.queues[TRANSMIT].kick and not self.is_deaf:
             self.frames_take()
 
@@ -268,6 +282,12 @@ class Card(ether.Wire):
             if self.mistake:
                 raise ValueError(f"the card: {self.mistake}")
 
+    def wait_for_start(self, number):
+        """The guest must have begun with the card more often than so."""
+        with self.news:
+            if not self.news.wait_for(lambda: self.starts > number or self.mistake, 20) or self.mistake:
+                raise ValueError(f"the card is not begun with: {self.mistake}")
+
     def put(self, frame):
         head = (0, 0, 0)
         if self.features & GUEST_CHECKSUM:
@@ -275,15 +295,33 @@ class Card(ether.Wire):
         flags, start, offset = head
         self.fill((flags, 0, 0, 0, start, offset, 1), frame)
 
+    def leave(self):
+        """QEMU is left alone, and comes again: to the guest a cable that is drawn."""
+        self.qemu_socket.shutdown(socket.SHUT_RDWR)
+
+    def lie(self, number, *used):
+        """Says that chains were used, which need not be so: their heads and lengths."""
+        with self.lock:
+            for head, size in used:
+                self.queues[number].put(head, size)
+            self.queues[number].announce()
+            self.queues[number].interrupt()
+
+    def jump(self, number, by):
+        """A queue's index runs ahead."""
+        with self.lock:
+            self.queues[number].used = (self.queues[number].used + by) & 0xffff
+        self.lie(number)
+
     def fill(self, header, frame, size=None):
-        """Writes header and frame into the guest's next buffer. `size`: what the guest is told, when that is not the truth."""
+        """Writes header and frame into the guest's next buffer, whose number is returned. `size`: what the guest is told of it instead."""
         data = HEADER.pack(*header) + frame
         with self.lock:
             queue = self.queues[RECEIVE]
             head = queue.take()
             if head is None:
                 if not queue.is_running:
-                    return  # as on a cable that nobody listens at
+                    return None  # as on a cable that nobody listens at
                 raise BlockingIOError
             (address, room, is_written), *more = queue.chain(head)
             if more or not is_written or room < len(data):
@@ -291,3 +329,4 @@ class Card(ether.Wire):
             queue.memory.write(address, data)
             queue.put(head, len(data) if size is None else size)
             queue.announce()
+            return head

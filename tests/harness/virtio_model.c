@@ -68,6 +68,16 @@ void model_card_reset(uint32_t features, const void *configuration, uint32_t byt
     memcpy(registers + 0x300, configuration, bytes);
 }
 
+void model_card_fails(void)
+{
+    registers[20] |= 64;
+}
+
+uint8_t *model_card_configuration(void)
+{
+    return registers + 0x300;
+}
+
 const struct start_page *model_start_page(void *shared, uint32_t shared_bytes)
 {
     shared_region = shared;

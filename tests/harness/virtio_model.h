@@ -20,6 +20,9 @@ extern uint8_t model_pool[MODEL_POOL_BYTES]; /* the driver's pool, where it puts
 /* A function that offers `features` in both halves of the word, with the device's own configuration; the pool zeroed.
  */
 void model_card_reset(uint32_t features, const void *configuration, uint32_t bytes);
+/* The device says that it needs a reset; its own configuration, which may change at any time. */
+void model_card_fails(void);
+uint8_t *model_card_configuration(void);
 /* What the driver is started with; `shared` is its client's region. */
 const struct start_page *model_start_page(void *shared, uint32_t shared_bytes);
 

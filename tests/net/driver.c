@@ -2,9 +2,9 @@
  *
  * The driver's own source runs here; its system calls come to this file (TESSERA_SYSCALL_MODEL). Whenever it waits,
  * card and net server do something: the card mostly fills and sends what it was given, sometimes it puts nonsense into
- * a queue; the net server mostly gives what is its own, sometimes anything at all. Checked all the time: what the card
- * is given lies in the pool or behind the head of the region, whole frames in the order of their pieces; what the net
- * server gets back it has given, once, of this generation.
+ * a queue or its configuration, or says that it needs a reset; the net server mostly gives what is its own, sometimes
+ * anything at all. Checked all the time: what the card is given lies in the pool or behind the head of the region,
+ * whole frames in the order of their pieces; what the net server gets back it has given, once, of this generation.
  */
 #include <setjmp.h>
 #include <stdio.h>
@@ -29,6 +29,7 @@ static struct ipc_buffer buffer;
 static jmp_buf end;
 static int steps;
 static bool is_hostile_card, is_hostile_server;
+static uint32_t failed_in; /* the generation in which the card said that it needs a reset, just now; 0: it did not */
 static struct totals {
     unsigned long received, sent, refused, restarts, given_up;
 } * totals; /* of all rounds */
@@ -121,6 +122,25 @@ static void card_nonsense(struct card_queue *queue)
     }
 }
 
+/* Its address, its link and the length of its frames change while it runs, or it runs no more. */
+static void card_changes(void)
+{
+    uint8_t *configuration = model_card_configuration();
+    if (model_random() % 4)
+        configuration[model_random() % 12] ^= (uint8_t)model_random();
+    else {
+        model_card_fails();
+        failed_in = region()->generation;
+    }
+}
+
+static void failure_check(void)
+{
+    if (failed_in && failed_in == region()->generation && !(region()->flags & PACKET_FAILED))
+        model_fail("a card that needs a reset is not reset");
+    failed_in = 0;
+}
+
 static void queue_step(struct card_queue *queue, uint32_t (*perform)(uint32_t chain))
 {
     while (queue->available != memory(queue)->available.index) {
@@ -208,7 +228,7 @@ static void give_frame(void)
         if (is_hostile_server && model_random() % 16 == 0)
             part.bytes = (uint16_t)any();
         if (is_hostile_server && model_random() % 64 == 0)
-            part.flags |= (uint16_t)(any() & ~(uint32_t)PACKET_MORE); /* ATTACH, too: counts only alone */
+            part.flags |= (uint16_t)(any() & ~(uint32_t)PACKET_MORE); /* ATTACH, too */
         is_good = is_good && part.offset >= PACKET_DATA_OFFSET && part.bytes > 0;
         region()->send[send_head++ % PACKET_SLOTS] = part;
     }
@@ -286,7 +306,10 @@ enum error syscall_trap(enum syscall number, word *destination, struct message *
     if (number == SYSCALL_WAIT && *destination == PROCESS_CAP_NOTIFICATION) {
         if (++steps > STEPS)
             longjmp(end, 1);
+        failure_check();
         server_step();
+        if (is_hostile_card && model_random() % 32 == 0)
+            card_changes();
         queue_step(&transmit_queue, read_frame);
         queue_step(&receive_queue, fill);
         *destination = DRIVER_SIGNAL_IRQ | DRIVER_SIGNAL_CLIENT;

@@ -3,8 +3,8 @@
  *
  * It holds its function's registers, its interrupt, a DMA pool for queues and the card's headers, and the region that
  * it shares with the net server. Packets lie in that region and are not touched here. What the net server asks for is
- * checked against the region, what the card says against what it was given. A card that breaks the rules is not asked
- * again: PACKET_FAILED.
+ * checked against the region, what the card says against what it was given. A card that breaks the rules is reset; one
+ * that goes on breaking them is not asked again: PACKET_FAILED.
  *
  * Source: VIRTIO 1.1, 5.1 (network device).
  */
@@ -26,8 +26,10 @@ enum { QUEUE_RECEIVE = 0, QUEUE_TRANSMIT = 1 };
 enum { CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_MTU = 10, CONFIG_BYTES = 12 };
 enum { STATUS_LINK_UP = 1 };
 #define MTU_USUAL   1500u
-#define FRAMES_MANY 16u   /* under way: the net server hears that they are done */
-#define MTU_LEAST   1280u /* IPv6 needs it: RFC 8200, 5 */
+#define FRAMES_MANY 16u    /* under way: the net server hears that they are done */
+#define RESETS_MOST 8u     /* of a card that breaks rules */
+#define FRAMES_GOOD 65536u /* received since: what it did before is forgotten */
+#define MTU_LEAST   1280u  /* IPv6 needs it: RFC 8200, 5 */
 
 /* struct virtio_net_hdr (5.1.6) */
 enum header_flags { HEADER_NEEDS_CHECKSUM = 1, HEADER_IS_VALID = 2 };
@@ -55,7 +57,8 @@ struct driver {
     struct packet_region *region;
     uint32_t generation;
     uint32_t empty_tail, send_tail, received_head, sent_head; /* our own indices */
-    bool has_failed;
+    bool has_failed, wants_reset;
+    uint32_t resets, received_at_reset; /* since a card that breaks rules did so first */
     struct virtq receive, transmit;
     struct {
         bool is_busy;
@@ -86,12 +89,27 @@ static void flags_set(struct driver *driver)
     atomic_store_explicit(&driver->region->flags, flags, memory_order_release);
 }
 
-static void card_failed(struct driver *driver, const char *why)
+static void card_give_up(struct driver *driver, const char *why)
 {
-    if (!driver->has_failed)
-        log_text("net-virtio: the network card is given up: %s\n", why);
+    log_text("net-virtio: the network card is given up: %s\n", why);
     driver->has_failed = true;
+    virtio_stop(&driver->virtio);
     flags_set(driver);
+    notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
+}
+
+/* It broke a rule: nothing of it counts before it has been reset. */
+static void card_broke(struct driver *driver, const char *how)
+{
+    if (driver->received_head - driver->received_at_reset >= FRAMES_GOOD)
+        driver->resets = 0;
+    driver->received_at_reset = driver->received_head;
+    if (driver->resets++ == RESETS_MOST) {
+        card_give_up(driver, how);
+        return;
+    }
+    log_text("net-virtio: the network card is reset: %s\n", how);
+    driver->has_failed = driver->wants_reset = true;
 }
 
 static void received(struct driver *driver, uint32_t tag, uint32_t bytes, uint32_t flags)
@@ -162,8 +180,6 @@ static void frame_received(struct driver *driver, uint32_t n, uint32_t bytes)
     uint32_t flags = 0;
     driver->buffers[n].is_busy = false;
     driver->buffer_count--;
-    if (bytes < PACKET_HEADER_BYTES || bytes > PACKET_BUFFER_BYTES)
-        bytes = PACKET_HEADER_BYTES;
     if ((driver->features & FEATURE_GUEST_CHECKSUM) && (header_flags & (HEADER_NEEDS_CHECKSUM | HEADER_IS_VALID)))
         flags |= PACKET_IS_VALID;
     received(driver, driver->buffers[n].tag, bytes - PACKET_HEADER_BYTES, flags);
@@ -175,13 +191,17 @@ static void frames_receive(struct driver *driver)
     int taken = 0;
     while (!driver->has_failed && (taken = virtq_take(&driver->receive, driver->buffer_count, &n, &bytes)) > 0) {
         if (n >= driver->receive.size || !driver->buffers[n].is_busy) {
-            card_failed(driver, "it fills what it was not given");
+            card_broke(driver, "it fills what it was not given");
+            return;
+        }
+        if (bytes < PACKET_HEADER_BYTES || bytes > PACKET_BUFFER_BYTES) {
+            card_broke(driver, "it fills a buffer with more than that holds, or with no header");
             return;
         }
         frame_received(driver, n, bytes);
     }
     if (taken < 0)
-        card_failed(driver, "its index runs ahead of the buffers");
+        card_broke(driver, "its index runs ahead of the buffers");
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------------- */
@@ -195,6 +215,11 @@ static uint32_t frame_read(struct driver *driver, struct packet_send parts[PACKE
     for (uint32_t i = 0; i < count; i++) {
         struct packet_send part =
             *(volatile struct packet_send *)&driver->region->send[(driver->send_tail + i) % PACKET_SLOTS];
+        if (part.flags & PACKET_ATTACH) {
+            driver->send_tail += i + 1;
+            driver->wants_reset = true;
+            return 0;
+        }
         *is_good = *is_good && i < PACKET_PARTS && part.generation == driver->generation && part.bytes > 0 &&
                    in_region(driver, part.offset, part.bytes);
         total += part.bytes;
@@ -241,20 +266,30 @@ static void frame_offer(struct driver *driver, const struct packet_send *parts, 
     virtq_offer(&driver->transmit, first);
 }
 
-/* Frames, while there are descriptors. True: the net server is new, and the card is to be reset. */
-static bool frames_send(struct driver *driver)
+/* The net server wants the card reset, which may be stuck with what it was given before. */
+static bool is_attaching(struct driver *driver)
+{
+    struct packet_region *region = driver->region;
+    uint32_t head = driver->send_tail + waiting(&region->send_index, driver->send_tail);
+    if (head == driver->send_tail ||
+        !(*(volatile uint16_t *)&region->send[(head - 1) % PACKET_SLOTS].flags & PACKET_ATTACH))
+        return false;
+    driver->send_tail = head;
+    return true;
+}
+
+/* Frames, while there are descriptors. */
+static void frames_send(struct driver *driver)
 {
     struct packet_send parts[PACKET_PARTS];
-    bool any = false, is_good, is_attaching = false;
+    bool any = false, is_good;
     uint32_t count;
     while ((count = frame_read(driver, parts, &is_good)) > 0) {
-        is_attaching = count == 1 && (parts[0].flags & PACKET_ATTACH);
-        if (is_good && !driver->has_failed && driver->spare_count < count + 1)
+        is_good = is_good && !driver->has_failed;
+        if (is_good && driver->spare_count < count + 1)
             break;
         driver->send_tail += count;
-        if (is_attaching)
-            break;
-        if (is_good && !driver->has_failed) {
+        if (is_good) {
             frame_offer(driver, parts, count);
             any = true;
         } else if (parts[0].generation == driver->generation) {
@@ -263,7 +298,6 @@ static bool frames_send(struct driver *driver)
     }
     if (any)
         virtq_notify(&driver->transmit);
-    return is_attaching;
 }
 
 /* The descriptors of a frame come back. Its links are read anew from memory that only we write. */
@@ -286,13 +320,13 @@ static bool sent_take(struct driver *driver)
     int taken = 0;
     while (!driver->has_failed && (taken = virtq_take(&driver->transmit, driver->frame_count, &first, &bytes)) > 0) {
         if (first >= driver->transmit.size || driver->frames[first].parts == 0) {
-            card_failed(driver, "it has sent what it was not given");
+            card_broke(driver, "it has sent what it was not given");
             return true;
         }
         frame_sent(driver, first);
     }
     if (taken < 0)
-        card_failed(driver, "its index runs ahead of the frames");
+        card_broke(driver, "its index runs ahead of the frames");
     return before != driver->frame_count && before >= FRAMES_MANY;
 }
 
@@ -371,11 +405,11 @@ static void begin(struct driver *driver)
 {
     const char *problem =
         driver->start->words[DRIVER_WORD_DMA_BYTES] < sizeof(struct pool_memory) ? "its pool is too small" : NULL;
-    driver->has_failed = false;
+    driver->has_failed = driver->wants_reset = false;
     if (!problem)
         problem = card_open(driver);
     if (problem)
-        card_failed(driver, problem);
+        card_give_up(driver, problem);
     else
         flags_set(driver);
     if (++driver->generation == 0)
@@ -395,6 +429,38 @@ static void indices_find(struct driver *driver)
     driver->generation = atomic_load_explicit(&region->generation, memory_order_relaxed);
 }
 
+/* All that there is to do. */
+static void work(struct driver *driver)
+{
+    uint32_t received_before = driver->received_head;
+    bool is_news = sent_take(driver);
+    frames_receive(driver);
+    frames_send(driver);
+    empty_take(driver);
+    sent_watch(driver);
+    if (driver->is_watching)
+        is_news |= sent_take(driver); /* it may not have interrupted for them */
+    if (driver->received_head != received_before || is_news)
+        notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
+}
+
+/* Whatever else the interrupt was for: the link may have changed, or the card be at its end. */
+static void interrupted(struct driver *driver)
+{
+    uint32_t flags = atomic_load_explicit(&driver->region->flags, memory_order_relaxed);
+    virtio_interrupt_clear(&driver->virtio);
+    (void)irq_handler_ack(DRIVER_CAP_IRQ);
+    if (driver->has_failed)
+        return;
+    if (virtio_needs_reset(&driver->virtio)) {
+        card_broke(driver, "it says that it needs that");
+        return;
+    }
+    flags_set(driver);
+    if (atomic_load_explicit(&driver->region->flags, memory_order_relaxed) != flags)
+        notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
+}
+
 int program_main(const struct start_page *start)
 {
     static struct driver driver;
@@ -405,29 +471,12 @@ int program_main(const struct start_page *start)
     driver.shared_physical = start->words[DRIVER_WORD_SHARED_PHYSICAL];
     driver.shared_bytes = start->words[DRIVER_WORD_SHARED_BYTES];
     indices_find(&driver);
-    begin(&driver);
+    driver.wants_reset = true;
     for (;;) {
-        uint32_t received_before = driver.received_head;
-        bool is_news = sent_take(&driver);
-        frames_receive(&driver);
-        if (frames_send(&driver)) {
+        if (is_attaching(&driver) || driver.wants_reset)
             begin(&driver);
-            continue;
-        }
-        empty_take(&driver);
-        sent_watch(&driver);
-        if (driver.is_watching)
-            is_news |= sent_take(&driver); /* it may not have interrupted for them */
-        if (driver.received_head != received_before || is_news)
-            notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
-        if (!(notification_wait(PROCESS_CAP_NOTIFICATION) & DRIVER_SIGNAL_IRQ))
-            continue;
-        uint32_t flags = atomic_load_explicit(&driver.region->flags, memory_order_relaxed);
-        virtio_interrupt_clear(&driver.virtio);
-        (void)irq_handler_ack(DRIVER_CAP_IRQ);
-        if (!driver.has_failed)
-            flags_set(&driver);
-        if (atomic_load_explicit(&driver.region->flags, memory_order_relaxed) != flags)
-            notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
+        work(&driver);
+        if (!driver.wants_reset && (notification_wait(PROCESS_CAP_NOTIFICATION) & DRIVER_SIGNAL_IRQ))
+            interrupted(&driver);
     }
 }

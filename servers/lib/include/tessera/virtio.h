@@ -72,6 +72,10 @@ const char *virtio_queue_open(struct virtio *virtio, uint16_t number, struct vir
 /* The interrupt comes, too, when the device's own configuration changes. After the queues. */
 void virtio_watch_configuration(const struct virtio *virtio);
 void virtio_run(struct virtio *virtio);
+/* The device says that it cannot go on before it is reset (2.1.2): what virtio_open does. */
+bool virtio_needs_reset(const struct virtio *virtio);
+/* Nothing is the device's any more. A device that was never found is none. */
+void virtio_stop(const struct virtio *virtio);
 
 /* Reads and so clears the wired interrupt's cause; nothing to do with MSI-X. */
 void virtio_interrupt_clear(const struct virtio *virtio);
