@@ -20,16 +20,17 @@
 #include "tessera/server.h"
 #include "tessera/text.h"
 
-#define TAG_SHIFT  10u
-#define TAG_SLOT   ((1u << TAG_SHIFT) - 1)
-#define FRAMES     PACKET_IN_FLIGHT
-#define HELD_MOST  (NET_RECEIVE_BUFFERS / 2)
-#define NO_SLOT    UINT32_MAX
-#define FRAME_ROOM (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES) /* more than a frame takes */
-#define LOOK_MS    1000u
-#define LOOKS      3u /* at a card that takes nothing, before it is reset; twice as many when that did not help */
-#define LOOKS_MOST 320u
-#define HEAD_BYTES (SIZEOF_ETH_HDR + 40u) /* of a packet of IPv6, the longest that is read before it is measured */
+#define TAG_SHIFT    10u
+#define TAG_SLOT     ((1u << TAG_SHIFT) - 1)
+#define FRAMES       PACKET_IN_FLIGHT
+#define BUSY_ENTRIES (PACKET_IN_FLIGHT * 3 / 4) /* more than the driver lets lie without a signal */
+#define HELD_MOST    (NET_RECEIVE_BUFFERS / 2)
+#define NO_SLOT      UINT32_MAX
+#define FRAME_ROOM   (PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES) /* more than a frame takes */
+#define LOOK_MS      1000u
+#define LOOKS        3u /* at a card that takes nothing, before it is reset; twice as many when that did not help */
+#define LOOKS_MOST   320u
+#define HEAD_BYTES   (SIZEOF_ETH_HDR + 40u) /* of a packet of IPv6, the longest that is read before it is measured */
 
 /* One of NET_RECEIVE_BUFFERS: with the driver, with lwIP, or free. */
 struct buffer {
@@ -383,6 +384,14 @@ void card_poll(void)
     sent_take();
     received_take();
     buffers_give();
+}
+
+bool card_is_busy(void)
+{
+    if (!card.region)
+        return false;
+    sent_take();
+    return card.entries > BUSY_ENTRIES;
 }
 
 void card_recall(void)

@@ -28,6 +28,7 @@ static const struct share_kind kinds[SHARE_KINDS] = {
     [SHARE_LISTENERS] = {"listeners", MEMP_NUM_TCP_PCB_LISTEN, MEMP_NUM_TCP_PCB_LISTEN / 2},
     [SHARE_DATAGRAMS] = {"datagram sockets", NET_DATAGRAM_SOCKETS, NET_DATAGRAM_SOCKETS / 2},
     [SHARE_LOOKUPS] = {"names that are being resolved", DNS_TABLE_SIZE, DNS_TABLE_SIZE / 2},
+    [SHARE_SESSIONS] = {"sessions", SESSIONS, SESSIONS / 2},
 };
 
 void clients_start(void)
@@ -68,6 +69,8 @@ static void client_close(struct client *client)
     for (uint32_t i = 0; i < CLIENT_NAMES; i++)
         if (client->names[i].name)
             heap_return(client->names[i].name, NET_NAME_MAX + 1);
+    while (client->session_count-- > 0)
+        share_give(client->party, SHARE_SESSIONS);
     share_give(client->party, SHARE_CLIENTS);
     party_leave(client->party);
     *client = (struct client){0};
@@ -179,11 +182,29 @@ void client_name_note(struct client *client, const char *name, const ip_addr_t *
 
 /* ---- streams ------------------------------------------------------------------------------------------------- */
 
+/* A session that was made stays as long as both processes are. */
+static uint32_t stream_make(struct client *client, struct message *m)
+{
+    *m = (struct message){0, {client->badge, 0}};
+    uint32_t error = net_ask(m, PROCESS_STREAM_MAKE, 2);
+    if (error != NET_EMFILE)
+        return error;
+    if (!net_share(client->party, SHARE_SESSIONS))
+        return NET_ENOBUFS;
+    *m = (struct message){0, {client->badge, 1}};
+    error = net_ask(m, PROCESS_STREAM_MAKE, 2);
+    if (error)
+        share_give(client->party, SHARE_SESSIONS);
+    else
+        client->session_count++;
+    return error;
+}
+
 uint32_t socket_stream_open(struct socket *socket, struct process_stream *description)
 {
     struct process_stream both[2];
-    struct message m = {0, {socket->client->badge}};
-    uint32_t error = net_ask(&m, PROCESS_STREAM_MAKE, 1);
+    struct message m;
+    uint32_t error = stream_make(socket->client, &m);
     if (error)
         return error;
     message_get(&m, 0, both, sizeof(both));
@@ -231,6 +252,7 @@ static void session_drain(struct session *session)
     uint64_t bits = session_take_ready(&session->control->ready[session->side]);
     for (; bits && session->control; bits &= bits - 1) {
         uint32_t stream = (uint32_t)__builtin_ctzl(bits);
+        output_relieve();
         if (stream < SESSION_STREAMS && session->sockets[stream])
             socket_advance(session->sockets[stream]);
     }

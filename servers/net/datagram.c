@@ -93,11 +93,17 @@ static void datagram_send(struct socket *socket, const struct net_datagram *head
     pbuf_free(pbuf);
 }
 
-/* Whole datagrams of the client's; true: one is there that cannot be. */
+#define AT_A_TIME 16u
+
+/* Whole datagrams of the client's, as many as may go now; true: one is there that cannot be. */
 static bool datagrams_send(struct socket *socket, bool *signal)
 {
     struct net_datagram head;
-    for (;;) {
+    for (uint32_t count = 0;; count++) {
+        if (count == AT_A_TIME || output_is_busy()) {
+            output_wait(socket);
+            return false;
+        }
         uint32_t readable = stream_readable(&socket->stream);
         if (readable >= sizeof(head)) {
             (void)stream_peek(&socket->stream, &head, sizeof(head));

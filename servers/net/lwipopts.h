@@ -101,9 +101,10 @@ extern unsigned char *net_heap;
 #define TCP_MSS                   1460
 #define TCP_WND                   16064 /* at first: fits a stream's ring, with what may stand before (window.c) */
 #define LWIP_WND_SCALE            1
-#define TCP_RCV_SCALE             5 /* up to 2 MiB */
-#define TCP_SND_BUF               (22 * TCP_MSS)
-#define TCP_SND_QUEUELEN          512 /* queue.c has a say before */
+#define TCP_RCV_SCALE             5               /* up to 2 MiB */
+#define TCP_SND_BUF               (180 * TCP_MSS) /* at most: queue.c */
+#define TCP_SNDLOWAT              (2 * TCP_MSS)   /* nobody asks */
+#define TCP_SND_QUEUELEN          512             /* queue.c has a say before */
 #define TCP_QUEUE_OOSEQ           1
 #define TCP_OOSEQ_MAX_PBUFS       64
 #define LWIP_TCP_SACK_OUT         1

@@ -74,6 +74,7 @@ static bool is_loopback_waiting(void)
 static void work_finish(void)
 {
     for (uint32_t round = 0; round < LOOPBACK_ROUNDS; round++) {
+        output_resume();
         sockets_settle();
         if (!is_loopback_waiting())
             return;
@@ -87,7 +88,7 @@ static uint64_t timer_ticks; /* when it comes; 0: it is not set */
  */
 static void timer_follow(void)
 {
-    u32_t sleep_ms = is_loopback_waiting() ? 0 : sys_timeouts_sleeptime();
+    u32_t sleep_ms = is_loopback_waiting() || output_is_due() ? 0 : sys_timeouts_sleeptime();
     uint64_t now = clock_ticks(), due = sockets_relaxed_until(), ms = clock_ticks_of(1000000, net_page->timer_hz);
     uint64_t due_lwip = sleep_ms == 0 ? now + ms / 1000 : now + sleep_ms * ms;
     if (sleep_ms != SYS_TIMEOUTS_SLEEPTIME_INFINITE && (due == 0 || due_lwip < due))

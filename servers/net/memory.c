@@ -55,6 +55,11 @@ uint32_t memory_share(void)
     return free > NET_FULL_KEPT ? free - NET_FULL_KEPT : 0;
 }
 
+uint32_t memory_big_left(void)
+{
+    return left(BIG);
+}
+
 static void *block_take(uint32_t kind)
 {
     uint32_t number = state[kind].free;

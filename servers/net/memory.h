@@ -21,5 +21,7 @@ extern enum memory_purpose memory_purpose;
 
 /* Full blocks that are free beyond those that are kept for what is not a connection's data. */
 uint32_t memory_share(void);
+/* Blocks for long datagrams. */
+uint32_t memory_big_left(void);
 
 #endif

@@ -8,6 +8,7 @@
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
  *   pending.c     what came for connections that nobody has accepted yet
+ *   output.c      what waits until it can leave
  *   queue.c       how much of its data each connection may have in TCP
  *   memory.c      the memory of packets
  *   window.c      how much may be under way to a program
@@ -84,6 +85,7 @@ enum net_share {
     SHARE_LISTENERS,
     SHARE_DATAGRAMS,
     SHARE_LOOKUPS,
+    SHARE_SESSIONS,
     SHARE_KINDS
 };
 
@@ -97,7 +99,7 @@ struct client {
     uint64_t badge; /* 0: free */
     uint32_t party;
     struct grant *grants[CLIENT_GRANTS];
-    uint32_t grant_count, socket_count;
+    uint32_t grant_count, socket_count, session_count;
     struct {
         ip_addr_t address;
         char *name; /* NULL: free */
@@ -146,7 +148,9 @@ struct socket {
     struct socket *pending, *next_pending; /* of a listener: in the order in which they came */
     struct socket *listener;               /* of one that is pending */
     uint16_t buffers_held;                 /* pending_hold */
-    bool is_queued;                        /* to be advanced when this round ends */
+    bool waits_for_output;
+    struct socket *next_waiting;
+    bool is_queued; /* to be advanced when this round ends */
     struct socket *next_queued;
     bool is_relaxed; /* its stream's signals may be late; until sockets_hurry */
     struct socket *next_relaxed;
@@ -187,6 +191,8 @@ void card_settle(void);
 bool card_is_up(void);
 /* It has an address to be reached at. */
 bool card_has_address(void);
+/* So many frames are with the driver that not everybody may add to them. */
+bool card_is_busy(void);
 /* Received packets that lwIP keeps. */
 uint32_t card_buffers_held(void);
 
@@ -261,6 +267,18 @@ uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *val
 /* The connection, which waits to be accepted, keeps what came; said once or more. And it does not any more. */
 void pending_hold(struct socket *socket, uint32_t buffers);
 void pending_release(struct socket *socket);
+
+/* ---- output.c ---- */
+/* More packets are on their way out than everybody may add to. */
+bool output_is_busy(void);
+/* Packets of this machine's own are delivered when there are many. Outside of lwIP, with no socket in hand that waits
+ * to be accepted. */
+void output_relieve(void);
+/* The socket is advanced when that has changed; until socket_free. */
+void output_wait(struct socket *socket);
+void output_forget(struct socket *socket);
+bool output_is_due(void);
+void output_resume(void);
 
 /* ---- queue.c ---- */
 /* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */

@@ -13,6 +13,8 @@
 #include "memory.h"
 #include "net.h"
 
+#define OWN_SEGMENTS (LWIP_LOOPBACK_MAX_PBUFS / 2)
+
 /* As tcp_write cuts them. */
 static uint32_t segment_bytes(const struct tcp_pcb *pcb)
 {
@@ -20,11 +22,17 @@ static uint32_t segment_bytes(const struct tcp_pcb *pcb)
     return half > 0 && half < pcb->mss ? half : pcb->mss;
 }
 
+/* Both ends are here: what it has queued may all lie on the loopback interface at once. */
+static bool is_own(const struct tcp_pcb *pcb)
+{
+    return ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip);
+}
+
 /* Bytes that may be queued now; and in which memory. */
 static uint32_t room(const struct tcp_pcb *pcb)
 {
     uint32_t held = pcb->snd_queuelen, share = memory_share(), segment = segment_bytes(pcb);
-    uint32_t most = share < TCP_SND_QUEUELEN ? share : TCP_SND_QUEUELEN;
+    uint32_t limit = is_own(pcb) ? OWN_SEGMENTS : TCP_SND_QUEUELEN, most = share < limit ? share : limit;
     memory_purpose = MEMORY_DATA;
     if (most > held) {
         /* One piece may be needed to fill the last segment up. */
@@ -34,6 +42,8 @@ static uint32_t room(const struct tcp_pcb *pcb)
     if (held > 0)
         return pcb->unsent_oversize;
     memory_purpose = MEMORY_RESERVE;
+    if (pcb->snd_wnd > 0 && pcb->snd_wnd < segment) /* cutting it would take another block */
+        segment = pcb->snd_wnd;
     return segment < MEMORY_RESERVE_DATA ? segment : MEMORY_RESERVE_DATA;
 }
 
@@ -67,7 +77,8 @@ bool queue_fill(struct socket *socket)
     }
     if (signal)
         socket_signal(socket);
-    (void)tcp_output(socket->tcp);
+    if (tcp_output(socket->tcp) == ERR_MEM && output_is_busy())
+        output_wait(socket);
     return is_empty;
 }
 

@@ -102,7 +102,10 @@ void socket_queue(struct socket *socket)
 void sockets_settle(void)
 {
     struct socket *socket;
-    while ((socket = queue)) {
+    for (;;) {
+        output_relieve();
+        if (!(socket = queue))
+            return;
         queue = socket->next_queued;
         socket->is_queued = false;
         socket_advance(socket);
@@ -150,6 +153,7 @@ void socket_free(struct socket *socket)
             *at = socket->next_queued;
             break;
         }
+    output_forget(socket);
     sockets[socket->number & ((1u << SLOT_BITS) - 1)] = NULL;
     socket->client->socket_count--;
     share_give(socket->client->party, SHARE_SOCKETS);

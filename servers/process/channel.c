@@ -528,11 +528,16 @@ uint32_t stream_make(struct process *a, struct process *b, struct process_stream
     return 0;
 }
 
-uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2])
+uint32_t stream_offer(struct process *process, word badge, bool may_make, struct process_stream streams[2])
 {
     const char *name;
+    bool is_later;
     struct process *client = process->is_server ? service_client(process, badge, &name) : NULL;
-    return client ? stream_make(client, process, &streams[1], &streams[0]) : E_INVAL;
+    if (!client)
+        return E_INVAL;
+    if (!may_make && !session_between(client, process, &is_later))
+        return E_MFILE;
+    return stream_make(client, process, &streams[1], &streams[0]);
 }
 
 uint32_t stream_close_side(struct process *process, word number, word index)

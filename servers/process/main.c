@@ -230,7 +230,8 @@ static uint32_t handle(struct process *process, const struct request *request, w
         return stream_close_side(process, request->words[0], request->words[1]);
     case PROCESS_STREAM_MAKE:
         *count = 2 * sizeof(struct process_stream) / sizeof(word);
-        return stream_offer(process, request->words[0], (struct process_stream *)(void *)results);
+        return stream_offer(process, request->words[0], request->words[1] == 1,
+                            (struct process_stream *)(void *)results);
     case PROCESS_STREAM_GROW:
         *count = 1;
         return stream_grow_side(process, request->words, results);

@@ -377,7 +377,7 @@ uint32_t pipe_offer(struct process *process, uint32_t number, struct process *ch
 /* Makes it so. *stream: the room, then what the child is told. */
 void pipe_hand_over(struct process *process, uint32_t number, struct process *child, struct process_stream *stream);
 /* PROCESS_STREAM_MAKE: what the server sees, then what the client does. */
-uint32_t stream_offer(struct process *process, word badge, struct process_stream streams[2]);
+uint32_t stream_offer(struct process *process, word badge, bool may_make, struct process_stream streams[2]);
 /* PROCESS_STREAM_GROW, with its words; PROCESS_STREAM_RING. */
 uint32_t stream_grow_side(struct process *process, const word request[4], word *address);
 uint32_t stream_ring(struct process *process, word number, word index, word result[2]);

@@ -66,9 +66,10 @@ enum process_operation {
     PROCESS_DEVICE_OPEN = 64, /* name -> "disk": struct process_disk; "net": struct process_card. ENOTCAPABLE, ENODEV,
                                  EBUSY another process has it */
     PROCESS_PIPE,             /* -> two struct process_stream: a pipe, both of whose ends are the caller's. ENOMEM */
-    PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server -> a new stream between the two, which the client
-                            pays for: struct process_stream as the server sees it, then as the client does, which the
-                            server tells it. EINVAL: no such client, ENOMEM */
+    PROCESS_STREAM_MAKE, /* w0 badge of a client of the calling server, w1 1 = in a new session, if need be -> a new
+                            stream between the two, which the client pays for: struct process_stream as the server sees
+                            it, then as the client does, which the server tells it. EINVAL: no such client, EMFILE: it
+                            needs a new session, ENOMEM */
     PROCESS_STREAM_GROW, /* w0 session number, w1 stream, w2 bytes, w3 1 = nobody asked for it (a server asks): a ring
                             of so many bytes for what it writes, in place of the one before, all of which has been read;
                             the client pays -> w0 its address. ENOMEM: more than the client may use, or is to */

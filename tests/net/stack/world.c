@@ -159,6 +159,14 @@ static void sent_take(void)
 
 /* ---- streams ------------------------------------------------------------------------------------------------- */
 
+static const struct world_client *client_of(uint64_t badge)
+{
+    for (uint32_t i = 0; i < CLIENTS; i++)
+        if (world_clients[i].badge == badge && world_clients[i].is_alive)
+            return &world_clients[i];
+    return NULL;
+}
+
 static uint32_t session_with_room(uint64_t badge)
 {
     uint32_t unused = SESSIONS;
@@ -176,6 +184,8 @@ static uint32_t stream_make(struct message *m)
     uint32_t n = session_with_room(m->words[0]), index = 0, of = 0;
     while (of < STREAMS && world_streams[of].is_open)
         of++;
+    if (n < SESSIONS && !sessions[n].control && m->words[1] != 1)
+        return 33; /* EMFILE */
     if (of == STREAMS || n == SESSIONS || (world_streams_refused && world_streams_refused--))
         return 48; /* ENOMEM */
     struct session *session = &sessions[n];
@@ -203,6 +213,15 @@ static uint32_t stream_make(struct message *m)
     return 0;
 }
 
+/* A session is there as long as its client is, or a stream of it. */
+static void session_part(struct session *session)
+{
+    if (!session->control || session->streams > 0 || client_of(session->badge))
+        return;
+    free(session->control);
+    session->control = NULL;
+}
+
 static uint32_t stream_end(const struct message *m)
 {
     struct session *session = m->words[0] < SESSIONS ? &sessions[m->words[0]] : NULL;
@@ -212,10 +231,8 @@ static uint32_t stream_end(const struct message *m)
     free(session->open[m->words[1]].larger);
     session->open[m->words[1]].rings = session->open[m->words[1]].larger = NULL;
     world_streams[session->open[m->words[1]].of].is_open = false;
-    if (--session->streams == 0) {
-        free(session->control);
-        session->control = NULL;
-    }
+    session->streams--;
+    session_part(session);
     return 0;
 }
 
@@ -276,18 +293,12 @@ void world_client_kill(uint32_t client)
             stream->side.own->closed |= STREAM_CLOSED_READ | STREAM_CLOSED_WRITE | STREAM_CLOSED_DIED;
     }
     world_clients[client].is_alive = false;
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        session_part(&sessions[i]);
     world_signal(PROCESS_SIGNAL_EVENT);
 }
 
 /* ---- the process server -------------------------------------------------------------------------------------- */
-
-static const struct world_client *client_of(uint64_t badge)
-{
-    for (uint32_t i = 0; i < CLIENTS; i++)
-        if (world_clients[i].badge == badge && world_clients[i].is_alive)
-            return &world_clients[i];
-    return NULL;
-}
 
 /* The first program may all, the second some, the third nothing. */
 static uint32_t grant_tell(struct message *m)
