@@ -304,6 +304,54 @@ def losses(wire, machine, options):
     served(wire)
 
 
+def long_path(wire, machine, options):
+    """A long path: who fills the window time and again has a larger one, which is kept to, and shuts when nobody reads."""
+    peer = Peer(wire, ECHO)
+    answer = peer.syn()
+    require("the window of who begins, and its scale", answer and answer.window == 16064 and peer.options.get(3) == b"\5", answer and peer.options)
+    time.sleep(0.7)  # the round trip, as the guest sees it
+    peer.send(ACK)
+    peer.write(b"?")
+    require("it is served", peer.take(1) == b"?")
+    first = sent = acknowledged = peer.seq
+    edge, largest, got, data = first + answer.window - 1, 0, bytearray(), bytes(range(251)) * 20000
+    is_shut, deadline = False, time.monotonic() + 30
+    while not is_shut or first + len(got) < sent:
+        require("it goes on", time.monotonic() < deadline, (sent - first, acknowledged - first, len(got)))
+        while not is_shut and sent < edge:
+            part = data[sent - first:min(sent + 1400, edge) - first]
+            peer.send(ACK | PSH, part, seq=sent)
+            sent += len(part)
+        segment = peer.receive(0.3)
+        if not segment and acknowledged == sent and largest > 1 << 16:
+            require("the window is never larger than its ring", largest <= (1 << 17) - 320, largest)
+            served(wire, what="another client beside one who does not read")
+            is_shut, peer.window = True, 65535
+            peer.send(ACK, seq=sent)
+        if not segment:
+            continue
+        require("no reset", not segment.flags & RST)
+        require("the window's right edge stays", segment.ack + (segment.window << 5) > edge - 32, (segment.ack, segment.window, edge))
+        acknowledged, largest = segment.ack, max(largest, segment.window << 5)
+        edge = max(edge, segment.ack + (segment.window << 5))
+        if largest > 1 << 16 and not is_shut:
+            peer.window = 0  # nobody wants the echoes until the guest's window is shut
+        if segment.payload:
+            peer.arrived[segment.seq] = segment.payload
+            while peer.ack in peer.arrived:
+                part = peer.arrived.pop(peer.ack)
+                got += part
+                peer.ack += len(part)
+            peer.send(ACK, seq=sent)
+    require("its echo", got == data[:len(got)])
+    peer.send(RST | ACK, seq=sent)
+    small = Peer(wire, ECHO)
+    answer = small.syn(b"\2\4\5\xb4")
+    require("to who scales no windows none is scaled", answer and answer.window == 16064 and 3 not in small.options)
+    small.send(RST | ACK)
+    served(wire)
+
+
 def resets(wire, machine, options):
     """RST at every stage of a connection; and where it is none, it has no effect."""
     for stage in ("begun", "open", "data", "unread", "ended"):
@@ -446,7 +494,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, resets, forged, guessed, slow, half_open, connections, unplugged)
+ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, long_path, resets, forged, guessed, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):

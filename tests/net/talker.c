@@ -265,6 +265,70 @@ static void epoll_try(void)
     close(instance);
 }
 
+static int receive_buffer(int fd)
+{
+    int bytes = 0;
+    socklen_t size = sizeof(bytes);
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &size) == 0 ? bytes : -1;
+}
+
+static int receive_buffer_set(int fd, int bytes)
+{
+    return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+static int echo_often(int fd, int times)
+{
+    while (times > 0 && echo_all(fd, sizeof(sent)))
+        times--;
+    return times == 0;
+}
+
+/* The larger rings of connections, which the program asks for. */
+static void receive_buffers_try(void)
+{
+    struct sockaddr_in to = address_4("127.0.0.1", 7), own = address_4("127.0.0.1", 1000);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0), listener, peer;
+    check("a buffer as it is", receive_buffer(fd) == 16384 && receive_buffer_set(fd, 200000) == 0);
+    check("a larger one", receive_buffer(fd) == 262144);
+    check("connecting with it", connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && receive_buffer(fd) == 262144);
+    check("echoes in it", echo_often(fd, 5));
+    check("no smaller one", receive_buffer_set(fd, 1) == 0 && receive_buffer(fd) == 262144);
+    check("the largest", receive_buffer_set(fd, 1 << 30) == 0 && receive_buffer(fd) == 1 << 21);
+    check("echoes there", echo_often(fd, 5));
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    check("a listener's, before it is bound", receive_buffer_set(listener, 30000) == 0);
+    check("listening with it", bind(listener, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(listener, 1) == 0);
+    check("it has it still", receive_buffer(listener) == 32768);
+    check("its connection", connect(other, (struct sockaddr *)&own, sizeof(own)) == 0);
+    check("has it, too", (peer = accept(listener, NULL, NULL)) >= 0 && receive_buffer(peer) == 32768);
+    check("the other side has not", receive_buffer(other) == 16384);
+    close(peer);
+    close(other);
+    close(listener);
+    close(fd);
+}
+
+/* More than the program's memory has room for: the rest get less, and work. */
+static void receive_buffers_all_try(void)
+{
+    int fds[12], least = 1 << 21, most = 0;
+    for (int i = 0; i < 12; i++) {
+        fds[i] = connect_4("127.0.0.1", 7, 0);
+        check("asking for much", fds[i] >= 0 && receive_buffer_set(fds[i], 1 << 21) == 0);
+        int bytes = receive_buffer(fds[i]);
+        least = bytes < least ? bytes : least;
+        most = bytes > most ? bytes : most;
+        check("an echo", echo_often(fds[i], 2));
+    }
+    check("some get all, some less", most == 1 << 21 && least >= 16384 && least < most);
+    for (int i = 0; i < 12; i++)
+        close(fds[i]);
+    fds[0] = connect_4("127.0.0.1", 7, 0);
+    check("there is memory again", receive_buffer_set(fds[0], 1 << 21) == 0 && receive_buffer(fds[0]) == 1 << 21);
+    close(fds[0]);
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -277,6 +341,8 @@ int main(int argc, char **argv)
     six_try();
     datagram_try();
     epoll_try();
+    receive_buffers_try();
+    receive_buffers_all_try();
     refusals_try();
     other_refusals_try();
     children_try();
