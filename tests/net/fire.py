@@ -23,7 +23,7 @@ import vhost_user
 from ether import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, Peer, address, checksum, echo_request, ip4, ip6, tcp, udp, with_checksum
 
 ECHO = 7
-ECHO_KIB = 4400  # in use at most under fire, however long that takes
+ECHO_KIB = 4700  # in use at most under fire, however long that takes
 FAR_MAC = bytes.fromhex("020000000002")
 
 
