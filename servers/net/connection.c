@@ -318,6 +318,8 @@ uint32_t connection_listen(struct socket *socket)
 {
     err_t error;
     uint32_t party = socket->client->party;
+    if (is_taken(&socket->tcp->local_ip, socket->tcp->local_port)) /* by who was bound later, but listens already */
+        return NET_EADDRINUSE;
     if (!net_share(party, SHARE_LISTENERS))
         return NET_ENOBUFS;
     owner_clear(socket->tcp); /* it becomes another block */
