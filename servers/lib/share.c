@@ -7,7 +7,7 @@
 #include "tessera/text.h"
 
 static struct party {
-    uint32_t program, clients;
+    uint32_t program, clients, cpu;
     uint32_t held[SHARE_KINDS_MAX], held_all; /* no client and nothing held: free */
     uint32_t told;                            /* bit per kind */
     char name[PROCESS_NAME_MAX + 1];
@@ -93,6 +93,16 @@ bool party_join(uint32_t program, uint32_t programs, const char *name, uint32_t 
 void party_leave(uint32_t number)
 {
     parties[number].clients--;
+}
+
+uint32_t party_cpu(uint32_t number)
+{
+    return parties[number].cpu;
+}
+
+void party_cpu_set(uint32_t number, uint32_t thousandths)
+{
+    parties[number].cpu = thousandths;
 }
 
 const char *party_name(uint32_t number)

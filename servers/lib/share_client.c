@@ -11,7 +11,10 @@ bool party_find(uint64_t badge, uint32_t *number)
     if (syscall_call(PROCESS_CAP_SERVER, &m) != ERROR_NONE || message_info_label(m.info) != 0)
         return false;
     message_get(&m, 3, name, m.words[2] < PROCESS_NAME_MAX ? m.words[2] : PROCESS_NAME_MAX);
-    return party_join((uint32_t)m.words[0], (uint32_t)m.words[1], name, number);
+    if (!party_join((uint32_t)m.words[0], (uint32_t)m.words[1], name, number))
+        return false;
+    party_cpu_set(*number, (uint32_t)(m.words[1] >> 32));
+    return true;
 }
 
 bool share_ask(const char *server, uint32_t number, uint32_t kind)

@@ -237,3 +237,9 @@ uint64_t session_take_ready(struct session_ready *ready)
     (void)atomic_exchange(&ready->summary, 0);
     return atomic_exchange(&ready->words[0], 0);
 }
+
+void session_put_ready(struct session_ready *ready, uint64_t bits)
+{
+    atomic_fetch_or(&ready->words[0], bits);
+    atomic_fetch_or(&ready->summary, 1ul);
+}

@@ -1,6 +1,7 @@
 /* Clients: what they may, which names they know addresses by, and the sessions that carry their streams. */
 #include "net.h"
 #include "lwip/ip.h"
+#include "lwip/tcp.h"
 #include "tessera/heap.h"
 #include "tessera/server.h"
 #include "tessera/share.h"
@@ -11,6 +12,7 @@ static struct client clients[CLIENTS];
 static struct session {
     struct session_control *control; /* NULL: no stream of it is open here */
     uint8_t side;
+    uint32_t party;
     cptr signal;
     uint32_t streams;
     struct socket *sockets[SESSION_STREAMS];
@@ -131,9 +133,15 @@ static bool is_granted(const struct client *client, enum process_net kind, enum 
     return false;
 }
 
-static void refuse(const struct client *client, enum process_net kind, const char *text)
+/* So many of a client's refusals the log may hear of: more would be work for nothing. */
+#define REFUSALS_TOLD 64
+
+static void refuse(struct client *client, enum process_net kind, const char *text)
 {
     size_t length = text_length(text);
+    if (client->refusals_told == REFUSALS_TOLD)
+        return;
+    client->refusals_told++;
     struct message m = {0, {client->badge, kind, length}};
     message_put(&m, 3, text, length);
     (void)net_ask(&m, PROCESS_NET_REFUSED, 3 + message_words(length));
@@ -213,6 +221,7 @@ uint32_t socket_stream_open(struct socket *socket, struct process_stream *descri
     session->control = (struct session_control *)own->session_address;
     session->side = own->side_generation & 1;
     session->signal = (cptr)own->signal_cap;
+    session->party = socket->client->party;
     session->streams++;
     if (own->session >= sessions_end)
         sessions_end = (uint32_t)own->session + 1;
@@ -247,32 +256,46 @@ void socket_stream_close(struct socket *socket, uint32_t how)
     (void)net_ask(&m, PROCESS_STREAM_CLOSE, 2);
 }
 
+/* A program may say so of any stream, at any time: what it says is worth a look at the stream's lines. */
+static bool has_news(struct socket *socket)
+{
+    const struct stream *stream = &socket->stream;
+    if (atomic_load_explicit(&stream->peer->closed, memory_order_acquire) || stream->is_broken)
+        return true;
+    bool is_connection = socket->state == SOCKET_CONNECTED && socket->tcp;
+    if (atomic_load_explicit(&stream->peer->head, memory_order_acquire) != stream->tail)
+        return !is_connection || tcp_sndbuf(socket->tcp) > 0;
+    /* It has read some. */
+    return is_connection &&
+           stream->head - atomic_load_explicit(&stream->peer->tail, memory_order_acquire) < socket->held;
+}
+
+/* What there is no time for stays as if it had not been looked at. */
 static void session_drain(struct session *session)
 {
-    uint64_t bits = session_take_ready(&session->control->ready[session->side]);
+    struct session_ready *ready = &session->control->ready[session->side];
+    uint64_t bits = session_take_ready(ready);
     for (; bits && session->control; bits &= bits - 1) {
+        if (!time_is_left(session->party)) {
+            session_put_ready(ready, bits);
+            return;
+        }
         uint32_t stream = (uint32_t)__builtin_ctzl(bits);
         output_relieve();
-        if (stream < SESSION_STREAMS && session->sockets[stream])
+        if (stream < SESSION_STREAMS && session->sockets[stream] && has_news(session->sockets[stream]))
             socket_advance(session->sockets[stream]);
     }
 }
 
-/* A client's sessions share a bit, and so may several clients'. */
+/* A client's sessions share a bit, and so may several clients'. The process server says in the same way which streams'
+ * clients have ended, and then that it has news. */
 void sessions_drain(uint64_t signals)
 {
-    if (signals >> PROCESS_SIGNAL_SESSIONS & ((1ul << PROCESS_SIGNAL_SERVER_SESSIONS) - 1))
-        for (uint32_t i = 0; i < sessions_end; i++)
-            if (sessions[i].control)
-                session_drain(&sessions[i]);
-}
-
-void sessions_look_at_all(void)
-{
-    for (uint32_t i = 0; i < SESSIONS; i++)
-        for (uint32_t stream = 0; sessions[i].control && stream < SESSION_STREAMS; stream++)
-            if (sessions[i].sockets[stream])
-                socket_advance(sessions[i].sockets[stream]);
+    const uint64_t any =
+        ((1ul << PROCESS_SIGNAL_SERVER_SESSIONS) - 1) << PROCESS_SIGNAL_SESSIONS | PROCESS_SIGNAL_EVENT;
+    for (uint32_t i = 0; (signals & any) && i < sessions_end; i++)
+        if (sessions[i].control)
+            session_drain(&sessions[i]);
 }
 
 void sessions_settle(void)

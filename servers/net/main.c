@@ -90,6 +90,8 @@ static void timer_follow(void)
 {
     u32_t sleep_ms = is_loopback_waiting() || output_is_due() ? 0 : sys_timeouts_sleeptime();
     uint64_t now = clock_ticks(), due = sockets_relaxed_until(), ms = clock_ticks_of(1000000, net_page->timer_hz);
+    if (time_waiting_until() && (due == 0 || time_waiting_until() < due))
+        due = time_waiting_until();
     uint64_t due_lwip = sleep_ms == 0 ? now + ms / 1000 : now + sleep_ms * ms;
     if (sleep_ms != SYS_TIMEOUTS_SLEEPTIME_INFINITE && (due == 0 || due_lwip < due))
         due =
@@ -107,9 +109,12 @@ static void settle(void)
     sys_check_timeouts();
     if (sockets_relaxed_until() && clock_ticks() >= sockets_relaxed_until())
         sockets_hurry();
+    if (time_comes())
+        sessions_drain(PROCESS_SIGNAL_EVENT);
     work_finish();
     card_settle();
     sessions_settle();
+    time_settle();
     timer_follow();
 }
 
@@ -126,11 +131,9 @@ static void signalled(uint64_t bits)
     }
     if (bits & PROCESS_SIGNAL_DEVICE)
         card_poll();
-    if (bits & PROCESS_SIGNAL_EVENT) {
-        sessions_look_at_all();
-        clients_check();
-    }
     sessions_drain(bits);
+    if (bits & PROCESS_SIGNAL_EVENT)
+        clients_check();
 }
 
 /* Programs find the network ready, when it becomes ready at all. */

@@ -15,6 +15,7 @@
  *   lookup.c      which connection a segment belongs to
  *   owner.c       whose connections count against which share
  *   path.c        how long packets may be
+ *   time.c        how much is done for programs whose time is limited
  *   secret.c      what strangers must not guess
  *   siphash.c     what nobody can
  *   forged.c      frames that no honest host sends
@@ -99,7 +100,7 @@ struct client {
     uint64_t badge; /* 0: free */
     uint32_t party;
     struct grant *grants[CLIENT_GRANTS];
-    uint32_t grant_count, socket_count, session_count;
+    uint32_t grant_count, socket_count, session_count, refusals_told;
     struct {
         ip_addr_t address;
         char *name; /* NULL: free */
@@ -166,6 +167,16 @@ extern const struct start_page *net_page;
 /* A call to the process server: its errno. */
 uint32_t net_ask(struct message *m, uint64_t operation, unsigned length);
 
+/* ---- time.c ---- */
+/* Something may be done for the party; it is charged with it. False: there is no time left, and it waits. */
+bool time_is_left(uint32_t party);
+/* The event has been handled. */
+void time_settle(void);
+/* When those who wait are looked at again, in ticks; 0: nobody waits. */
+uint64_t time_waiting_until(void);
+/* It is time for that. */
+bool time_comes(void);
+
 /* ---- secret.c ---- */
 /* Random bits: of the machine's entropy, where it has some. */
 uint64_t net_secret(void);
@@ -214,9 +225,8 @@ uint32_t socket_stream_open(struct socket *socket, struct process_stream *descri
 void socket_stream_close(struct socket *socket, uint32_t how);
 /* The client will be signalled when this round ends. */
 void socket_signal(const struct socket *socket);
-/* Sockets of these sessions whose streams have news. */
+/* Sockets whose streams have news, when the signals may be of any. */
 void sessions_drain(uint64_t signals);
-void sessions_look_at_all(void);
 void sessions_settle(void);
 
 /* ---- socket.c ---- */

@@ -238,6 +238,12 @@ static uint32_t programs_started(void)
     return count;
 }
 
+/* Rounded up: 0 is none. */
+static word cpu_thousandths(const struct process *process)
+{
+    return process->budget_ns ? (process->budget_ns * 1000 + process->period_ns - 1) / process->period_ns : 0;
+}
+
 uint32_t service_party(const struct process *process, word badge, word *results, unsigned *count)
 {
     const char *name;
@@ -249,7 +255,7 @@ uint32_t service_party(const struct process *process, word badge, word *results,
     name = system_text(server.system, client->description->name);
     size_t bytes = text_length(name) < PROCESS_NAME_MAX ? text_length(name) : PROCESS_NAME_MAX;
     results[0] = client->program;
-    results[1] = programs_started();
+    results[1] = programs_started() | cpu_thousandths(client) << 32;
     results[2] = bytes;
     memcpy(&results[3], name, bytes);
     *count = 3 + (unsigned)((bytes + 7) / 8);

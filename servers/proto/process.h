@@ -28,8 +28,9 @@ enum process_operation {
     PROCESS_SERVICE_OPEN,   /* name -> w0 cptr of the endpoint (call), w1 address of the service window */
     PROCESS_SERVICE_WINDOW, /* w0 badge of a client (the server asks) -> w0 address of that client's window */
     PROCESS_SERVICE_PARTY,  /* w0 badge of a client (the server asks) -> w0 number of the program of the description
-                               that it is or descends from, w1 how many the description starts, w2 bytes of its name,
-                               then the name. EINVAL: no such client */
+                               that it is or descends from, w1 how many the description starts and from bit 32 on that
+                               one's CPU limit in thousandths (0: none), w2 bytes of its name, then the name. EINVAL:
+                               no such client */
     PROCESS_SPAWN, /* name, w9 how: PROCESS_SPAWN_*, then addresses and bytes of four texts in the caller's memory, in
                       each of which a line feed or a NUL lies between any two: w10, w11 arguments; w12, w13 environment;
                       w14, w15 of the directories that the child requests those that it gets, none: all; w16, w17 what

@@ -332,7 +332,7 @@ static uint32_t party_tell(struct message *m)
     if (!client)
         return 28; /* EINVAL */
     m->words[0] = (uint64_t)(client - world_clients);
-    m->words[1] = CLIENTS;
+    m->words[1] = CLIENTS | (m->words[0] == 1 ? 20ul << 32 : 0); /* the second has 2 % of the time */
     m->words[2] = 7;
     message_put(m, 3, "program", 7);
     return 0;

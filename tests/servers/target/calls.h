@@ -56,6 +56,18 @@ static inline word join(word pid)
     return join_status(pid, &status);
 }
 
+#define NAME_BYTES 32
+
+/* Two programs take turns: one listens to what the other connects to. */
+static inline word turn(enum process_operation operation, const char *what, const char *kind)
+{
+    struct message m;
+    char name[NAME_BYTES];
+    text_format(name, sizeof(name), "%s-%s", what, kind);
+    word error = named(operation, name, &m);
+    return error == E_NOMEM ? 0 : error; /* it was its turn; that one of the two can pay for no stream is the flood's */
+}
+
 _Noreturn static inline void wait_for_ever(void)
 {
     for (;;)

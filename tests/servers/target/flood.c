@@ -17,16 +17,6 @@
 #include "tessera/clock.h"
 
 enum { ROUNDS = 10, MANY = 100000, LEAVES = 4, CALLERS = 30, LEFT_PERCENT = 88 };
-#define NAME_BYTES 32
-
-static word turn(enum process_operation operation, const char *what, const char *kind)
-{
-    struct message m;
-    char name[NAME_BYTES];
-    text_format(name, sizeof(name), "%s-%s", what, kind);
-    word error = named(operation, name, &m);
-    return error == E_NOMEM ? 0 : error; /* it was its turn; that one of the two can pay for no stream is the flood's */
-}
 
 /* ---- the victim ---------------------------------------------------------------------------------------------- */
 

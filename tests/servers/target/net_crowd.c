@@ -7,10 +7,8 @@
  *     test-net-crowd guest     waits for that; has some of everything, and a child
  *     test-net-crowd visitor   that child
  */
-#include "calls.h"
-#include "proto/net.h"
+#include "net_calls.h"
 
-enum { E_ADDRINUSE = 3, E_NFILE = 41, E_NOBUFS = 42 };
 enum {
     REFUSED = 7,
     CHILDREN_MOST = 100,
@@ -20,47 +18,6 @@ enum {
     PORT_CHILDREN = 1000,
     PORT_GUEST = 7000
 };
-
-static cptr endpoint;
-
-static word ask(enum net_operation operation, struct message *m)
-{
-    m->info = message_info(operation, 0, MESSAGE_REGISTERS);
-    return syscall_call(endpoint, m) == ERROR_NONE ? message_info_label(m->info) : (word)E_INVAL;
-}
-
-static bool net_open(void)
-{
-    struct message m = {0};
-    word error = call(PROCESS_NET_OPEN, &m, 0);
-    endpoint = (cptr)m.words[0];
-    return error == 0;
-}
-
-static word port_bind(enum net_kind kind, unsigned port, word *socket)
-{
-    struct net_address address = {.family = NET_FAMILY_4, .port = (uint16_t)port};
-    struct message m = {0, {kind}};
-    message_put(&m, 1, &address, sizeof(address));
-    m.words[4] = 0;
-    word error = ask(NET_BIND, &m);
-    *socket = m.words[0];
-    return error;
-}
-
-static word socket_ask(enum net_operation operation, word socket)
-{
-    struct message m = {0, {socket}};
-    return ask(operation, &m);
-}
-
-static word connect_to(unsigned port)
-{
-    struct net_address address = {.family = NET_FAMILY_4, .port = (uint16_t)port, .address = {127, 0, 0, 1}};
-    struct message m = {0, {0, NET_KIND_TCP}};
-    message_put(&m, 2, &address, sizeof(address));
-    return ask(NET_CONNECT, &m);
-}
 
 static bool is_taken(unsigned port)
 {
@@ -83,7 +40,7 @@ static bool port_keep(unsigned port)
 
 static int hogling(void)
 {
-    word error = connect_to(PORT_CHILDREN);
+    word error = connect_to(PORT_CHILDREN, NULL);
     if (error)
         return error == E_NFILE ? REFUSED : 1;
     wait_for_ever();
@@ -172,7 +129,7 @@ static int hog(void)
 
 static bool connection_make(word listener, unsigned port)
 {
-    word error = connect_to(port);
+    word error = connect_to(port, NULL);
     while (!error && (error = socket_ask(NET_ACCEPT, listener)) == E_AGAIN)
         syscall_yield();
     return error == 0;

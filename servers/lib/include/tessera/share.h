@@ -25,6 +25,9 @@ void shares_set(const struct share_kind *kinds);
 bool party_join(uint32_t program, uint32_t programs, const char *name, uint32_t *number);
 void party_leave(uint32_t number);
 const char *party_name(uint32_t number);
+/* Its CPU limit in thousandths, as party_find has it; 0: none. */
+uint32_t party_cpu(uint32_t number);
+void party_cpu_set(uint32_t number, uint32_t thousandths);
 
 /* One of that kind. False: the party's share is used up; *is_news: for the first time. */
 bool share_take(uint32_t number, uint32_t kind, bool *is_news);

@@ -94,6 +94,8 @@ void stream_close(struct stream *stream, uint32_t halves);
 
 /* Takes the bits of streams that need attention. */
 uint64_t session_take_ready(struct session_ready *ready);
+/* Gives some of them back. */
+void session_put_ready(struct session_ready *ready, uint64_t bits);
 _Static_assert(SESSION_STREAMS <= 64, "one word has them all");
 
 #endif
