@@ -175,8 +175,17 @@ bool client_may_resolve(struct client *client, const char *name, uint32_t length
     return false;
 }
 
+/* What other names stand for is said by whoever has the domain: this machine's own programs are not for him to name. */
+static bool may_stand_for(const char *name, const ip_addr_t *address)
+{
+    bool is_of_nobody = ip_addr_isloopback(address) || ip_addr_isany(address) || ip_addr_ismulticast(address);
+    return !is_of_nobody || text_equal(name, "localhost");
+}
+
 void client_name_note(struct client *client, const char *name, const ip_addr_t *address)
 {
+    if (!may_stand_for(name, address))
+        return;
     for (uint32_t i = 0; i < CLIENT_NAMES; i++)
         if (client->names[i].name && ip_addr_cmp(&client->names[i].address, address) &&
             text_equal(client->names[i].name, name))

@@ -20,7 +20,8 @@ from ether import ACK, RST, SYN, UDP, Peer, Segment, address, ip4, udp
 PORT = 443
 A, AAAA = 1, 28
 NAMES = {("www.example", A): "10.0.0.3", ("www.example", AAAA): "fd00::3", ("four.example", A): "10.0.0.4", ("six.example", AAAA): "fd00::3",
-         ("www.test", A): "10.0.0.5", ("www.test", AAAA): "fd00::5"}
+         ("www.test", A): "10.0.0.5", ("www.test", AAAA): "fd00::5",
+         ("local.example", A): "127.0.0.1", ("local.example", AAAA): "::1"}
 PLACES = ("10.0.0.3", "10.0.0.4", "10.0.0.5", "fd00::3", "fd00::5", "fd00::6")
 
 
@@ -102,8 +103,8 @@ def run(options):
             check_ports("connections", connections)
             check_ports("questions", questions)
             machine.wait_for("names: 0 failures")
-            machine.wait_for(r"process: names: refused: net.connect 'tcp:10.0.0.5:443' is not granted")
-            machine.wait_for(r"process: names: refused: net.connect 'tcp:\[fd00::5\]:443' is not granted")
+            for address_text in ("10.0.0.5", r"\[fd00::5\]", "127.0.0.1"):
+                machine.wait_for(rf"process: names: refused: net.connect 'tcp:{address_text}:443' is not granted")
         except BaseException:
             print("\n".join(line for line in machine.lines[-40:] if line), file=sys.stderr)
             raise
