@@ -72,7 +72,8 @@ uint32_t datagram_connect(struct socket *socket, const ip_addr_t *address, uint1
     return errno_of(udp_connect(socket->udp, address, port));
 }
 
-/* One that was peeked at: its bytes leave the ring in any case. */
+/* One that was peeked at: its bytes leave the ring in any case. When the client has taken them back meanwhile, what lay
+ * in the packet's memory before is not sent in their place. */
 static void datagram_send(struct socket *socket, const struct net_datagram *head, bool *signal)
 {
     ip_addr_t address;
@@ -85,10 +86,10 @@ static void datagram_send(struct socket *socket, const struct net_datagram *head
         stream_skip(&socket->stream, head->bytes, signal);
         return;
     }
-    (void)stream_read(&socket->stream, pbuf->payload, head->bytes, signal);
-    if (is_named)
+    bool is_whole = stream_read(&socket->stream, pbuf->payload, head->bytes, signal) == head->bytes;
+    if (is_whole && is_named)
         (void)udp_sendto(socket->udp, pbuf, &address, port);
-    else
+    else if (is_whole)
         (void)udp_send(socket->udp, pbuf);
     pbuf_free(pbuf);
 }
@@ -105,8 +106,7 @@ static bool datagrams_send(struct socket *socket, bool *signal)
             return false;
         }
         uint32_t readable = stream_readable(&socket->stream);
-        if (readable >= sizeof(head)) {
-            (void)stream_peek(&socket->stream, &head, sizeof(head));
+        if (stream_peek(&socket->stream, &head, sizeof(head)) == sizeof(head)) {
             if (head.bytes > NET_DATAGRAM_MAX)
                 return true;
             if (readable >= sizeof(head) + head.bytes) {

@@ -99,8 +99,7 @@ void resolver_advance(struct socket *socket)
     char name[NET_NAME_MAX + 1];
     bool signal = false;
     (void)stream_ask_data(&socket->stream);
-    while (stream_readable(&socket->stream) >= sizeof(wanted)) {
-        (void)stream_peek(&socket->stream, &wanted, sizeof(wanted));
+    while (stream_peek(&socket->stream, &wanted, sizeof(wanted)) == sizeof(wanted)) {
         if (wanted.bytes == 0 || wanted.bytes > NET_NAME_MAX) {
             socket_close(socket);
             return;
@@ -108,7 +107,8 @@ void resolver_advance(struct socket *socket)
         if (stream_readable(&socket->stream) < sizeof(wanted) + wanted.bytes)
             break;
         stream_skip(&socket->stream, sizeof(wanted), &signal);
-        (void)stream_read(&socket->stream, name, wanted.bytes, &signal);
+        if (stream_read(&socket->stream, name, wanted.bytes, &signal) < wanted.bytes)
+            break; /* the client has taken it back */
         name[wanted.bytes] = 0;
         question(socket, &wanted, name);
     }
