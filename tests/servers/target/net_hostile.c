@@ -16,7 +16,16 @@
 #include "tessera/clock.h"
 #include "tessera/stream.h"
 
-enum { LEFT_PERCENT = 65, STILL_US = 6000, WORK_MS = 50, ATTACK_MS = 130, CONNECTIONS = 200, RINGS = 8, PORT = 4000 };
+enum {
+    LEFT_PERCENT = 60,
+    STILL_US = 6000,
+    WORK_MS = 50,
+    ATTACK_MS = 90,
+    REST_MS = 25,
+    CONNECTIONS = 200,
+    RINGS = 8,
+    PORT = 4000
+};
 
 static const struct start_page *page;
 
@@ -41,7 +50,7 @@ __attribute__((noinline)) static uint64_t work(uint64_t *still_ns)
 /* Who was there before has gone, and what that took is over. */
 static void rest(void)
 {
-    for (uint64_t begin = clock_ticks(); ns_since(begin) < WORK_MS * 1000000ul;)
+    for (uint64_t begin = clock_ticks(); ns_since(begin) < REST_MS * 1000000ul;)
         syscall_yield();
 }
 
