@@ -9,6 +9,7 @@ const struct broker_limits broker_default_limits = {
     .connections = 1100,
     .sessions = 4096,
     .subscriptions = 1024,
+    .subscribe_nodes = 1 << 20,
     .packet_max = 256 * 1024,
     .client_id_max = 256,
     .inflight = 64,

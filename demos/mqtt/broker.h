@@ -23,7 +23,8 @@
 
 struct broker_limits {
     uint32_t connections, sessions;
-    uint32_t subscriptions;           /* of one session */
+    uint32_t subscriptions;           /* of one session, and filters of one packet that are heeded */
+    uint64_t subscribe_nodes;         /* nodes of the tree that one packet's filters with wildcards look at */
     uint32_t packet_max;              /* bytes of one packet; a longer one closes its connection */
     uint32_t client_id_max;           /* bytes */
     uint32_t inflight;                /* sent and unacknowledged messages of one session */

@@ -259,6 +259,19 @@ static void retained_visit(void *context, struct message *message)
     session_queue(visit->broker, visit->session, message, message->qos < visit->qos ? message->qos : visit->qos, true);
 }
 
+static bool has_wildcard(struct mqtt_text filter)
+{
+    return memchr(filter.bytes, '+', filter.len) != NULL || memchr(filter.bytes, '#', filter.len) != NULL;
+}
+
+/* What this filter's retained messages cost to find, which is done however often it comes; others wait meanwhile. */
+static bool is_affordable(const struct broker *broker, struct mqtt_text filter, uint32_t number, uint64_t *looked)
+{
+    if (has_wildcard(filter))
+        *looked += broker->topics.node_count;
+    return number == 0 || (number < broker->limits.subscriptions && *looked <= broker->limits.subscribe_nodes);
+}
+
 static uint8_t subscribe_one(struct broker *broker, struct session *session, struct mqtt_text filter, uint8_t qos)
 {
     bool has_room = session->subscription_count < broker->limits.subscriptions;
@@ -285,8 +298,10 @@ static void subscribe_all(struct broker *broker, struct connection *connection, 
     struct mqtt_filters again = filters;
     struct mqtt_text filter;
     uint8_t head[MQTT_HEADER_MAX + 2], qos;
+    uint64_t looked = 0;
     for (uint32_t i = 0; mqtt_filters_next(&again, &filter, &qos); i++)
-        codes[i] = subscribe_one(broker, session, filter, qos);
+        codes[i] = is_affordable(broker, filter, i, &looked) ? subscribe_one(broker, session, filter, qos)
+                                                             : MQTT_SUBACK_FAILURE;
     size_t head_len = suback_head_write(head, filters.id, count);
     if (buffer_reserve(&connection->out, head_len + count)) {
         send_small(broker, connection, head, head_len);

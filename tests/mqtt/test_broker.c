@@ -461,6 +461,21 @@ static void test_limits(void)
     end();
 }
 
+/* Each filter's retained messages are looked for, the same one's again and again: not by one packet for ever. */
+static void test_subscribe_work(void)
+{
+    struct broker_limits limits = broker_default_limits;
+    limits.subscribe_nodes = 7; /* of four nodes: the root, t, t/u, v; one look and no second one */
+    begin_with(&limits);
+    struct connection *a = client('a');
+    SEND(a, "\x31\6\0\3t/ux\x31\4\0\1vy");
+    SEND(a, "\x82\x0f\0\1\0\1#\0\0\1#\0\0\2/+\0");
+    GOT(a, "\x90\5\0\1\0\x80\x80\x31\4\0\1vy\x31\6\0\3t/ux");
+    SEND(a, "\x82\x0e\0\2\0\1#\0\0\1v\0\0\1t\0"); /* without wildcards there is no tree to look at */
+    GOT(a, "\x90\5\0\2\0\0\0\x31\4\0\1vy\x31\6\0\3t/ux\x31\4\0\1vy");
+    end();
+}
+
 static void publish_many(struct connection *peer, char topic, unsigned qos, unsigned count, uint32_t payload_len)
 {
     uint8_t *packet = calloc(1, payload_len + 16);
@@ -578,6 +593,7 @@ int main(void)
     test_retained();
     test_filters();
     test_limits();
+    test_subscribe_work();
     test_slow_reader();
     test_queue_limit();
     test_answers_not_read();
