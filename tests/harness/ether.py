@@ -428,7 +428,7 @@ class Stream(Peer):
 
     def push(self):
         while self.is_open and self.sent < min(len(self.out), self.room):
-            part = bytes(self.out[self.sent:min(self.sent + min(self.mss, 1400), self.room)])
+            part = bytes(self.out[self.sent:min(self.sent + 1400, self.room)])
             self.say(ACK | PSH, part, seq=self.acknowledged + self.sent)
             self.sent += len(part)
             self.seq = self.acknowledged + self.sent
@@ -441,7 +441,7 @@ class Stream(Peer):
         if not self.is_open:
             self.begin()
         elif self.out:
-            part = bytes(self.out[:max(1, min(self.mss, 1400, self.room))])
+            part = bytes(self.out[:max(1, min(1400, self.room))])
             self.say(ACK | PSH, part, seq=self.acknowledged)
         elif self.has_left:
             self.say(FIN | ACK, seq=self.acknowledged)
