@@ -296,6 +296,12 @@ static void session_drain(struct session *session)
     }
 }
 
+void socket_look_later(const struct socket *socket)
+{
+    const struct session *session = &sessions[socket->session];
+    session_put_ready(&session->control->ready[session->side], 1ul << socket->stream.index);
+}
+
 /* A client's sessions share a bit, and so may several clients'. The process server says in the same way which streams'
  * clients have ended, and then that it has news. */
 void sessions_drain(uint64_t signals)

@@ -227,6 +227,8 @@ void socket_stream_close(struct socket *socket, uint32_t how);
 void socket_signal(const struct socket *socket);
 /* Sockets whose streams have news, when the signals may be of any. */
 void sessions_drain(uint64_t signals);
+/* When its party has time again, as if its stream had news then. */
+void socket_look_later(const struct socket *socket);
 void sessions_settle(void);
 
 /* ---- socket.c ---- */

@@ -66,6 +66,9 @@ void output_resume(void)
         struct socket *socket = first;
         is_last = socket == end;
         output_forget(socket);
-        socket_advance(socket);
+        if (socket->state == SOCKET_DATAGRAM && !time_is_left(socket->client->party))
+            socket_look_later(socket);
+        else
+            socket_advance(socket);
     }
 }
