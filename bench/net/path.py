@@ -13,6 +13,7 @@ import fcntl
 import multiprocessing
 import os
 import pathlib
+import random
 import select
 import socket
 import struct
@@ -40,9 +41,10 @@ LEAST = 1 << 19  # bytes
 class Path:
     """The cable and the interface; frames wait in between."""
 
-    def __init__(self, folder, trip):
+    def __init__(self, folder, trip, loss):
         self.wire = ether.Wire(folder)
-        self.half = trip / 2
+        self.half, self.loss = trip / 2, loss
+        self.chance = random.Random(1)
         self.interface = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.interface, TUNSETIFF, struct.pack("16sH22x", INTERFACE.encode(), TAP_WITHOUT_HEAD))
         for command in ("addr add 10.0.0.1/24 dev", "addr add 10.0.2.2/24 dev", "link set txqueuelen 10000 up dev"):
@@ -76,7 +78,7 @@ class Path:
                         break
                     if give == self.to_host and self.is_dhcp(frame):
                         self.wire.dhcp(frame[42:])
-                    else:
+                    elif not self.loss or self.chance.random() >= self.loss:
                         queue.append((time.monotonic() + self.half, frame))
                 try:
                     while queue and queue[0][0] <= time.monotonic():
@@ -125,7 +127,7 @@ def is_up(address):
 
 def measure(options, machine, address, trip):
     with tempfile.TemporaryDirectory(prefix="tessera-path-") as scratch:
-        path = Path(scratch, trip / 1000)
+        path = Path(scratch, trip / 1000, options.loss)
         relay = multiprocessing.Process(target=path.run, daemon=True)
         relay.start()
         arguments = qemu.complete(qemu.parser().parse_args(["--arch", options.arch, *machine, *path.wire.qemu()]))
@@ -153,6 +155,7 @@ def main():
     parser.add_argument("--archive")
     parser.add_argument("--memory", default="64", help="MiB")
     parser.add_argument("--trips", default="0,10,50", help="round trips in ms")
+    parser.add_argument("--loss", type=float, default=0, help="so much of all frames, 0.001 for one in a thousand")
     parser.add_argument("--times", type=int, default=1, help="the best of so many counts")
     parser.add_argument("--linux", action="store_true")
     options = parser.parse_args()

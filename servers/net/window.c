@@ -2,9 +2,9 @@
  *
  * It is never larger than what the ring to the program has room for (`held` counts what lies there), so received data
  * goes into the ring at once and lwIP keeps none of it. It begins as small as the ring that every stream has, and grows
- * with the ring: to what the program asked for (SO_RCVBUF), else by itself, when the window has been filled within
- * about a round trip several times in a row, so that it is what the sender waits for (as the receive buffers of RFC
- * 6349's day are tuned: W. Feng et al., Dynamic Right-Sizing, 2001; the round trip is that of the handshake).
+ * with the ring: to what the program asked for (SO_RCVBUF), else by itself, when so much of it comes within about a
+ * round trip that it may be what the sender waits for (M. Fisk and W. Feng, Dynamic Right-Sizing in TCP, 2001; as Linux
+ * does it; the round trip is that of the handshake).
  */
 #include "net.h"
 #include "lookup.h"
@@ -17,8 +17,7 @@ _Static_assert(TCP_WND + LENT_MAX + sizeof(struct net_result) <= STREAM_RING_BYT
 _Static_assert(STREAM_RING_MOST - STREAM_RING_BYTES + TCP_WND <= 0xffffu << TCP_RCV_SCALE, "so large can be said");
 _Static_assert(TCP_WND % (1u << TCP_RCV_SCALE) == 0, "the same can be said with a scale and without");
 
-#define ROUNDS     2u      /* so many windows in a row */
-#define GROWTH     4u      /* times what it is */
+#define ROUNDS     2u      /* so many windows in a row, the first time */
 #define LATE_SHIFT 1u      /* a round trip may take half as long again, */
 #define LATE_NS    250000u /* and so much more: the time to handle it */
 
@@ -35,7 +34,8 @@ void window_begin(struct tcp_pcb *pcb)
 
 void window_measure(struct socket *socket)
 {
-    uint64_t begun = (uintptr_t)tcp_ext_arg_get(socket->tcp, PCB_BEGUN), trip = clock_ticks() - begun;
+    uint64_t now = clock_ticks(), trip = now - (uintptr_t)tcp_ext_arg_get(socket->tcp, PCB_BEGUN);
+    socket->round_ticks = now;
     socket->trip_ticks = trip + (trip >> LATE_SHIFT) + clock_ticks_of(LATE_NS, net_page->timer_hz);
 }
 
@@ -104,20 +104,22 @@ uint32_t window_wish(struct socket *socket, uint64_t bytes)
     return socket->stream.out_bytes;
 }
 
+/* First when two windows in a row were full, so that a request or two do not count. Then when half of one was: a sender
+ * that doubles what it has under way in each round trip never waits. */
 void window_received(struct socket *socket, uint32_t bytes)
 {
+    bool is_first = socket->stream.out_bytes == STREAM_RING_BYTES;
     socket->round_bytes += bytes;
-    if (socket->round_bytes < socket->window)
+    if (socket->round_bytes < (is_first ? socket->window : socket->window / 2))
         return;
     uint64_t now = clock_ticks();
     socket->rounds = now - socket->round_ticks <= socket->trip_ticks ? (uint8_t)(socket->rounds + 1) : 0;
     socket->round_ticks = now;
     socket->round_bytes = 0;
-    if (socket->rounds < ROUNDS || socket->wish || socket->may_not_grow)
+    if (socket->rounds < (is_first ? ROUNDS : 1) || socket->wish || socket->may_not_grow)
         return;
     socket->rounds = 0;
-    uint32_t ring = socket->stream.out_bytes;
-    socket->wanted = ring == STREAM_RING_BYTES ? STREAM_RING_LEAST : ring * GROWTH;
+    socket->wanted = socket->stream.out_bytes * 2;
 }
 
 /* ---- what the client reads ------------------------------------------------------------------------------------- */
