@@ -151,14 +151,20 @@ const char *virtio_open(struct virtio *virtio, const struct start_page *start)
     return NULL;
 }
 
+uint64_t virtio_offers(const struct virtio *virtio)
+{
+    uint64_t offered = 0;
+    for (uint32_t half = 0; half < 2; half++) {
+        write_32(virtio->common, DEVICE_FEATURE_SELECT, half);
+        offered |= (uint64_t)read_32(virtio->common, DEVICE_FEATURE) << 32 * half;
+    }
+    return offered;
+}
+
 const char *virtio_negotiate(struct virtio *virtio, uint64_t wanted, uint64_t *accepted)
 {
     volatile uint8_t *common = virtio->common;
-    uint64_t offered = 0;
-    for (uint32_t half = 0; half < 2; half++) {
-        write_32(common, DEVICE_FEATURE_SELECT, half);
-        offered |= (uint64_t)read_32(common, DEVICE_FEATURE) << 32 * half;
-    }
+    uint64_t offered = virtio_offers(virtio);
     if (!(offered & VIRTIO_FEATURE_VERSION))
         return "it does not offer VIRTIO_F_VERSION_1";
     *accepted = offered & (wanted | VIRTIO_FEATURE_VERSION);

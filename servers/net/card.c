@@ -52,7 +52,9 @@ static struct {
         uint32_t entries;
     } frames[FRAMES];
     uint32_t next_frame, entries; /* of `send` under way */
-    bool is_attaching;            /* the driver is to reset the card: nothing is sent before it has */
+    struct pbuf *frame;           /* what has come of the one that goes on, NULL: it is dropped, or there is none */
+    bool goes_on, is_vouched;
+    bool is_attaching; /* the driver is to reset the card: nothing is sent before it has */
     uint32_t looked_tail, looks, patience;
     bool was_up; /* the link, when the log last said so, and when that was */
     u32_t said_ms;
@@ -118,6 +120,13 @@ static void end_mark(uint8_t *frame, uint32_t bytes)
         frame[bytes] = 0;
 }
 
+static void frame_drop(void)
+{
+    if (card.frame)
+        pbuf_free(card.frame);
+    card.frame = NULL;
+}
+
 uint32_t card_buffers_held(void)
 {
     return !card.region ? 0 : NET_RECEIVE_BUFFERS - card.given_count - card.free_count;
@@ -133,30 +142,70 @@ static bool is_whole(const uint8_t *frame)
     return type == ETHTYPE_IPV6 && (packet[6] == IP_PROTO_TCP || packet[6] == IP_PROTO_UDP);
 }
 
-static void frame_input(uint32_t n, uint32_t bytes, uint32_t flags)
+static void frame_input(struct pbuf *frame)
+{
+    u16_t checks = card.netif.chksum_flags;
+    if (card.is_vouched)
+        card.netif.chksum_flags &= (u16_t) ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
+    if (card.netif.input(frame, &card.netif) != ERR_OK)
+        pbuf_free(frame);
+    card.netif.chksum_flags = checks;
+}
+
+/* A pbuf over what the card wrote into buffer n, behind its header if there is one. NULL: the buffer is free again. */
+static struct pbuf *part_of(uint32_t n, uint32_t head, uint32_t bytes, uint32_t most)
 {
     struct buffer *buffer = &card.buffers[n];
-    uint8_t *frame = (uint8_t *)card.region + buffer_offset(n) + PACKET_HEADER_BYTES;
+    uint8_t *part = (uint8_t *)card.region + buffer_offset(n) + head;
     buffer->is_given = false;
     card.given_count--;
     buffer->custom.custom_free_function = buffer_free;
-    end_mark(frame, bytes);
     struct pbuf *pbuf = NULL;
-    bool is_forged = frame_is_forged(&card.netif, frame);
-    if (is_forged)
-        trouble_note(TROUBLE_FORGED, 0);
-    if (bytes > 0 && bytes < FRAME_ROOM && !is_forged)
-        pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, frame, FRAME_ROOM);
-    if (!pbuf) {
+    if (bytes > 0 && bytes <= most)
+        pbuf = pbuf_alloced_custom(PBUF_RAW, (u16_t)bytes, PBUF_REF, &buffer->custom, part,
+                                   (u16_t)(PACKET_BUFFER_BYTES - head));
+    if (!pbuf)
         buffer_free(&buffer->custom.pbuf);
+    return pbuf;
+}
+
+static void part_first(uint32_t n, uint32_t bytes, uint32_t flags)
+{
+    uint8_t *frame = (uint8_t *)card.region + buffer_offset(n) + PACKET_HEADER_BYTES;
+    if (bytes < FRAME_ROOM)
+        end_mark(frame, bytes);
+    card.is_vouched = (flags & PACKET_IS_VALID) && is_whole(frame);
+    card.frame = part_of(n, PACKET_HEADER_BYTES, bytes, flags & PACKET_MORE ? FRAME_ROOM : FRAME_ROOM - 1);
+    if (!frame_is_forged(&card.netif, frame))
+        return;
+    trouble_note(TROUBLE_FORGED, 0);
+    frame_drop();
+}
+
+static void part_next(uint32_t n, uint32_t bytes)
+{
+    struct pbuf *part = part_of(n, 0, bytes, PACKET_BUFFER_BYTES);
+    if (part && card.frame && part->len <= UINT16_MAX - card.frame->tot_len) {
+        pbuf_cat(card.frame, part);
         return;
     }
-    u16_t checks = card.netif.chksum_flags;
-    if ((flags & PACKET_IS_VALID) && is_whole(frame))
-        card.netif.chksum_flags &= (u16_t) ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
-    if (card.netif.input(pbuf, &card.netif) != ERR_OK)
-        pbuf_free(pbuf);
-    card.netif.chksum_flags = checks;
+    if (part)
+        pbuf_free(part);
+    frame_drop();
+}
+
+static void part_input(uint32_t n, uint32_t bytes, uint32_t flags)
+{
+    if (card.goes_on)
+        part_next(n, bytes);
+    else
+        part_first(n, bytes, flags);
+    card.goes_on = flags & PACKET_MORE;
+    if (card.goes_on || !card.frame)
+        return;
+    struct pbuf *frame = card.frame;
+    card.frame = NULL;
+    frame_input(frame);
 }
 
 /* What lies behind gaps in what connections have received is dropped while it keeps too many
@@ -179,7 +228,7 @@ static void received_take(void)
             *(volatile struct packet_received *)&region->received[card.received_tail++ % PACKET_SLOTS];
         uint32_t n = slot_of(received.tag, NET_RECEIVE_BUFFERS);
         if (n != NO_SLOT && card.buffers[n].is_given)
-            frame_input(n, received.bytes, received.flags);
+            part_input(n, received.bytes, received.flags);
         if (card_buffers_held() > HELD_MOST)
             buffers_recover();
     }
@@ -354,7 +403,8 @@ static void link_follow(void)
 static void generation_follow(uint32_t generation)
 {
     card.generation = generation;
-    card.is_attaching = false;
+    card.is_attaching = card.goes_on = false;
+    frame_drop();
     for (uint32_t n = 0; n < NET_RECEIVE_BUFFERS; n++)
         if (card.buffers[n].is_given) {
             card.buffers[n].is_given = false;

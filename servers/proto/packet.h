@@ -9,7 +9,11 @@
  * it gives empty buffers in `empty` and gets them back filled in `received`, it offers packets in `send` and gets their
  * tags back in `sent` when the card has read them. Each ring has one writer, which writes entries, then its head, then
  * signals; each side keeps its own indices privately and reads each field of the other once. At most PACKET_IN_FLIGHT
- * entries of `empty`, and of `send`, are unanswered at a time, so no ring overflows.
+ * entries of `empty`, and of `send`, are unanswered at a time, so no ring overflows, even when all were dropped and as
+ * many come anew.
+ *
+ * A frame that the card put together of several segments comes in several buffers, which follow each other in
+ * `received`: the card's header lies in the first one only.
  *
  * Generations. A driver that starts, again or for the first time, drops what it finds, counts `generation` up and
  * signals. Entries carry the generation that the net server knew; others are dropped unanswered. So a net server that
@@ -23,7 +27,7 @@
 
 #include <abi/types.h>
 
-#define PACKET_SLOTS        256u /* in each ring */
+#define PACKET_SLOTS        512u /* in each ring */
 #define PACKET_IN_FLIGHT    240u
 #define PACKET_REGION_BITS  22u
 #define PACKET_REGION_BYTES (1u << PACKET_REGION_BITS)
@@ -39,12 +43,12 @@ enum packet_head_flags {
 };
 
 enum packet_flags {
+    PACKET_MORE = 1 << 0, /* the frame goes on in the next entry */
     /* send */
-    PACKET_MORE = 1 << 0,     /* the frame goes on in the next entry */
     PACKET_CHECKSUM = 1 << 1, /* first entry: the card sums from checksum_start to the end, and stores the sum
                                  checksum_offset behind that */
     PACKET_ATTACH = 1 << 2,   /* the last entry, of any generation: neither it nor what is before it is answered */
-    /* received */
+    /* received, first entry */
     PACKET_IS_VALID = 1 << 3, /* the card vouches for the TCP or UDP checksum */
 };
 
@@ -56,8 +60,7 @@ struct packet_empty {
 
 struct packet_received {
     uint32_t tag;
-    uint16_t
-        bytes; /* of the frame, PACKET_HEADER_BYTES behind the buffer's beginning; 0: the buffer comes back empty */
+    uint16_t bytes; /* of the frame: in its first buffer from PACKET_HEADER_BYTES on, in others from 0. 0: none */
     uint16_t flags;
 };
 
@@ -87,6 +90,7 @@ struct packet_region {
     struct packet_received received[PACKET_SLOTS];
     uint32_t sent[PACKET_SLOTS];
 };
+_Static_assert(PACKET_SLOTS >= 2 * PACKET_IN_FLIGHT, "what was dropped, and what comes anew");
 _Static_assert(sizeof(struct packet_region) <= PACKET_DATA_OFFSET, "the head fits");
 
 #endif

@@ -15,7 +15,9 @@ import threading
 
 import ether
 
-CHECKSUM, GUEST_CHECKSUM, VERSION_1 = 1 << 0, 1 << 1, 1 << 32
+CHECKSUM, GUEST_CHECKSUM, GUEST_TSO4, GUEST_TSO6, MERGED_BUFFERS, VERSION_1 = 1 << 0, 1 << 1, 1 << 7, 1 << 8, 1 << 15, 1 << 32
+SUMS = CHECKSUM | GUEST_CHECKSUM
+LARGE = SUMS | GUEST_TSO4 | GUEST_TSO6 | MERGED_BUFFERS
 NEEDS_CHECKSUM, IS_VALID = 1, 2  # a header's flags
 HEADER = struct.Struct("<BBHHHHH")  # flags, segmentation, bytes of head, of a segment, checksum's start and offset, buffers
 NEXT, WRITE, SILENT = 1, 2, 1
@@ -116,7 +118,7 @@ class Card(ether.Wire):
     """The cable's other end is the card itself. What the guest leaves undone is finished here, as a card does, and noted in `left`; of what is
     sent, the checksums of TCP are left undone where the guest takes that. A thread serves QEMU; `lock` is held wherever queues are touched."""
 
-    def __init__(self, folder, features=CHECKSUM | GUEST_CHECKSUM):
+    def __init__(self, folder, features=SUMS):
         super().__init__(folder)
         self.path = os.path.join(folder, "card")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -293,7 +295,7 @@ class Card(ether.Wire):
         if self.features & GUEST_CHECKSUM:
             head, frame = ether.sum_leave(frame)
         flags, start, offset = head
-        self.fill((flags, 0, 0, 0, start, offset, 1), frame)
+        self.fill((flags, 0, 0, 0, start, offset, None), frame)
 
     def leave(self):
         """QEMU is left alone, and comes again: to the guest a cable that is drawn."""
@@ -313,20 +315,31 @@ class Card(ether.Wire):
             self.queues[number].used = (self.queues[number].used + by) & 0xffff
         self.lie(number)
 
-    def fill(self, header, frame, size=None):
-        """Writes header and frame into the guest's next buffer, whose number is returned. `size`: what the guest is told of it instead."""
-        data = HEADER.pack(*header) + frame
+    def fill(self, header, frame, sizes=()):
+        """Writes header and frame into the guest's next buffers, of the first ones so many bytes only; how many these are is said in the header where
+        that has None."""
+        rest = bytes(HEADER.size) + frame
         with self.lock:
-            queue = self.queues[RECEIVE]
-            head = queue.take()
-            if head is None:
-                if not queue.is_running:
-                    return None  # as on a cable that nobody listens at
-                raise BlockingIOError
-            (address, room, is_written), *more = queue.chain(head)
-            if more or not is_written or room < len(data):
-                raise ValueError("an empty buffer of the guest is none")
-            queue.memory.write(address, data)
-            queue.put(head, len(data) if size is None else size)
+            queue, pieces = self.queues[RECEIVE], []
+            while rest:
+                head = queue.take()
+                if head is None:
+                    queue.available = (queue.available - len(pieces)) & 0xffff
+                    if not queue.is_running:
+                        return  # as on a cable that nobody listens at
+                    raise BlockingIOError
+                (address, room, is_written), *more = queue.chain(head)
+                if more or not is_written:
+                    raise ValueError("an empty buffer of the guest is none")
+                size = sizes[len(pieces)] if len(pieces) < len(sizes) else room
+                pieces.append((head, address, rest[:size]))
+                rest = rest[size:]
+            if len(pieces) > 1 and not self.features & MERGED_BUFFERS:
+                raise ValueError("the frame is too long for the guest's buffer")
+            *fields, buffers = header
+            head, address, first = pieces[0]
+            pieces[0] = head, address, HEADER.pack(*fields, len(pieces) if buffers is None else buffers) + first[HEADER.size:]
+            for head, address, piece in pieces:
+                queue.memory.write(address, piece)
+                queue.put(head, len(piece))
             queue.announce()
-            return head

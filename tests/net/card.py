@@ -16,7 +16,8 @@ import net
 import offload
 from ether import RST, SYN, Peer
 from fire import ECHO, require, served
-from vhost_user import CHECKSUM, GUEST_CHECKSUM, IS_VALID, NEEDS_CHECKSUM, RECEIVE, TRANSMIT
+import vhost_user
+from vhost_user import IS_VALID, NEEDS_CHECKSUM, RECEIVE, TRANSMIT
 
 RESETS_MOST = 8  # servers/drivers/net-virtio/main.c
 
@@ -71,6 +72,18 @@ def lies(wire, machine):
     served(wire, 6, "over IPv6")
 
 
+def unfinished(wire, machine):
+    """Frames of no buffer, of more than there are, without end, or longer than a packet can be."""
+    for buffers in (0, 129, 0xffff):
+        reset(wire, machine, lambda: wire.fill((0, 0, 0, 0, 0, 0, buffers), bytes(100)),
+              "net-virtio: the network card is reset: a frame has no buffer, or more than there are")
+    for buffers, size in ((100, 100), (None, 70000)):
+        wire.fill((IS_VALID, 1, 54, 1460, 0, 0, buffers), bytes(size))
+        reset(wire, machine, lambda: wire.jump(RECEIVE, 1000), "net-virtio: the network card is reset")
+    wire.fill((IS_VALID, 1, 54, 1460, 0, 0, None), bytes(70000))
+    served(wire)
+
+
 def silence(wire, machine):
     """The card takes nothing for seconds."""
     reset(wire, machine, lambda: asked(wire), "net: the card has sent nothing for 3 seconds: it is reset")
@@ -104,9 +117,8 @@ def main():
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
     options = parser.parse_args()
-    features = CHECKSUM | GUEST_CHECKSUM
     try:
-        offload.run_all((options, features, absurd_headers, lies, absence), (options, features, silence), (options, features, given_up))
+        offload.run_all((options, vhost_user.SUMS, absurd_headers, lies, absence), (options, vhost_user.LARGE, unfinished, silence), (options, vhost_user.SUMS, given_up))
     except (net.Failure, OSError, ValueError) as error:
         print(f"card.py: {error}", file=sys.stderr)
         return 1

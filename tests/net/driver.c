@@ -21,6 +21,8 @@
 #define TAGS     100000u
 #define MTU      1500u
 #define FEATURES (1u << 0 | 1u << 1 | 1u << 3 | 1u << 5 | 1u << 16)
+#define LARGE    (1u << 7 | 1u << 8 | 1u << 15) /* frames of several buffers */
+#define BUFFERS  10                             /* where a header has the number of a frame's buffers */
 
 int program_main(const struct start_page *start);
 
@@ -28,10 +30,11 @@ static uint8_t shared[PACKET_REGION_BYTES] __attribute__((aligned(4096)));
 static struct ipc_buffer buffer;
 static jmp_buf end;
 static int steps;
-static bool is_hostile_card, is_hostile_server;
+static bool is_hostile_card, is_hostile_server, is_large;
+static uint32_t due;       /* buffers of the frame that the card is receiving */
 static uint32_t failed_in; /* the generation in which the card said that it needs a reset, just now; 0: it did not */
 static struct totals {
-    unsigned long received, sent, refused, restarts, given_up;
+    unsigned long received, large, sent, refused, restarts, given_up;
 } * totals; /* of all rounds */
 
 static struct packet_region *region(void)
@@ -99,6 +102,19 @@ static void card_put(struct card_queue *queue, uint32_t id, uint32_t bytes)
     memory(queue)->used.index = ++queue->used;
 }
 
+/* The next buffer of a frame, or the first, which says how many there are. */
+static void part_put(uint32_t chain)
+{
+    struct virtq_descriptor part = memory(&receive_queue)->descriptors[chain];
+    if (due == 0) {
+        uint8_t *header = physical(part.address, part.bytes, true);
+        due = is_large ? 1 + (uint32_t)(model_random() % 5) : 1;
+        header[BUFFERS] = (uint8_t)due;
+        header[BUFFERS + 1] = 0;
+    }
+    due--;
+}
+
 static void card_nonsense(struct card_queue *queue)
 {
     uint32_t known = queue->given_count > 0 ? queue->given[0].chain : 0;
@@ -161,6 +177,8 @@ static void queue_step(struct card_queue *queue, uint32_t (*perform)(uint32_t ch
         return;
     for (uint64_t n = model_random() % 20; n > 0 && queue->given_count > 0; n--) {
         uint32_t at = (uint32_t)(model_random() % queue->given_count);
+        if (queue == &receive_queue)
+            part_put(queue->given[at].chain);
         card_put(queue, queue->given[at].chain, queue->given[at].bytes);
         queue->given[at] = queue->given[--queue->given_count];
     }
@@ -178,6 +196,7 @@ enum tag_state { TAG_NEW, TAG_EMPTY, TAG_SENDING, TAG_BACK };
 static uint8_t tags[TAGS]; /* enum tag_state */
 static uint32_t generation, next_tag, empty_head, send_head, received_tail, sent_tail, empties, entries;
 static uint8_t entries_of[TAGS];
+static bool goes_on; /* a frame, in what is received next */
 
 static uint32_t any(void)
 {
@@ -251,8 +270,12 @@ static void take_back(void)
     while (received_tail != region()->received_index.head) {
         struct packet_received received = region()->received[received_tail++ % PACKET_SLOTS];
         tag_back(received.tag, TAG_EMPTY);
-        if (received.bytes > PACKET_BUFFER_BYTES - PACKET_HEADER_BYTES)
+        if (received.bytes > PACKET_BUFFER_BYTES - (goes_on ? 0 : PACKET_HEADER_BYTES))
             model_fail("a frame is longer than its buffer");
+        goes_on = received.flags & PACKET_MORE;
+        if (goes_on && !is_large && !is_hostile_card)
+            model_fail("a frame goes on in a second buffer");
+        totals->large += goes_on;
         totals->received += received.bytes > 0;
         empties--;
     }
@@ -271,7 +294,8 @@ static void generation_follow(void)
     received_tail = region()->received_index.head;
     sent_tail = region()->sent_index.head;
     memset(tags, TAG_NEW, sizeof(tags));
-    empties = entries = 0;
+    empties = entries = due = 0;
+    goes_on = false;
     queue_reset(&receive_queue);
     queue_reset(&transmit_queue);
     totals->restarts++;
@@ -324,7 +348,8 @@ static void round_run(unsigned long i)
     model_random_seed(i);
     is_hostile_card = i % 4 & 1;
     is_hostile_server = i % 4 & 2;
-    model_card_reset(FEATURES, configuration, sizeof(configuration));
+    is_large = i % 8 & 4;
+    model_card_reset(is_large ? FEATURES | LARGE : FEATURES, configuration, sizeof(configuration));
     unsigned long before = totals->received + totals->sent;
     if (setjmp(end) == 0)
         (void)program_main(model_start_page(shared, sizeof(shared)));
@@ -341,9 +366,12 @@ int main(int count, char **arguments)
     server_set_buffer(&buffer);
     if (!model_rounds(rounds, round_run))
         return 1;
-    if (!totals->refused || !totals->given_up || !totals->received || !totals->sent || totals->restarts <= rounds)
+    if (!totals->refused || !totals->given_up || !totals->received || !totals->large || !totals->sent ||
+        totals->restarts <= rounds)
         model_fail("nothing was refused, given up, moved or started again: the test tests nothing");
-    printf("%lu rounds: %lu frames received, %lu sent, %lu refused, %lu restarts, %lu cards given up\n", rounds,
-           totals->received, totals->sent, totals->refused, totals->restarts, totals->given_up);
+    printf(
+        "%lu rounds: %lu buffers received, %lu of them not a frame's last, %lu frames sent, %lu refused, %lu restarts, "
+        "%lu cards given up\n",
+        rounds, totals->received, totals->large, totals->sent, totals->refused, totals->restarts, totals->given_up);
     return 0;
 }

@@ -549,7 +549,7 @@ def finish(wire, machine):
 
 def run(options):
     with tempfile.TemporaryDirectory(prefix="fire-") as folder:
-        wire = (ether.Tap if options.tap else vhost_user.Card if options.offload else ether.Wire)(folder)
+        wire = ether.Tap(folder) if options.tap else vhost_user.Card(folder, vhost_user.LARGE) if options.offload else ether.Wire(folder)
         machine = Machine(options, wire, folder)
         try:
             wait_for_server(wire, machine)

@@ -7,6 +7,7 @@ VIRTIO 1.1, 5.1.6.2 (what the guest leaves undone), 5.1.6.4 (what it may believe
 """
 import argparse
 import concurrent.futures
+import os
 import pathlib
 import struct
 import sys
@@ -24,13 +25,13 @@ from vhost_user import IS_VALID, NEEDS_CHECKSUM
 
 
 def head(flags=0, start=0, offset=0):
-    return flags, 0, 0, 0, start, offset, 1
+    return flags, 0, 0, 0, start, offset, None
 
 
-def put(wire, packet, header=head()):
+def put(wire, packet, header=head(), sizes=()):
     """Past what the wire does by itself: header and packet as they are here."""
     kind = ether.IP4 if packet[0] >> 4 == 4 else ether.IP6
-    wire.fill(header, wire.guest_mac + ether.MAC + struct.pack("!H", kind) + packet)
+    wire.fill(header, wire.guest_mac + ether.MAC + struct.pack("!H", kind) + packet, sizes)
 
 
 def spoilt(packet, at):
@@ -115,6 +116,30 @@ def received_by_guest(wire, machine):
     served(wire, 6, "over IPv6")
 
 
+def large_frames(wire, machine):
+    """Segments that the card has put together come in several buffers, however it divides them."""
+    for version, start, kind in ((4, 34, 1), (6, 54, 4)):
+        served(wire, version, f"over IPv{version}")
+        peer = Peer(wire, ECHO, version)
+        require("let in", peer.open())
+        peer.write(b"salve")
+        require("a short echo", peer.take(5, 3) == b"salve")
+        for number, sizes in enumerate(((), (500,), (12 + start + 20, 1, 1, 2), [300] * 30, (12 + 14, start - 14, 20), (12 + start + 3, 8, 8))):
+            data = os.urandom(9000 + number)
+            packet = peer.segment(ACK | PSH, data)
+            put(wire, spoilt(packet, start + 2), (NEEDS_CHECKSUM, kind, start + 20, 1460, start, 16, None), sizes)
+            peer.seq += len(data)
+            if number < 4:
+                require(f"IPv{version}: a large segment's echo, {sizes}", peer.take(len(data)) == data)
+            else:  # headers in pieces: dropped
+                require(f"IPv{version}: headers in pieces, {sizes}", not peer.take(len(data), 0.1))
+                peer.seq -= len(data)
+        peer.send(RST | ACK)
+    machine.wait_for("net: [0-9]+ malformed packets were dropped")
+    require("the guest leaves no segments to the card", max(len(frame) for _, frame in wire.left) <= 1514)
+    served(wire)
+
+
 def not_offered(wire, machine):
     """The card offers nothing: the guest sums everything itself, and believes no flag."""
     for version in (4, 6):
@@ -163,7 +188,8 @@ def main():
     parser.add_argument("--build-dir", required=True)
     options = parser.parse_args()
     try:
-        run_all((options, vhost_user.CHECKSUM | vhost_user.GUEST_CHECKSUM, sent_by_guest, received_by_guest), (options, 0, not_offered))
+        run_all((options, vhost_user.SUMS, sent_by_guest, received_by_guest), (options, vhost_user.LARGE, large_frames, received_by_guest),
+                (options, 0, not_offered))
     except (net.Failure, OSError, ValueError) as error:
         print(f"offload.py: {error}", file=sys.stderr)
         return 1

@@ -21,7 +21,13 @@
 #define FEATURE_GUEST_CHECKSUM (1ul << 1)
 #define FEATURE_MTU            (1ul << 3)
 #define FEATURE_MAC            (1ul << 5)
+#define FEATURE_GUEST_TSO4     (1ul << 7)
+#define FEATURE_GUEST_TSO6     (1ul << 8)
+#define FEATURE_MERGED_BUFFERS (1ul << 15)
 #define FEATURE_STATUS         (1ul << 16)
+#define FEATURES_LARGE         (FEATURE_GUEST_TSO4 | FEATURE_GUEST_TSO6 | FEATURE_MERGED_BUFFERS)
+#define FEATURES                                                                                                       \
+    (FEATURE_CHECKSUM | FEATURE_GUEST_CHECKSUM | FEATURE_MTU | FEATURE_MAC | FEATURE_STATUS | FEATURES_LARGE)
 enum { QUEUE_RECEIVE = 0, QUEUE_TRANSMIT = 1 };
 enum { CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_MTU = 10, CONFIG_BYTES = 12 };
 enum { STATUS_LINK_UP = 1 };
@@ -63,8 +69,8 @@ struct driver {
     struct {
         bool is_busy;
         uint32_t tag, offset;
-    } buffers[VIRTIO_QUEUE_MAX]; /* by descriptor */
-    uint32_t buffer_count;
+    } buffers[VIRTIO_QUEUE_MAX];        /* by descriptor */
+    uint32_t buffer_count, buffers_due; /* due: of the frame that is being received */
     struct {
         uint32_t parts; /* descriptors of the frame, 0: none begins here */
         uint32_t tag;
@@ -172,36 +178,50 @@ static void empty_take(struct driver *driver)
         virtq_notify(&driver->receive);
 }
 
-static void frame_received(struct driver *driver, uint32_t n, uint32_t bytes)
+/* A frame's first buffer, which begins with the card's header. Read by bytes: the net server may have put it anywhere.
+ */
+static uint32_t header_read(struct driver *driver, uint32_t offset)
 {
-    /* A byte: the net server may have put the buffer anywhere. */
-    uint8_t header_flags =
-        *((const volatile uint8_t *)driver->region + driver->buffers[n].offset + offsetof(struct header, flags));
-    uint32_t flags = 0;
+    const volatile uint8_t *header = (const volatile uint8_t *)driver->region + offset;
+    uint32_t flags = header[offsetof(struct header, flags)];
+    driver->buffers_due = 1;
+    if (driver->features & FEATURE_MERGED_BUFFERS)
+        driver->buffers_due =
+            header[offsetof(struct header, buffers)] | (uint32_t)header[offsetof(struct header, buffers) + 1] << 8;
+    bool is_valid = flags & (HEADER_NEEDS_CHECKSUM | HEADER_IS_VALID);
+    return is_valid && (driver->features & FEATURE_GUEST_CHECKSUM) ? PACKET_IS_VALID : 0;
+}
+
+/* What is wrong with a buffer that comes back, or NULL. */
+static const char *buffer_received(struct driver *driver, uint32_t n, uint32_t bytes)
+{
+    if (n >= driver->receive.size || !driver->buffers[n].is_busy)
+        return "it fills what it was not given";
+    uint32_t flags = 0, head = driver->buffers_due == 0 ? PACKET_HEADER_BYTES : 0;
+    if (bytes < head || bytes > PACKET_BUFFER_BYTES)
+        return "it fills a buffer with more than that holds, or with no header";
+    if (head)
+        flags = header_read(driver, driver->buffers[n].offset);
+    if (driver->buffers_due == 0 || driver->buffers_due > driver->receive.size)
+        return "a frame has no buffer, or more than there are";
+    if (--driver->buffers_due > 0)
+        flags |= PACKET_MORE;
     driver->buffers[n].is_busy = false;
     driver->buffer_count--;
-    if ((driver->features & FEATURE_GUEST_CHECKSUM) && (header_flags & (HEADER_NEEDS_CHECKSUM | HEADER_IS_VALID)))
-        flags |= PACKET_IS_VALID;
-    received(driver, driver->buffers[n].tag, bytes - PACKET_HEADER_BYTES, flags);
+    received(driver, driver->buffers[n].tag, bytes - head, flags);
+    return NULL;
 }
 
 static void frames_receive(struct driver *driver)
 {
     uint32_t n, bytes;
     int taken = 0;
-    while (!driver->has_failed && (taken = virtq_take(&driver->receive, driver->buffer_count, &n, &bytes)) > 0) {
-        if (n >= driver->receive.size || !driver->buffers[n].is_busy) {
-            card_broke(driver, "it fills what it was not given");
-            return;
-        }
-        if (bytes < PACKET_HEADER_BYTES || bytes > PACKET_BUFFER_BYTES) {
-            card_broke(driver, "it fills a buffer with more than that holds, or with no header");
-            return;
-        }
-        frame_received(driver, n, bytes);
-    }
-    if (taken < 0)
-        card_broke(driver, "its index runs ahead of the buffers");
+    const char *wrong = NULL;
+    while (!driver->has_failed && !wrong &&
+           (taken = virtq_take(&driver->receive, driver->buffer_count, &n, &bytes)) > 0)
+        wrong = buffer_received(driver, n, bytes);
+    if (wrong || taken < 0)
+        card_broke(driver, wrong ? wrong : "its index runs ahead of the buffers");
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------------- */
@@ -216,7 +236,6 @@ static uint32_t frame_read(struct driver *driver, struct packet_send parts[PACKE
         struct packet_send part =
             *(volatile struct packet_send *)&driver->region->send[(driver->send_tail + i) % PACKET_SLOTS];
         if (part.flags & PACKET_ATTACH) {
-            driver->send_tail += i + 1;
             driver->wants_reset = true;
             return 0;
         }
@@ -267,15 +286,11 @@ static void frame_offer(struct driver *driver, const struct packet_send *parts, 
 }
 
 /* The net server wants the card reset, which may be stuck with what it was given before. */
-static bool is_attaching(struct driver *driver)
+static bool is_attaching(const struct driver *driver)
 {
-    struct packet_region *region = driver->region;
-    uint32_t head = driver->send_tail + waiting(&region->send_index, driver->send_tail);
-    if (head == driver->send_tail ||
-        !(*(volatile uint16_t *)&region->send[(head - 1) % PACKET_SLOTS].flags & PACKET_ATTACH))
-        return false;
-    driver->send_tail = head;
-    return true;
+    uint32_t count = waiting(&driver->region->send_index, driver->send_tail);
+    uint32_t last = driver->send_tail + count - 1;
+    return count > 0 && (*(volatile uint16_t *)&driver->region->send[last % PACKET_SLOTS].flags & PACKET_ATTACH);
 }
 
 /* Frames, while there are descriptors. */
@@ -373,6 +388,14 @@ static const char *queues_open(struct driver *driver)
     return problem;
 }
 
+/* Segments put together (5.1.6.3) are longer than a buffer: only where a frame may have several, and the card vouches
+ * for its sum. */
+static uint64_t features_wanted(const struct virtio *virtio)
+{
+    uint64_t needed = FEATURE_MERGED_BUFFERS | FEATURE_GUEST_CHECKSUM;
+    return (virtio_offers(virtio) & needed) == needed ? FEATURES : FEATURES & ~FEATURES_LARGE;
+}
+
 /* Resets the card, so nothing of before is with it. */
 static const char *card_open(struct driver *driver)
 {
@@ -380,11 +403,9 @@ static const char *card_open(struct driver *driver)
     memset(driver->pool, 0, sizeof(*driver->pool));
     memset(driver->buffers, 0, sizeof(driver->buffers));
     memset(driver->frames, 0, sizeof(driver->frames));
-    driver->buffer_count = driver->frame_count = driver->spare_count = 0;
+    driver->buffer_count = driver->buffers_due = driver->frame_count = driver->spare_count = 0;
     if (!problem)
-        problem = virtio_negotiate(
-            &driver->virtio, FEATURE_CHECKSUM | FEATURE_GUEST_CHECKSUM | FEATURE_MTU | FEATURE_MAC | FEATURE_STATUS,
-            &driver->features);
+        problem = virtio_negotiate(&driver->virtio, features_wanted(&driver->virtio), &driver->features);
     if (!problem)
         problem = configuration_read(driver);
     if (!problem)
@@ -400,9 +421,12 @@ static const char *card_open(struct driver *driver)
     return NULL;
 }
 
-/* What the rings hold is of an older generation: it is dropped. */
+/* What the rings hold is of an older generation: it is dropped before there is a new one, so that they have room for
+ * that. */
 static void begin(struct driver *driver)
 {
+    driver->empty_tail = atomic_load_explicit(&driver->region->empty_index.head, memory_order_acquire);
+    driver->send_tail = atomic_load_explicit(&driver->region->send_index.head, memory_order_acquire);
     const char *problem =
         driver->start->words[DRIVER_WORD_DMA_BYTES] < sizeof(struct pool_memory) ? "its pool is too small" : NULL;
     driver->has_failed = driver->wants_reset = false;
@@ -418,12 +442,10 @@ static void begin(struct driver *driver)
     notification_signal(DRIVER_CAP_CLIENT_SIGNAL);
 }
 
-/* Where a driver before this one was; what the net server has written since is dropped. */
+/* Where a driver before this one was. */
 static void indices_find(struct driver *driver)
 {
     struct packet_region *region = driver->region;
-    driver->empty_tail = atomic_load_explicit(&region->empty_index.head, memory_order_acquire);
-    driver->send_tail = atomic_load_explicit(&region->send_index.head, memory_order_acquire);
     driver->received_head = atomic_load_explicit(&region->received_index.head, memory_order_relaxed);
     driver->sent_head = atomic_load_explicit(&region->sent_index.head, memory_order_relaxed);
     driver->generation = atomic_load_explicit(&region->generation, memory_order_relaxed);
@@ -473,7 +495,7 @@ int program_main(const struct start_page *start)
     indices_find(&driver);
     driver.wants_reset = true;
     for (;;) {
-        if (is_attaching(&driver) || driver.wants_reset)
+        if (driver.wants_reset || is_attaching(&driver))
             begin(&driver);
         work(&driver);
         if (!driver.wants_reset && (notification_wait(PROCESS_CAP_NOTIFICATION) & DRIVER_SIGNAL_IRQ))

@@ -35,7 +35,7 @@ static struct {
         uint32_t at;
         uint8_t value;
     } edits[EDITS];
-    uint32_t edit_count, cut, fragment_bytes, order;
+    uint32_t edit_count, cut, fragment_bytes, order, part_bytes;
     bool sums_again, is_late, is_twice, is_vouched;
 } spoilt;
 static struct frame late;
@@ -114,9 +114,9 @@ static void sums_make(struct frame *frame)
 static void deliver(const struct frame *frame)
 {
     bool is_vouched = spoilt.is_vouched || (host_mode & HOST_NO_CHECKSUMS);
-    (void)world_receive(frame->bytes, frame->length, is_vouched ? PACKET_IS_VALID : 0);
+    (void)world_receive(frame->bytes, frame->length, is_vouched ? PACKET_IS_VALID : 0, spoilt.part_bytes);
     if (spoilt.is_twice)
-        (void)world_receive(frame->bytes, frame->length, is_vouched ? PACKET_IS_VALID : 0);
+        (void)world_receive(frame->bytes, frame->length, is_vouched ? PACKET_IS_VALID : 0, spoilt.part_bytes);
 }
 
 /* In pieces, in an order that the bits say. */
@@ -588,7 +588,9 @@ void host_step_spoil(void)
         uint32_t what = input_byte();
         spoilt.fragment_bytes = what & 1 ? 8 + what * 4 : 0;
         spoilt.cut = what & 1 ? 0 : 1 + what * 4;
-        spoilt.order = input_byte() & 7;
+        uint32_t parts = input_byte();
+        spoilt.order = parts & 7;
+        spoilt.part_bytes = (parts >> 3) * 16;
     }
 }
 

@@ -172,7 +172,8 @@ static void buffer_back(struct pbuf *pbuf)
 struct pbuf *__wrap_pbuf_alloced_custom(pbuf_layer layer, u16_t length, pbuf_type type, struct pbuf_custom *custom,
                                         void *payload, u16_t room)
 {
-    bool is_card = (uintptr_t)payload - (uintptr_t)world_region < PACKET_REGION_BYTES && room == FRAME_ROOM;
+    bool is_card = (uintptr_t)payload - (uintptr_t)world_region < PACKET_REGION_BYTES &&
+                   (room == FRAME_ROOM || room == PACKET_BUFFER_BYTES);
     struct pbuf *pbuf = pbuf_alloced_custom(layer, length, type, custom, payload, room);
     if (pbuf && is_card) {
         use.buffers++;

@@ -64,8 +64,9 @@ void world_stream_tell(const struct world_stream *stream);
 /* Before it reads: where the server's data lies now. */
 void world_stream_follow(struct world_stream *stream);
 void world_client_kill(uint32_t client);
-/* A frame comes out of the cable; `flags`: PACKET_IS_VALID. False: the server has given no buffer. */
-bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags);
+/* A frame comes out of the cable; `flags`: PACKET_IS_VALID; in parts of so many bytes, 0: whole. False: the server has
+ * not given the buffers. */
+bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags, uint32_t part_bytes);
 void world_driver_restart(void);
 void world_link(bool is_up);
 /* What has been sent stays with the driver. */

@@ -94,21 +94,31 @@ void world_link(bool is_up)
     world_signal(PROCESS_SIGNAL_DEVICE);
 }
 
-bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags)
+static void part_receive(const uint8_t *part, uint32_t bytes, uint32_t flags, bool is_first)
 {
-    struct packet_empty empty;
-    do {
-        if (empty_tail == world_region->empty_index.head)
-            return false;
-        empty = world_region->empty[empty_tail++ % PACKET_SLOTS];
-    } while (empty.generation != world_region->generation);
+    struct packet_empty empty = world_region->empty[empty_tail++ % PACKET_SLOTS];
+    uint32_t head = is_first ? PACKET_HEADER_BYTES : 0, seen = is_first ? bytes + 1 : bytes;
     uint8_t *place = in_region(empty.offset, PACKET_BUFFER_BYTES);
     __asan_poison_memory_region(place, PACKET_BUFFER_BYTES);
-    __asan_unpoison_memory_region(place, PACKET_HEADER_BYTES + (bytes < HEAD_BYTES ? HEAD_BYTES : bytes + 1));
-    memcpy(place + PACKET_HEADER_BYTES, frame, bytes);
+    __asan_unpoison_memory_region(place, head + (is_first && bytes < HEAD_BYTES ? HEAD_BYTES : seen));
+    memcpy(place + head, part, bytes);
     world_region->received[received_head % PACKET_SLOTS] =
         (struct packet_received){empty.tag, (uint16_t)bytes, (uint16_t)flags};
     world_region->received_index.head = ++received_head;
+}
+
+bool world_receive(const uint8_t *frame, uint32_t bytes, uint32_t flags, uint32_t part_bytes)
+{
+    uint32_t size = part_bytes ? part_bytes : bytes, parts = (bytes + size - 1) / size;
+    while (empty_tail != world_region->empty_index.head &&
+           world_region->empty[empty_tail % PACKET_SLOTS].generation != world_region->generation)
+        empty_tail++;
+    if (world_region->empty_index.head - empty_tail < parts)
+        return false;
+    for (uint32_t at = 0; at < bytes; at += size) {
+        uint32_t rest = bytes - at;
+        part_receive(frame + at, rest < size ? rest : size, flags | (rest > size ? PACKET_MORE : 0), at == 0);
+    }
     world_signal(PROCESS_SIGNAL_DEVICE);
     return true;
 }

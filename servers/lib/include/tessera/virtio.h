@@ -64,7 +64,8 @@ struct virtio {
 
 /* Finds the structures through the function's configuration space (proto/pci.h, enum driver_word) and resets it. */
 const char *virtio_open(struct virtio *virtio, const struct start_page *start);
-/* Takes of `wanted` what is offered; VERSION_1 is always required. */
+/* What the device offers; then: takes of `wanted` what is offered; VERSION_1 is always required. */
+uint64_t virtio_offers(const struct virtio *virtio);
 const char *virtio_negotiate(struct virtio *virtio, uint64_t wanted, uint64_t *accepted);
 /* `memory` is zeroed. The queue uses interrupt vector 0. */
 const char *virtio_queue_open(struct virtio *virtio, uint16_t number, struct virtq *queue, struct virtq_memory *memory,
