@@ -10,7 +10,7 @@
 static inline void faulty_notify(const struct virtq *queue, uint32_t generation)
 {
     static uint32_t count;
-    bool is_last = generation >= 2 && generation < FAULTS && ++count == 60 + generation * 7;
+    bool is_last = generation >= 2 && generation < FAULTS && ++count == 20 + generation * 7;
     if (is_last && generation % 2 == 0)
         __builtin_trap();
     virtq_notify(queue);

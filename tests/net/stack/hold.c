@@ -237,6 +237,7 @@ static void newcomer_serve(uint64_t from, uint32_t bytes, uint32_t turns_most)
         bool signal = false;
         host_say(pair.peer, 1000);
         settle();
+        world_stream_follow(pair.stream);
         heard += stream_read(&pair.stream->side, data, sizeof(data), &signal);
         world_stream_tell(pair.stream);
     }
