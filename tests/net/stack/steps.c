@@ -88,6 +88,7 @@ static void request_make(struct message *m, uint64_t *badge)
     case NET_CONNECT:
         m->words[1] = kind;
         address_put(m, 2, input_byte());
+        m->words[5] = (uint64_t)(slot & 2) << 16; /* the ring that it wishes for */
         break;
     case NET_ADDRESS:
         m->words[1] = input_byte() & 1;
