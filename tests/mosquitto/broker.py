@@ -32,6 +32,7 @@ import ports
 import real_clients
 import run_app
 import suite
+import survival
 import system_image
 import tls
 import wire
@@ -265,39 +266,21 @@ def flood_after_the_cut(broker, done):
     print(f"ok: {len(done[1])} messages of QoS 1 and {len(done[2])} of QoS 2 were acknowledged before the cut")
 
 
-def reconnect(broker, name, **how):
-    """A client that tries until the broker answers."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            client = wire.Client(int(broker.port), timeout=5)
-            return client, client.connect(name, **how)
-        except (wire.Closed, OSError):
-            expect("the broker answers again", time.monotonic() < deadline, True)
-            time.sleep(0.1)
-
-
 def net_server_dies(options, image, etc):
     """It dies each time it has passed on 400,000 bytes: Mosquitto listens in the next one, and has what it had."""
     broker = Machine(options, image, etc, "net-faulty")
     try:
-        keeper, _ = reconnect(broker, "keeper", clean=False)
-        keeper.subscribe(("kept", 1))
-        keeper.disconnect()
-        for client, _ in [reconnect(broker, "writer")]:
-            client.deliver("kept", "before", 1)
-            client.deliver("stays", "retained before", 1, retain=True)
-            try:
-                for _ in range(60):
-                    client.deliver("bulk", b"b" * 10000, 1)
-                raise SystemExit("the net server did not die")
-            except wire.Closed:
-                pass
-        client, answer = reconnect(broker, "keeper", clean=False)
-        expect("the session, after the net server's death", answer.fields["present"], 1)
-        expect("what was queued for it", [message["payload"] for message in client.messages(1)], [b"before"])
-        client.subscribe(("stays", 1))
-        expect("what was retained", [message["payload"] for message in client.messages(1)], [b"retained before"])
+        estate = survival.Estate(int(broker.port), SystemExit)
+        estate.leave()
+        try:
+            client, _ = survival.reconnect(int(broker.port), "writer")
+            for _ in range(60):
+                client.deliver("bulk", b"b" * 10000, 1)
+            raise SystemExit("the net server did not die")
+        except wire.Closed:
+            pass
+        estate.check()
+        print("ok: after the net server's death: what was retained, queued and kept")
     except BaseException:
         print(broker.said()[-3000:])
         raise

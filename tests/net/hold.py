@@ -9,8 +9,6 @@ what is acknowledged is not lost; and when the bad ones are gone, all is as befo
 With --mosquitto the clients are that broker's.
 """
 import argparse
-import json
-import os
 import pathlib
 import re
 import sys
@@ -23,10 +21,7 @@ import ether
 import net
 from ether import Stream
 from fire import require
-
-sys.path += [str(HERE.parent / "mqtt"), str(HERE.parents[1] / "ci")]
 import attack
-import system_image
 import wire as mqtt
 
 ECHO, UNACCEPTED, ORDERS, BROKER, SILENT = 7, (9, 10), 11, 1883, 900
@@ -234,18 +229,12 @@ SCENES = (echo_deaf, echo_slow, echo_mute, broker_crowd, unaccepted, hoarding, n
 
 
 def mosquitto(options, folder):
-    """Mosquitto alone, as `./tessera run mosquitto` has it; the archive's path."""
-    root = HERE.parents[1]
+    """Mosquitto alone, as `./tessera run mosquitto` has it; the archive."""
     granted = {"clock": True, "random": True, "fs": {"/etc/mosquitto": "r", "/data": "rw"}, "net": {"listen": [f"tcp:{BROKER}"]}}
-    program = {"name": "mosquitto", "image": os.path.abspath(os.path.join(options.build_dir, "images", "mosquitto")), "request": "granted",
+    program = {"name": "mosquitto", "image": net.translated(options, "mosquitto"), "request": "granted",
                "arguments": ["mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"], "grant": granted, "memory": 64 << 20}
-    mounts = {"/etc/mosquitto": {"folder": str(root / "demos/ports/mosquitto/etc")}, "/data": {"memory": 64 << 20}}
-    description = os.path.join(folder, "system.json")
-    pathlib.Path(description).write_text(json.dumps({"programs": [program], "mounts": mounts}), encoding="utf-8")
-    content, _ = system_image.pack(description, options.arch, os.path.abspath(options.mosquitto), os.path.abspath(options.build_dir))
-    path = os.path.join(folder, "mosquitto.cpio")
-    pathlib.Path(path).write_bytes(content)
-    return path.removesuffix(".cpio")
+    mounts = {"/etc/mosquitto": {"folder": str(net.ROOT / "demos/ports/mosquitto/etc")}, "/data": {"memory": 64 << 20}}
+    return net.packed(options, {"programs": [program], "mounts": mounts}, folder)
 
 
 def play(witness, machine, options, scenes):
@@ -273,16 +262,16 @@ def finish(witness, machine, options):
 def run(options):
     with tempfile.TemporaryDirectory(prefix="hold-") as folder:
         cable = ether.Wire(folder)
-        archive = mosquitto(options, folder) if options.mosquitto else "net-hold"
+        archive = mosquitto(options, folder) if options.host_dir else "net-hold"
         host, machine = ether.Host(cable), net.Machine(options, archive, [], cable.qemu())
         try:
             deadline = time.monotonic() + net.PATIENCE
-            for ready in ("mosquitto version .* running",) if options.mosquitto else ("echo: listening", "broker: listening", "hold: ready"):
+            for ready in ("mosquitto version .* running",) if options.host_dir else ("echo: listening", "broker: listening", "hold: ready"):
                 while not any(line and re.search(ready, line) for line in machine.lines):
                     require("the machine starts", time.monotonic() < deadline and None not in machine.lines, machine.lines[-3:])
                     host.turn(0.05)
-            witness = Witness(host, not options.mosquitto)
-            if options.mosquitto:
+            witness = Witness(host, not options.host_dir)
+            if options.host_dir:
                 play(witness, machine, options, [broker_crowd])
             else:
                 witness.master = Stream(host, ORDERS)
@@ -300,7 +289,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
-    parser.add_argument("--mosquitto", metavar="HOST_DIR", help="the host's build folder: Mosquitto is the broker, and alone")
+    parser.add_argument("--mosquitto", dest="host_dir", metavar="HOST_DIR", help="the host's build folder: Mosquitto is the broker, and alone")
     parser.add_argument("--only", choices=[scene.__name__ for scene in SCENES])
     parser.add_argument("--clients", type=int, default=300, help="so many bad ones at a time")
     parser.add_argument("--rounds", type=int, default=3, help="how often the honest ones are looked at in each scene")

@@ -4,6 +4,7 @@
     net.py echo --arch x86_64 --build-dir build/x86_64
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -15,10 +16,12 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "mqtt"))
+sys.path += [str(ROOT / "tests" / "mqtt"), str(ROOT / "ci")]
 import attack
 import modules
 import paho_clients
+import survival
+import system_image
 
 PATIENCE = 60
 BROKER_KIB = 7400  # in use at most under fire, however long that takes: the broker, two modules, the servers
@@ -35,6 +38,19 @@ def free_ports(count):
     for server in held:
         server.close()
     return ports
+
+
+def packed(options, description, folder):
+    """The archive of a system that is described here; of programs that are translated already. `options.host_dir`: the host's build folder."""
+    path = os.path.join(folder, "system")
+    pathlib.Path(path + ".json").write_text(json.dumps(description), encoding="utf-8")
+    content, _ = system_image.pack(path + ".json", options.arch, os.path.abspath(options.host_dir), os.path.abspath(options.build_dir))
+    pathlib.Path(path + ".cpio").write_bytes(content)
+    return path
+
+
+def translated(options, name):
+    return os.path.abspath(os.path.join(options.build_dir, "images", name))
 
 
 class Machine:
@@ -300,7 +316,33 @@ def mqtt(options):
         machine.stop()
 
 
-TESTS = {"echo": echo, "plain": plain, "forward": forward, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server}
+def mqtt_faulty_server(options):
+    """The net server dies under the demo's broker: its clients come back, and what it had for them is there."""
+    port, = free_ports(1)
+    machine = Machine(options, "net-mqtt-faulty", [(port, 1883)])
+    try:
+        machine.wait_for("broker: listening on TCP port 1883")
+        estate = survival.Estate(port, Failure)
+        for death in range(options.times):
+            estate.leave()
+            fat, _ = survival.reconnect(port, "fat")
+            fat.subscribe(("fat", 0))
+            try:
+                while True:
+                    fat.publish("fat", b"f" * 10000)
+                    fat.wait(survival.wire.PUBLISH)
+            except survival.wire.Closed:
+                pass
+            estate.check()
+            print(f"ok: after the net server's death number {death + 1} the broker has what was retained, queued and kept")
+        modules.end(modules.Broker(port))
+        machine.finish()
+        machine.wait_for("net: killed")
+    finally:
+        machine.stop()
+
+
+TESTS = {"echo": echo, "plain": plain, "forward": forward, "mqtt": mqtt, "faulty-driver": faulty_driver, "faulty-server": faulty_server, "mqtt-faulty-server": mqtt_faulty_server}
 
 
 def main():
@@ -308,7 +350,7 @@ def main():
     parser.add_argument("test", choices=TESTS)
     parser.add_argument("--arch", choices=("x86_64", "arm64"), required=True)
     parser.add_argument("--build-dir", required=True)
-    parser.add_argument("--times", type=int, default=2, help="mqtt: so many times as long under fire")
+    parser.add_argument("--times", type=int, default=2, help="mqtt: so many times as long under fire; mqtt-faulty-server: deaths")
     options = parser.parse_args()
     try:
         TESTS[options.test](options)
