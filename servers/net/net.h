@@ -331,6 +331,8 @@ enum net_trouble {
     TROUBLE_HALF_OPEN,
     TROUBLE_NO_SOCKET,
     TROUBLE_QUEUE_FULL,
+    TROUBLE_UNREAD,
+    TROUBLE_UNHEARD,
     TROUBLE_FORGED,
     /* lwIP counts them. */
     TROUBLE_DAMAGED,

@@ -1,5 +1,6 @@
 /* What goes wrong on the network without any program's knowing, in the log: counted, and each kind said at most once in
  * ten seconds, so that who floods the machine does not flood its log. */
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/stats.h"
 #include "lwip/timeouts.h"
 #include "net.h"
@@ -9,6 +10,10 @@
 #define LOOK_MS 1000u
 #define QUIET   10u /* looks after a report */
 
+/* Of lwIP's, which double each time: after some five seconds. */
+#define PROBES_MOST 3u /* of a window that is shut */
+#define AGAIN_MOST  2u /* the same segment */
+
 static struct {
     const char *text; /* of count and port */
     uint32_t count, port, quiet;
@@ -17,6 +22,9 @@ static struct {
     [TROUBLE_HALF_OPEN] = {"half-open connections were given up for new ones: somebody begins many and finishes none"},
     [TROUBLE_NO_SOCKET] = {"connections were refused: the program has as many as it may have"},
     [TROUBLE_QUEUE_FULL] = {"connections must wait: the program does not accept those that are there"},
+    [TROUBLE_UNREAD] = {"connections wait, with data to send, for peers that do not read"},
+    [TROUBLE_UNHEARD] =
+        {"connections send the same again and again: their peers are gone, or the network loses packets"},
     [TROUBLE_FORGED] = {"packets were dropped that somebody on the network sends in this machine's own name"},
     [TROUBLE_DAMAGED] = {"packets with wrong checksums were dropped"},
     [TROUBLE_MALFORMED] = {"malformed packets were dropped"},
@@ -56,6 +64,32 @@ static void counters_follow(void)
                                stats->tcp.memerr);
 }
 
+/* `count` now: the most that there were since the last report is what is said. */
+static void most_note(enum net_trouble trouble, uint32_t count, uint16_t port)
+{
+    if (count <= troubles[trouble].count)
+        return;
+    troubles[trouble].count = count;
+    troubles[trouble].port = port;
+}
+
+static void connections_follow(void)
+{
+    uint32_t unread = 0, unheard = 0;
+    uint16_t unread_port = 0, unheard_port = 0;
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->persist_backoff >= PROBES_MOST) {
+            unread++;
+            unread_port = pcb->local_port;
+        } else if (pcb->nrtx >= AGAIN_MOST) {
+            unheard++;
+            unheard_port = pcb->local_port;
+        }
+    }
+    most_note(TROUBLE_UNREAD, unread, unread_port);
+    most_note(TROUBLE_UNHEARD, unheard, unheard_port);
+}
+
 static void report(enum net_trouble trouble)
 {
     uint32_t count = troubles[trouble].count, port = troubles[trouble].port;
@@ -76,6 +110,7 @@ static void report(enum net_trouble trouble)
 static void look(void *argument)
 {
     counters_follow();
+    connections_follow();
     for (uint32_t i = 0; i < TROUBLE_COUNT; i++)
         report((enum net_trouble)i);
     sys_timeout(LOOK_MS, look, argument);

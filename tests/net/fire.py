@@ -75,6 +75,24 @@ def fragments(wire, protocol, payload, ident, size=1480):
             for at in range(0, len(payload), size)]
 
 
+def left_alone(wire, machine, options):
+    """A peer that does not read, and one that acknowledges nothing, are there all the time."""
+    for window in (0, 65535):
+        peer = Peer(wire, ECHO, window=window)
+        require("let in", peer.open())
+        peer.write(b"n" * 1000)
+        options.left.append(peer)
+    served(wire)
+
+
+# What the log says of each, in the end: what is wrong, and where.
+LOG = ("net: port 7: 1 connections wait, with data to send, for peers that do not read",
+       "net: port 7: [0-9]+ connections send the same again and again: their peers are gone, or the network loses packets",
+       "net: [0-9]+ fragments of datagrams that were never whole were dropped", "net: [0-9]+ packets with wrong checksums were dropped",
+       "net: [0-9]+ malformed packets were dropped", "net: port 7: [0-9]+ half-open connections were given up", "net: the link is down", "net: the link is up",
+       "echo: a client: Connection reset by peer")
+
+
 # ---- below TCP -------------------------------------------------------------------------------------------------------------------
 
 def lower_layers(wire, machine, options):
@@ -494,7 +512,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, long_path, resets, forged, guessed, slow, half_open, connections, unplugged)
+ATTACKS = (left_alone, lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, long_path, resets, forged, guessed, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):
@@ -548,6 +566,7 @@ def finish(wire, machine):
 
 
 def run(options):
+    options.left = []
     with tempfile.TemporaryDirectory(prefix="fire-") as folder:
         wire = ether.Tap(folder) if options.tap else vhost_user.Card(folder, vhost_user.LARGE) if options.offload else ether.Wire(folder)
         machine = Machine(options, wire, folder)
