@@ -263,7 +263,11 @@ class App:
         mounts |= {guest: {"memory": size} for guest, size in self.port.memory.items()} if self.port else {}
         if not any(guest == "/" and os.path.lexists(os.path.join(host, "dev")) for host, guest, _ in self.folders):
             mounts["/dev"] = {"devices": True}
-        return {guest: mount for guest, mount in mounts.items() if guest not in given}
+        mounts = {guest: mount for guest, mount in mounts.items() if guest not in given}
+        for guest in (guest for guest, mount in mounts.items() if "memory" in mount):
+            keeps = "" if self.disk else f": --disk IMAGE{'' if guest == DISK_PATH else f'::{guest}'} keeps it"
+            print(f"tessera: {guest} is in memory and gone at the end{keeps}", file=sys.stderr, flush=True)
+        return mounts
 
     def take_input(self, path):
         """Input that has an end is packed."""

@@ -65,6 +65,11 @@ class PublishedPorts(unittest.TestCase):
                     qemu.check_published([(port, 80, protocol)])
             qemu.check_published([(port, 80, protocol)])
 
+    def test_isolated_is_not_mute(self):
+        """QEMU drops all that a restricted guest sends by UDP."""
+        self.assertIn(",restrict=on", " ".join(qemu.net_options("isolated", [(1234, 80, "tcp")])))
+        self.assertNotIn("restrict", " ".join(qemu.net_options("isolated", [(1234, 80, "tcp"), (1234, 53, "udp")])))
+
     def test_twice(self):
         qemu.check_published([(23456, 80, "tcp"), (23456, 80, "udp")])
         with self.assertRaisesRegex(qemu.UsageError, "the same port"):
