@@ -10,6 +10,7 @@
 
 #define FUNCTIONS 128u
 #define BUS_BYTES 0x100000u
+#define BUSES     256
 
 /* Configuration space: offsets and bits (PCI Local Bus 3.0, 6.1 and 6.2) */
 enum {
@@ -221,32 +222,29 @@ static void function_add(uint32_t number, const struct start_page *start)
     bars_read(f, start);
 }
 
-static uint32_t bus_scan(uint32_t bus, const struct start_page *start);
-
-/* Buses behind bridges are found where firmware has numbered them: numbers rise, so this ends. */
-static void device_scan(uint32_t device, const struct start_page *start)
+/* Marks the buses behind bridges, which are found where firmware has numbered them. */
+static void device_scan(uint32_t device, uint64_t buses[BUSES / 64], const struct start_page *start)
 {
     uint32_t count = read_8(device, HEADER_TYPE) & HEADER_MULTI ? 8 : 1;
     for (uint32_t number = device; number < device + count; number++) {
         if (read_16(number, ID) == 0xffff)
             continue;
-        uint32_t bus = number >> 8;
+        uint32_t behind = read_8(number, SECONDARY_BUS);
         if ((read_8(number, HEADER_TYPE) & ~HEADER_MULTI) != HEADER_BRIDGE)
             function_add(number, start);
-        else if (read_8(number, SECONDARY_BUS) > bus)
-            (void)bus_scan(read_8(number, SECONDARY_BUS), start);
+        else
+            buses[behind / 64] |= 1ul << behind % 64;
     }
 }
 
-static uint32_t bus_scan(uint32_t bus, const struct start_page *start)
+/* Each bus once, whatever bridges say; their numbers rise. */
+static void buses_scan(const struct start_page *start)
 {
-    if ((bus + 1ul) * BUS_BYTES > ecam_bytes)
-        return 0;
-    uint32_t before = function_count;
-    for (uint32_t device = bus << 8; device < (bus + 1) << 8; device += 8)
-        if (read_16(device, ID) != 0xffff)
-            device_scan(device, start);
-    return function_count - before;
+    uint64_t buses[BUSES / 64] = {1};
+    for (uint32_t bus = 0; bus < BUSES && (bus + 1ul) * BUS_BYTES <= ecam_bytes; bus++)
+        for (uint32_t device = bus << 8; (buses[bus / 64] >> bus % 64 & 1) && device < (bus + 1) << 8; device += 8)
+            if (read_16(device, ID) != 0xffff)
+                device_scan(device, buses, start);
 }
 
 /* What firmware placed stays; the rest comes behind it. */
@@ -256,7 +254,7 @@ static void functions_find(const struct start_page *start)
     window32.end = window32.next + start->words[PCI_WORD_WINDOW_BYTES];
     window64.next = start->words[PCI_WORD_WINDOW64];
     window64.end = window64.next + start->words[PCI_WORD_WINDOW64_BYTES];
-    (void)bus_scan(0, start);
+    buses_scan(start);
     for (uint32_t i = 0; i < function_count; i++) {
         bars_place(&functions[i]);
         msix_read(&functions[i]);
