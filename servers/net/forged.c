@@ -1,6 +1,8 @@
 /* Frames that no honest host puts on a cable: who sends them speaks in this machine's own name, so that what is meant
- * for its programs alone would be open to the network, or a program's answer would go round in the machine for ever.
+ * for its programs alone would be open to the network, or a program's answer would go round in the machine for ever;
+ * and messages of neighbours who do so.
  */
+#include "hooks.h"
 #include "lwip/netif.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip.h"
@@ -29,6 +31,16 @@ static bool is_forged_6(struct netif *netif, const struct ip6_hdr *head)
         return true;
     ip6_addr_assign_zone(&source, IP6_UNICAST, netif);
     return IP6H_NEXTH(head) != IP6_NEXTH_ICMP6 && netif_get_ip6_addr_match(netif, &source) >= 0;
+}
+
+/* What lwIP makes of neighbours' and routers' messages. That somebody else has an address is asked before it is used
+ * (RFC 4862, 5.4); afterwards lwIP would give it up, for good, to whoever says that it is his. */
+void neighbours_say(struct netif *netif, s8_t address, u8_t state)
+{
+    if (state == IP6_ADDR_DUPLICATED && ip6_addr_isvalid(netif_ip6_addr_state(netif, address)))
+        trouble_note(TROUBLE_FORGED, 0);
+    else
+        netif_ip6_addr_set_state(netif, address, state);
 }
 
 bool frame_is_forged(struct netif *netif, const uint8_t *frame)

@@ -33,6 +33,10 @@ err_t segment_guess(const struct tcp_pcb *pcb, const struct tcp_hdr *header);
 /* The number of a connection's first byte. */
 uint32_t segment_first(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port);
 
+/* In place of netif_ip6_addr_set_state where neighbours have it called. */
+struct netif;
+void neighbours_say(struct netif *netif, signed char address, unsigned char state);
+
 #define LWIP_HOOK_TCP_ISN segment_first
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_bytes, first_bytes, second, pbuf)                              \
     ((options_bytes) ? segment_options((pcb), (header), (options_bytes), (first_bytes), (second)) : (void)0,           \

@@ -419,6 +419,16 @@ def forged(wire, machine, options):
     machine.wait_for("net: [0-9]+ packets were dropped that somebody on the network sends in this machine's own name")
 
 
+def claimed(wire, machine, options):
+    """Somebody else says that the guest's IPv6 address is his: it is kept by who had it first."""
+    everybody = address("ff02::1")
+    data = struct.pack("!BBHI", 136, 0, 0, 0x20000000) + wire.guest6 + b"\2\1" + FAR_MAC
+    for head, kind in ((b"", ICMP6), (struct.pack("!BB6s", ICMP6, 0, b"\1\4\0\0\0\0"), 0)):  # and behind a header of options
+        packet = head + with_checksum(wire.own6, everybody, ICMP6, data, 2)
+        wire.frame(ether.IP6, ip6(wire.own6, everybody, kind, packet, 255), b"\x33\x33\0\0\0\1")
+    served(wire, 6, "over IPv6")
+
+
 def guessed(wire, machine, options):
     """Where connections begin cannot be guessed, and between the same ports goes on; what acknowledges nothing that was sent is nobody's."""
     firsts = []
@@ -512,7 +522,7 @@ def unplugged(wire, machine, options):
     served(wire)
 
 
-ATTACKS = (left_alone, lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, long_path, resets, forged, guessed, slow, half_open, connections, unplugged)
+ATTACKS = (left_alone, lower_layers, fragmented, damaged, too_big, shrinking, creeping, out_of_order, hoarded, losses, long_path, resets, forged, claimed, guessed, slow, half_open, connections, unplugged)
 
 
 class Machine(net.Machine):
