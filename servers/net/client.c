@@ -30,6 +30,7 @@ static const struct share_kind kinds[SHARE_KINDS] = {
     [SHARE_LISTENERS] = {"listeners", MEMP_NUM_TCP_PCB_LISTEN, MEMP_NUM_TCP_PCB_LISTEN / 2},
     [SHARE_DATAGRAMS] = {"datagram sockets", NET_DATAGRAM_SOCKETS, NET_DATAGRAM_SOCKETS / 2},
     [SHARE_LOOKUPS] = {"names that are being resolved", DNS_TABLE_SIZE, DNS_TABLE_SIZE / 2},
+    [SHARE_NEIGHBOURS] = {"neighbours that are looked for", NET_NEIGHBOURS_ASKED, NET_NEIGHBOURS_ASKED / 2},
     [SHARE_SESSIONS] = {"sessions", SESSIONS, SESSIONS / 2},
 };
 

@@ -244,6 +244,8 @@ uint32_t connection_bind(struct socket *socket, const ip_addr_t *address, uint16
 
 uint32_t connection_connect(struct socket *socket, const ip_addr_t *address, uint16_t port)
 {
+    if (!neighbour_may_ask(socket->client->party, address))
+        return NET_ENOBUFS;
     socket->state = SOCKET_CONNECTING;
     err_t error = tcp_connect(socket->tcp, address, port, on_connected);
     if (error == ERR_OK) {

@@ -80,7 +80,8 @@ static void datagram_send(struct socket *socket, const struct net_datagram *head
     uint16_t port = head->peer.port;
     bool is_named = address_read(&head->peer, &address), is_connected = socket->udp->flags & UDP_FLAGS_CONNECTED;
     struct pbuf *pbuf = NULL;
-    if (is_named ? datagram_may_send(socket, &address, port) : is_connected)
+    bool may = is_named ? datagram_may_send(socket, &address, port) : is_connected;
+    if (may && neighbour_may_ask(socket->client->party, is_named ? &address : &socket->udp->remote_ip))
         pbuf = pbuf_alloc(PBUF_TRANSPORT, (u16_t)head->bytes, PBUF_RAM);
     if (!pbuf) {
         stream_skip(&socket->stream, head->bytes, signal);

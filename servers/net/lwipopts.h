@@ -73,6 +73,7 @@ extern unsigned char *net_heap;
 #define LWIP_ARP                       1
 #define ARP_TABLE_SIZE                 64
 #define ARP_QUEUEING                   1
+#define NET_NEIGHBOURS_ASKED           48 /* for programs: neighbour.c */
 #define LWIP_ICMP                      1
 #define LWIP_RAW                       0
 #define LWIP_IGMP                      1
@@ -87,6 +88,8 @@ extern unsigned char *net_heap;
 #define DNS_TABLE_SIZE                 16
 #define LWIP_IPV6                      1
 #define LWIP_IPV6_AUTOCONFIG           1
+#define LWIP_ND6_NUM_NEIGHBORS         64
+#define LWIP_ND6_NUM_DESTINATIONS      64
 #define LWIP_IPV6_DHCP6                0
 #define IPV6_FRAG_COPYHEADER           1
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0

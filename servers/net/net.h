@@ -8,6 +8,7 @@
  *   address.c     addresses
  *   connection.c  TCP: connections and listeners
  *   pending.c     what came for connections that nobody has accepted yet
+ *   neighbour.c   whose addresses on the cable are asked for
  *   output.c      what waits until it can leave
  *   queue.c       how much of its data each connection may have in TCP
  *   memory.c      the memory of packets
@@ -87,6 +88,7 @@ enum net_share {
     SHARE_DATAGRAMS,
     SHARE_LOOKUPS,
     SHARE_SESSIONS,
+    SHARE_NEIGHBOURS,
     SHARE_KINDS
 };
 
@@ -279,6 +281,10 @@ uint32_t connection_option(struct socket *socket, uint32_t option, uint64_t *val
 /* The connection, which waits to be accepted, keeps what came; said once or more. And it does not any more. */
 void pending_hold(struct socket *socket, uint32_t buffers);
 void pending_release(struct socket *socket);
+
+/* ---- neighbour.c ---- */
+/* False: the party is asking for as many neighbours' addresses as it may, and this would be one more. */
+bool neighbour_may_ask(uint32_t party, const ip_addr_t *address);
 
 /* ---- output.c ---- */
 /* More packets are on their way out than everybody may add to. */
