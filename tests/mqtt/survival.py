@@ -55,7 +55,7 @@ class Estate:
         for number in range(QUEUED):
             writer.deliver(f"estate/{number}", f"queued {self.round}.{number}", 1 + number % 2)
         for qos in (1, 2):
-            writer.deliver(f"stays/{qos}", f"retained {self.round}", qos, retain=True)
+            writer.deliver(f"remains/{qos}", f"retained {self.round}", qos, retain=True)
         writer.disconnect()
 
     def flood(self, kill, count):
@@ -86,9 +86,9 @@ class Estate:
         for qos in (1, 2):
             self.expect(f"what was queued of QoS {qos}", there[qos], self.queued(qos))
         reader, _ = reconnect(self.port, "estate-reader")
-        reader.subscribe(("stays/#", 2))
+        reader.subscribe(("remains/#", 2))
         retained = sorted((message["topic"], message["payload"].decode()) for message in reader.messages(1))
-        self.expect("what was retained", retained, [(f"stays/{qos}", f"retained {self.round}") for qos in (1, 2)])
+        self.expect("what was retained", retained, [(f"remains/{qos}", f"retained {self.round}") for qos in (1, 2)])
         reader.disconnect()
         if self.flooded:
             there = self.back("flood-heir")

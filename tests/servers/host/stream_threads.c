@@ -107,7 +107,7 @@ int main(void)
         pthread_join(threads[i], NULL);
     printf("stream: %u and %u bytes wrong, rings of %u and %u bytes\n", sides[0].wrong, sides[1].wrong,
            sides[0].stream.out_bytes, sides[1].stream.out_bytes);
-    bool has_grown = sides[0].stream.out_bytes == MOST && sides[1].stream.out_bytes == MOST;
+    bool has_grown = sides[0].stream.out_bytes > RING && sides[1].stream.out_bytes > RING; /* how far is chance */
     free(sides[0].grown.ring);
     free(sides[1].grown.ring);
     free(control);
