@@ -5,6 +5,8 @@
 
 enum { NS_PER_S = 1000000000 };
 
+#define SLOW_QUIET_NS 10000000000u
+
 const struct broker_limits broker_default_limits = {
     .connections = 1100,
     .sessions = 4096,
@@ -222,6 +224,17 @@ struct connection *broker_next_dirty(struct broker *broker)
 
 /* ---- time ---- */
 
+static void connection_slow(struct broker *broker, struct connection *connection)
+{
+    connection_unstall(broker, connection);
+    connection->slow = true;
+    if (broker->log_slow == NULL || connection->session == NULL ||
+        (broker->slow_told_ns != 0 && broker->now_ns - broker->slow_told_ns < SLOW_QUIET_NS))
+        return;
+    broker->slow_told_ns = broker->now_ns;
+    broker->log_slow((struct mqtt_text){connection->session->client_id, connection->session->client_id_len});
+}
+
 static void connection_tick(struct broker *broker, struct connection *connection)
 {
     if (connection->closing)
@@ -235,10 +248,8 @@ static void connection_tick(struct broker *broker, struct connection *connection
         return;
     }
     if (connection->stalled_since_ns != 0 &&
-        broker->now_ns - connection->stalled_since_ns >= broker->limits.patience_ns) {
-        connection_unstall(broker, connection);
-        connection->slow = true;
-    }
+        broker->now_ns - connection->stalled_since_ns >= broker->limits.patience_ns)
+        connection_slow(broker, connection);
     buffer_trim(&connection->in, BUFFER_FIRST);
     buffer_trim(&connection->out, BUFFER_FIRST);
     if (connection->limit_ns != 0)

@@ -71,6 +71,9 @@ struct broker {
     uint64_t now_ns, deadline_ns, made_ids;
     /* Told of each connection closed for a reason of its own: the client id, empty before CONNECT. May be NULL. */
     void (*log)(struct mqtt_text client_id, const char *what);
+    /* Told of a connection that has become slow, of one in ten seconds. May be NULL. */
+    void (*log_slow)(struct mqtt_text client_id);
+    uint64_t slow_told_ns; /* 0: of none yet */
 };
 
 bool broker_init(struct broker *broker, const struct broker_limits *limits);

@@ -24,6 +24,13 @@ static void log_closed(struct mqtt_text client_id, const char *what)
     printf("broker: closed '%.*s': %s\n", is_made ? 0 : (int)client_id.len, (const char *)client_id.bytes, what);
 }
 
+static void log_slow(struct mqtt_text client_id)
+{
+    bool is_made = client_id.len == 0 || client_id.bytes[0] == 0;
+    printf("broker: '%.*s' does not read: what its queue has no room for is dropped\n",
+           is_made ? 0 : (int)client_id.len, (const char *)client_id.bytes);
+}
+
 static void print_stats(const struct broker_stats *stats)
 {
     printf("broker: %llu connections (%llu refused, %llu closed for an error, %llu timed out, %llu taken over), %llu "
@@ -64,6 +71,7 @@ static int serve(const char *channel, uint16_t port, uint64_t exit_idle_ns)
         return 1;
     }
     broker.log = log_closed;
+    broker.log_slow = log_slow;
     if (channel && (listeners[count++] = channel_listen(channel, &error)) < 0) {
         printf("broker: serve channel '%s': errno %d\n", channel, error);
         return 1;

@@ -521,6 +521,9 @@ class Host:
             stream.hear(segment)
         elif segment.flags & SYN and segment.ports[1] in self.listens:
             self.listens[segment.ports[1]](segment)
+        elif segment.flags & ACK and not segment.flags & RST:  # of no connection, or of one that was reset
+            reset = tcp(target, source, segment.ports[::-1], segment.ack, 0, RST)
+            self.wire.packet((ip4 if version == 4 else ip6)(target, source, TCP, reset))
 
     def wait(self, seconds):
         deadline = time.monotonic() + seconds

@@ -127,6 +127,14 @@ def watch(witness, crowd, rounds, drips=False, work=lambda number: None):
     witness.new_ones()
 
 
+def said(witness, machine, pattern, start=0):
+    """The cable goes on meanwhile."""
+    deadline = time.monotonic() + net.PATIENCE
+    while not any(line and re.search(pattern, line) for line in machine.lines[start:]):
+        witness.host.turn(0.05)
+        require(f"the machine says '{pattern}'", None not in machine.lines[start:] and time.monotonic() < deadline)
+
+
 # ---- from outside: peers of the echo server ----------------------------------------------------------------------------------------
 
 def echo_deaf(witness, options, machine):
@@ -160,8 +168,9 @@ ANSWERS = 9  # bytes: CONNACK and SUBACK
 
 
 def subscriber(number, name):
-    """Says who it is, and what it wants of the broker: everything."""
-    return attack.hello(f"{name}{number}", 4) + mqtt.packet(mqtt.SUBSCRIBE, b"\0\1" + mqtt.text("bulk/#") + bytes([number % 3]), 2)
+    """Says who it is, and what it wants of the broker: everything, some of them more."""
+    topic = "more/#" if number < 10 else "bulk/#"
+    return attack.hello(f"{name}{number}", 4) + mqtt.packet(mqtt.SUBSCRIBE, b"\0\1" + mqtt.text(topic) + bytes([number % 3]), 2)
 
 
 def broker_crowd(witness, options, machine):
@@ -175,11 +184,14 @@ def broker_crowd(witness, options, machine):
     require("the bad ones are let in", opened == options.clients + 2 * third, opened)
 
     def publish(number):
-        publisher.socket.put(mqtt.packet(mqtt.PUBLISH, mqtt.text(f"bulk/{number}") + b"b" * 8000))
+        for topic, size in (("bulk", 8000), ("more", 60000)):
+            publisher.socket.put(mqtt.packet(mqtt.PUBLISH, mqtt.text(f"{topic}/{number}") + b"b" * size))
 
     watch(witness, crowd, options.rounds, drips=True, work=publish)
     hungry = sum(stream.taken > ANSWERS for stream in crowd.members)
     require("they get something of what they ask for", hungry == options.clients + third, [stream.taken for stream in crowd.members])
+    if witness.echo:
+        said(witness, machine, "broker: '(deaf|slow|mute)[0-9]+' does not read: ")
     crowd.leave()
     publisher.disconnect()
 
@@ -189,10 +201,7 @@ def broker_crowd(witness, options, machine):
 def orders(witness, machine, text, answer):
     start = len(machine.lines)
     witness.master.put(text)
-    deadline = time.monotonic() + net.PATIENCE
-    while not any(line and answer in line for line in machine.lines[start:]):
-        witness.host.turn(0.05)
-        require(f"the bad program says '{answer}'", None not in machine.lines[start:] and time.monotonic() < deadline)
+    said(witness, machine, answer, start)
 
 
 def unaccepted(witness, options, machine):
