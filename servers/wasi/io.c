@@ -35,12 +35,9 @@ static bool ring_follow(struct descriptor *descriptor)
     return is_told;
 }
 
-uint32_t stream_take(struct descriptor *descriptor, void *to, uint32_t bytes, bool peek, bool *signal)
+bool stream_follow_ring(struct descriptor *descriptor)
 {
-    struct stream *stream = &descriptor->ends;
-    uint32_t taken = peek ? stream_peek(stream, to, bytes) : stream_read(stream, to, bytes, signal);
-    bool has_grown = taken == 0 && stream->follows && stream_has_grown(stream);
-    return has_grown && ring_follow(descriptor) ? stream_take(descriptor, to, bytes, peek, signal) : taken;
+    return descriptor->ends.follows && stream_has_grown(&descriptor->ends) && ring_follow(descriptor);
 }
 
 /* Takes what is there into the vectors; blocks first when nothing is, unless the descriptor must not. */
@@ -57,7 +54,12 @@ uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32
         struct vector vector = vector_at(iovs, i);
         if (!in_memory(vector.address, vector.length)) /* an earlier vector may have overwritten this one */
             break;
-        uint32_t part = stream_take(descriptor, at(vector.address), vector.length, peek, &signal);
+        uint32_t part = peek ? stream_peek(stream, at(vector.address), vector.length)
+                             : stream_read(stream, at(vector.address), vector.length, &signal);
+        if (part == 0 && stream_follow_ring(descriptor)) {
+            i--; /* there */
+            continue;
+        }
         *done += part;
         if (part < vector.length || peek)
             break;

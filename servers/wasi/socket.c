@@ -369,7 +369,8 @@ void socket_connect_follow(struct descriptor *descriptor)
     if (descriptor->socket.state != SOCKET_CONNECTING)
         return;
     if (stream_readable(&descriptor->ends) >= sizeof(result)) {
-        (void)stream_take(descriptor, &result, sizeof(result), false, &signal);
+        while (stream_read(&descriptor->ends, &result, sizeof(result), &signal) == 0 && stream_follow_ring(descriptor))
+            ;
         descriptor->socket.error = (uint16_t)result.error;
     } else if (stream_at_end(&descriptor->ends)) {
         descriptor->socket.error = ECONNABORTED; /* the net server died */

@@ -412,8 +412,8 @@ static inline struct vector vector_at(uint32_t iovs, uint32_t i)
     __builtin_memcpy(&vector, at(iovs + i * (uint32_t)sizeof(vector)), sizeof(vector)); /* no call */
     return vector;
 }
-/* Reads, or peeks, also where a connection's ring has grown. */
-uint32_t stream_take(struct descriptor *descriptor, void *to, uint32_t bytes, bool peek, bool *signal);
+/* True when a connection's ring has grown: what could not be read a moment ago now can. */
+bool stream_follow_ring(struct descriptor *descriptor);
 uint32_t stream_transfer_in(struct descriptor *descriptor, uint32_t iovs, uint32_t count, bool peek, uint32_t *done);
 uint32_t stream_transfer_out(struct descriptor *descriptor, uint32_t iovs, uint32_t count, uint32_t *done);
 #define VECTORS_TOTAL_MAX 0x7fffffffu
