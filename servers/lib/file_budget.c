@@ -1,8 +1,11 @@
 /* See tessera/file_budget.h. */
 #include "tessera/file_budget.h"
 
+#include "tessera/heap.h"
+
 #define BUDGETS 64
-#define LEVELS  256 /* of directories that are counted */
+#define LEVELS  252 /* of directories that are counted */
+#define STEP    64u /* entries that are counted in one request */
 
 static struct budget {
     inode root;
@@ -25,58 +28,107 @@ static uint32_t entry_count(const struct file_backend *backend, inode directory,
     return error;
 }
 
-/* Everything below the directory, level by level. E: ENAMETOOLONG too many levels. */
-static uint32_t tree_count(const struct file_backend *backend, inode root, uint64_t *used)
-{
-    static struct {
+/* Where a count is. Its directories are open, so that none of them is another file's by the next request. */
+struct budget_count {
+    inode root;
+    uint32_t mount, depth;
+    uint64_t used;
+    struct {
         inode directory;
         uint64_t cookie;
     } levels[LEVELS];
+};
+_Static_assert(sizeof(struct budget_count) <= HEAP_PAGE_BYTES, "a page's count");
+
+static uint32_t level_enter(const struct file_backend *backend, struct budget_count *count, inode directory)
+{
+    uint32_t error = count->depth == LEVELS ? FS_ENAMETOOLONG : backend->open(directory);
+    if (error)
+        return error;
+    count->levels[count->depth].directory = directory;
+    count->levels[count->depth++].cookie = 0;
+    return FS_OK;
+}
+
+static void level_leave(const struct file_backend *backend, struct budget_count *count)
+{
+    backend->close(count->levels[--count->depth].directory);
+}
+
+/* Everything below the directory, level by level, a few entries at a time. E: FS_MORE, ENAMETOOLONG too many levels. */
+static uint32_t count_step(const struct file_backend *backend, struct budget_count *count)
+{
     static struct file_entry entry;
-    uint32_t depth = 1, error;
-    levels[0].directory = root;
-    levels[0].cookie = 0;
-    *used = 0;
-    while (depth > 0) {
-        inode found;
-        error = backend->list(levels[depth - 1].directory, levels[depth - 1].cookie, &entry);
+    for (uint32_t done = 0; count->depth > 0; done++) {
+        inode directory = count->levels[count->depth - 1].directory, found;
+        if (done == STEP)
+            return FS_MORE;
+        uint32_t error = backend->list(directory, count->levels[count->depth - 1].cookie, &entry);
         if (error == FS_ENOENT) {
-            depth--;
+            level_leave(backend, count);
             continue;
         }
         if (!error)
-            error = entry_count(backend, levels[depth - 1].directory, &entry, &found, used);
-        if (!error && entry.type == FS_TYPE_DIRECTORY && depth == LEVELS)
-            error = FS_ENAMETOOLONG;
+            error = entry_count(backend, directory, &entry, &found, &count->used);
         if (error)
             return error;
-        levels[depth - 1].cookie = entry.next;
-        if (entry.type == FS_TYPE_DIRECTORY) {
-            levels[depth].directory = found;
-            levels[depth++].cookie = 0;
-        }
+        count->levels[count->depth - 1].cookie = entry.next;
+        if (entry.type == FS_TYPE_DIRECTORY && (error = level_enter(backend, count, found)))
+            return error;
     }
     return FS_OK;
 }
 
+static uint32_t count_begin(const struct file_backend *backend, uint32_t mount, inode root, struct budget_count **count)
+{
+    budget_count_end(backend, count);
+    *count = heap_page_take();
+    if (!*count)
+        return FS_ENFILE;
+    (*count)->root = root;
+    (*count)->mount = mount;
+    return level_enter(backend, *count, root);
+}
+
+void budget_count_end(const struct file_backend *backend, struct budget_count **count)
+{
+    if (!*count)
+        return;
+    while ((*count)->depth > 0)
+        level_leave(backend, *count);
+    heap_page_return(*count);
+    *count = NULL;
+}
+
 /* ---- the interface ------------------------------------------------------------------------------------------- */
 
-uint32_t budget_open(const struct file_backend *backend, uint32_t mount, inode root, uint32_t *number)
+uint32_t budget_open(const struct file_backend *backend, uint32_t mount, inode root, struct budget_count **count,
+                     uint32_t *number)
 {
-    uint32_t unused = BUDGETS;
+    uint32_t unused = BUDGETS, error = FS_OK;
     for (uint32_t i = 0; i < BUDGETS; i++) {
         if (budgets[i].holders == 0)
             unused = i;
         else if (budgets[i].mount == mount && budgets[i].root == root) {
             *number = i + 1;
+            budget_count_end(backend, count);
             return FS_OK;
         }
     }
     if (unused == BUDGETS)
-        return FS_ENFILE;
-    budgets[unused] = (struct budget){.root = root, .mount = mount};
-    *number = unused + 1;
-    return tree_count(backend, root, &budgets[unused].used);
+        error = FS_ENFILE;
+    else if (!*count || (*count)->mount != mount || (*count)->root != root)
+        error = count_begin(backend, mount, root, count);
+    if (!error)
+        error = count_step(backend, *count);
+    if (error == FS_MORE)
+        return error;
+    if (!error) {
+        budgets[unused] = (struct budget){.root = root, .mount = mount, .used = (*count)->used};
+        *number = unused + 1;
+    }
+    budget_count_end(backend, count);
+    return error;
 }
 
 void budget_hold(uint32_t number)

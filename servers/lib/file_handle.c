@@ -30,6 +30,7 @@ struct session {
     uint8_t *window;
     uint32_t party;
     uint32_t first_free; /* no page before it has room */
+    struct budget_count *count;
     struct handle_page *pages[HANDLE_PAGES];
 };
 
@@ -275,8 +276,14 @@ uint8_t *session_window(const struct session *session)
     return session->window;
 }
 
+struct budget_count **session_count(struct session *session)
+{
+    return &session->count;
+}
+
 static void session_close(struct session *session)
 {
+    budget_count_end(file_backend, &session->count);
     for (uint32_t slot = 0; slot < HANDLE_PAGES << HANDLE_BITS; slot++) {
         struct handle *handle = handle_at(session, slot); /* its page goes with the last one */
         if (handle && handle->number)

@@ -78,7 +78,7 @@ uint32_t root_open(const struct request *request)
     if (!error)
         error = granted_directory(access, path, bytes, &at);
     if (!error && like.quota_kib)
-        error = budget_open(file_backend, like.mount, at, &like.budget);
+        error = budget_open(file_backend, like.mount, at, session_count(request->session), &like.budget);
     if (!error)
         error = handle_open(request->session, at, &like, FS_TYPE_DIRECTORY, access, &request->results[0]);
     request->results[1] = access;

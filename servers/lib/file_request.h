@@ -40,6 +40,8 @@ void handles_start(uint64_t start_ticks);
 uint32_t session_get(word badge, struct session **session);
 word session_badge(const struct session *session);
 uint8_t *session_window(const struct session *session);
+/* Of the directory that it is opening (tessera/file_budget.h). */
+struct budget_count **session_count(struct session *session);
 /* The process server has news: closes the sessions of those that died. */
 void sessions_check(void);
 

@@ -32,7 +32,8 @@
 
 /* `path`: word with the bytes of the path in the window. */
 enum fs_operation {
-    FS_ROOT = 1,  /* w0 number of the grant, from 0 -> w0 handle, w1 enum fs_access. EBADF: there is none */
+    FS_ROOT = 1,  /* w0 number of the grant, from 0 -> w0 handle, w1 enum fs_access. EBADF: there is none. FS_MORE where
+                     it has a quota and much is there already */
     FS_OPEN,      /* w1 path, w2 enum fs_open -> w0 handle, w1 filetype, w2 enum fs_access */
     FS_CLOSE,     /* */
     FS_READ,      /* w1 offset, w2 bytes (at most FS_WINDOW_BYTES) -> w0 bytes, in the window */

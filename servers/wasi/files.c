@@ -66,9 +66,15 @@ static uint32_t call(const struct descriptor *descriptor, uint64_t operation, st
 
 static uint32_t root_open(struct descriptor *descriptor)
 {
-    struct message m = {0, {descriptor->node.preopen - 1ul}};
+    struct message m;
     uint32_t error = session_open(descriptor->node.preopen - 1u, &descriptor->node.session);
-    if (error || (error = call(descriptor, FS_ROOT, &m)))
+    if (error)
+        return error;
+    do { /* what lies below a directory with a quota is counted in pieces */
+        m = (struct message){0, {descriptor->node.preopen - 1ul}};
+        error = call(descriptor, FS_ROOT, &m);
+    } while (error == FS_MORE);
+    if (error)
         return error == SERVER_DIED ? EIO : error;
     descriptor->node.handle = m.words[0];
     /* Rust's library asks for all rights but these whatever it opens to read, so the server is left to refuse their use

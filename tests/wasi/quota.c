@@ -1,6 +1,8 @@
 /* A directory that was granted with a quota of 64 KiB, and one of the same mount without: a program that checks itself.
  *
- *     quota LIMITED FREE
+ *     quota LIMITED FREE ABOVE FULL
+ *
+ * FULL is a directory of ABOVE, which has no quota, and has one of 160 KiB itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,9 +151,43 @@ static void moving(void)
     unlink(in(unlimited, "large"));
 }
 
+#define FULL_QUOTA 163840
+#define FULL_FILES 100u
+#define FULL_BYTES 10
+
+/* What is there before the directory is first opened with its quota is counted, in more pieces than one. */
+static void counted(const char *above, const char *full)
+{
+    static const char *const folders[] = {"", "/a", "/a/b"};
+    char path[64];
+    int top = open(above, O_RDONLY | O_DIRECTORY), made = 0;
+    check_group(&check, "what is there");
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s%s", strrchr(full, '/') + 1, folders[i]);
+        check_u64(&check, "a folder", 0, (uint64_t)mkdirat(top, path, 0700));
+        for (unsigned k = 0; k < FULL_FILES; k++) {
+            snprintf(path, sizeof(path), "%s%s/%u", strrchr(full, '/') + 1, folders[i], k);
+            int file = openat(top, path, O_WRONLY | O_CREAT, 0600);
+            made += ftruncate(file, FULL_BYTES) == 0 && close(file) == 0;
+        }
+    }
+    check_u64(&check, "files", 3 * FULL_FILES, (uint64_t)made);
+    check_u64(&check, "all counts", FULL_QUOTA - (3 * FULL_FILES + 3) * NAME - 3 * FULL_FILES * FULL_BYTES, room(full));
+    for (unsigned i = 3; i-- > 0;) {
+        for (unsigned k = 0; k < FULL_FILES; k++) {
+            snprintf(path, sizeof(path), "%s%s/%u", strrchr(full, '/') + 1, folders[i], k);
+            made -= unlinkat(top, path, 0) == 0;
+        }
+        snprintf(path, sizeof(path), "%s%s", strrchr(full, '/') + 1, folders[i]);
+        check_u64(&check, "removed", 0, (uint64_t)unlinkat(top, path, AT_REMOVEDIR));
+    }
+    check_u64(&check, "all of it", 0, (uint64_t)made);
+    close(top);
+}
+
 int main(int count, char **arguments)
 {
-    if (count != 3)
+    if (count != 5)
         return 2;
     limited = arguments[1];
     unlimited = arguments[2];
@@ -160,5 +196,6 @@ int main(int count, char **arguments)
     names();
     links();
     moving();
+    counted(arguments[3], arguments[4]);
     return check_finish(&check, "quota");
 }

@@ -10,9 +10,14 @@
 
 #define BUDGET_NAME_BYTES 512u
 
-/* Of a granted directory; who uses it calls budget_hold. E: ENFILE, ENAMETOOLONG (too many levels to count), and the
- * backend's. */
-uint32_t budget_open(const struct file_backend *backend, uint32_t mount, inode root, uint32_t *number);
+/* Of a granted directory; who uses it calls budget_hold. Counting takes several calls: `count` is where the caller
+ * keeps how far it came, NULL at first and at the end. E: FS_MORE, ENFILE, ENAMETOOLONG (too many levels to count), and
+ * the backend's. */
+struct budget_count;
+uint32_t budget_open(const struct file_backend *backend, uint32_t mount, inode root, struct budget_count **count,
+                     uint32_t *number);
+/* The caller goes. */
+void budget_count_end(const struct file_backend *backend, struct budget_count **count);
 void budget_hold(uint32_t number);
 void budget_drop(uint32_t number);
 uint64_t budget_left(uint32_t number, uint64_t limit);
