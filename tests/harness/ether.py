@@ -250,6 +250,7 @@ class Tap(Wire):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((self.interface, 0))
         self.socket.setsockopt(263, self.vnet_header, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE: a cable loses nothing when its reader is late
         self.socket.setblocking(False)
 
     def close(self):
