@@ -125,6 +125,7 @@ int main(void)
     check("a name of one family", families(look_up("four.example", AF_UNSPEC)) == 4);
     check("no such name", !look_up("none.example", AF_UNSPEC));
     check("an address that no granted name stands for", connect_to("www.test", AF_INET) < 0 && errno == ENOTCAPABLE);
+    check("nor when it is asked for again at once", connect_to("www.test", AF_INET) < 0 && errno == ENOTCAPABLE);
     check("a name that stands for this machine", connect_to("local.example", AF_INET) < 0 && errno == ENOTCAPABLE);
     check("an address dressed as a granted name", !look_up("127.0.0.1 x.example", AF_INET));
     check("a name with what no name has in it",

@@ -105,6 +105,9 @@ def run(options):
             machine.wait_for("names: 0 failures")
             for address_text in ("10.0.0.5", r"\[fd00::5\]", "127.0.0.1"):
                 machine.wait_for(rf"process: names: refused: net.connect 'tcp:{address_text}:443' is not granted")
+            told = sum("'tcp:10.0.0.5:443'" in (line or "") for line in machine.lines)
+            if told != 1:  # it was tried twice
+                raise net.Failure(f"the log names what was refused {told} times, not once")
         except BaseException:
             print("\n".join(line for line in machine.lines[-40:] if line), file=sys.stderr)
             raise
