@@ -65,8 +65,9 @@ def lies(wire, machine):
             (lambda: wire.lie(RECEIVE, (buffer(), 5000)), "it fills a buffer with more than that holds, or with no header"),
             (lambda: wire.lie(RECEIVE, (buffer(), 0)), "it fills a buffer with more than that holds, or with no header"),
             (lambda: wire.jump(RECEIVE, 1000), "its index runs ahead of the buffers"),
-            (lambda: wire.lie(TRANSMIT, (asked(wire) ^ 1, 0)), "it has sent what it was not given"),
-            (lambda: wire.lie(TRANSMIT, *[(asked(wire), 0)] * 2), "its index runs ahead of the frames"),
+            (lambda: wire.lie(TRANSMIT, (asked(wire) + 0x10000, 0)), "it has sent what it was not given"),
+            # Which, depends on whether other frames are out.
+            (lambda: wire.lie(TRANSMIT, *[(asked(wire), 0)] * 2), "(its index runs ahead of the frames|it has sent what it was not given)"),
             (lambda: wire.jump(TRANSMIT, 1000), "its index runs ahead of the frames")):
         reset(wire, machine, lie, f"net-virtio: the network card is reset: {what}")
     served(wire, 6, "over IPv6")
