@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "demos/lib/check.h"
+#include "tests/harness/file_is.h"
 
 /* ---- a child ------------------------------------------------------------------------------------------------- */
 
@@ -34,16 +35,6 @@ static int child(int argc, char **argv)
 }
 
 /* ---- tests --------------------------------------------------------------------------------------------------- */
-
-static int file_is(const char *path, const char *text)
-{
-    char got[64] = {0};
-    FILE *file = fopen(path, "r");
-    size_t length = file ? fread(got, 1, sizeof(got) - 1, file) : 0;
-    if (file)
-        (void)fclose(file);
-    return length == strlen(text) && strcmp(got, text) == 0;
-}
 
 static int run(char *const arguments[], const posix_spawn_file_actions_t *actions)
 {

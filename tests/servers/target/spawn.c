@@ -13,6 +13,7 @@
 #include <tessera.h>
 
 #include "demos/lib/check.h"
+#include "tests/harness/file_is.h"
 
 #define LIMIT 3
 
@@ -231,16 +232,6 @@ static void write_file(const char *path, const char *text)
         (void)fputs(text, file);
         (void)fclose(file);
     }
-}
-
-static int file_is(const char *path, const char *text)
-{
-    char got[64] = {0};
-    FILE *file = fopen(path, "r");
-    size_t length = file ? fread(got, 1, sizeof(got) - 1, file) : 0;
-    if (file)
-        (void)fclose(file);
-    return length == strlen(text) && strcmp(got, text) == 0;
 }
 
 static void files(struct check *check)
