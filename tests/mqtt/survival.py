@@ -2,6 +2,7 @@
 import time
 
 import wire
+from attack import all_messages
 
 QUEUED = 6
 
@@ -35,12 +36,12 @@ class Estate:
         client.subscribe((topic, 2))
         client.disconnect()
 
-    def back(self, name):
+    def back(self, name, count):
         """What was kept for it, by level of service."""
         client, answer = reconnect(self.port, name, clean=False)
         self.expect(f"{name}'s session", answer.fields["present"], 1)
         there = {1: [], 2: []}
-        for message in client.messages(1):
+        for message in all_messages(client, count):
             there[message["qos"]].append(message["payload"].decode())
         client.disconnect()
         return there
@@ -82,14 +83,14 @@ class Estate:
 
     def check(self):
         """All of it, once; of the flood, what was acknowledged."""
-        there = self.back("estate-heir")
+        there = self.back("estate-heir", QUEUED)
         for qos in (1, 2):
             self.expect(f"what was queued of QoS {qos}", there[qos], self.queued(qos))
         reader, _ = reconnect(self.port, "estate-reader")
         reader.subscribe(("remains/#", 2))
-        retained = sorted((message["topic"], message["payload"].decode()) for message in reader.messages(1))
+        retained = sorted((message["topic"], message["payload"].decode()) for message in all_messages(reader, 2))
         self.expect("what was retained", retained, [(f"remains/{qos}", f"retained {self.round}") for qos in (1, 2)])
         reader.disconnect()
         if self.flooded:
-            there = self.back("flood-heir")
+            there = self.back("flood-heir", len(self.flooded))
             self.expect("acknowledged, and lost", [payload for payload in self.flooded if payload not in there[1] + there[2]], [])
