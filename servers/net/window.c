@@ -17,9 +17,9 @@ _Static_assert(TCP_WND + LENT_MAX + sizeof(struct net_result) <= STREAM_RING_BYT
 _Static_assert(STREAM_RING_MOST - STREAM_RING_BYTES + TCP_WND <= 0xffffu << TCP_RCV_SCALE, "so large can be said");
 _Static_assert(TCP_WND % (1u << TCP_RCV_SCALE) == 0, "the same can be said with a scale and without");
 
-#define ROUNDS     2u      /* so many windows in a row, the first time */
-#define LATE_SHIFT 1u      /* a round trip may take half as long again, */
-#define LATE_NS    250000u /* and so much more: the time to handle it */
+#define ROUNDS  2u       /* so many windows in a row, the first time */
+#define TRIPS   3u       /* a window may take as long as so many round trips, which vary, */
+#define LATE_NS 1000000u /* and the time to handle it */
 
 tcpwnd_size_t window_most(const struct tcp_pcb *pcb)
 {
@@ -36,7 +36,7 @@ void window_measure(struct socket *socket)
 {
     uint64_t now = clock_ticks(), trip = now - (uintptr_t)tcp_ext_arg_get(socket->tcp, PCB_BEGUN);
     socket->round_ticks = now;
-    socket->trip_ticks = trip + (trip >> LATE_SHIFT) + clock_ticks_of(LATE_NS, net_page->timer_hz);
+    socket->trip_ticks = trip * TRIPS + clock_ticks_of(LATE_NS, net_page->timer_hz);
 }
 
 /* Bytes in the ring that the client has not read; 0 when it reads no more. */
