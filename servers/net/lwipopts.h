@@ -32,9 +32,9 @@ void net_memory_give(void *block);
 void *net_memory_clear(__SIZE_TYPE__ count, __SIZE_TYPE__ bytes);
 extern unsigned char *net_heap;
 
-/* Packets that may wait elsewhere than in a connection's queue: with the driver, for neighbours' addresses (32 of each
- * IP), on the loopback interfaces (64 on each of two), for their connections to be accepted. */
-#define NET_WAITING_NEIGHBOURS 64u
+/* Packets that may wait elsewhere than in a connection's queue: with the driver, for neighbours' addresses, on the
+ * loopback interfaces (64 on each of two), for their connections to be accepted. */
+#define NET_WAITING_NEIGHBOURS (ARP_TABLE_SIZE * ARP_QUEUE_LEN + MEMP_NUM_ND6_QUEUE)
 #define NET_WAITING_LOOPBACK   128u
 #define NET_WAITING_PENDING    80u
 #define NET_WAITING            (PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS + NET_WAITING_LOOPBACK + NET_WAITING_PENDING)
@@ -63,7 +63,7 @@ extern unsigned char *net_heap;
 #define MEMP_NUM_PBUF            1024
 #define MEMP_NUM_REASSDATA       16
 #define MEMP_NUM_FRAG_PBUF       (PACKET_IN_FLIGHT + NET_WAITING_NEIGHBOURS)
-#define MEMP_NUM_ARP_QUEUE       32
+#define MEMP_NUM_ARP_QUEUE       (ARP_TABLE_SIZE * ARP_QUEUE_LEN + 1) /* never used up */
 #define MEMP_NUM_ND6_QUEUE       32
 #define PBUF_POOL_SIZE           16
 #define IP_REASS_MAX_PBUFS       24 /* of each IP; with NET_WAITING_PENDING half of the card's buffers */
@@ -73,6 +73,7 @@ extern unsigned char *net_heap;
 #define LWIP_ARP                       1
 #define ARP_TABLE_SIZE                 64
 #define ARP_QUEUEING                   1
+#define ARP_QUEUE_LEN                  2  /* packets that wait for one neighbour: both questions to a name server */
 #define NET_NEIGHBOURS_ASKED           48 /* for programs: neighbour.c */
 #define LWIP_ICMP                      1
 #define LWIP_RAW                       0

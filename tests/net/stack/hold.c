@@ -194,6 +194,17 @@ static uint32_t write_some(const struct pair *pair, uint32_t bytes)
     return written;
 }
 
+static void datagram_put(struct world_stream *stream, uint32_t last, const void *data, uint32_t bytes)
+{
+    struct net_datagram head = {{NET_FAMILY_4, 0, 9, 0, {10, 0, 2, (uint8_t)last}}, bytes};
+    bool signal = false;
+    if (stream_writable(&stream->side) < sizeof(head) + bytes)
+        return;
+    (void)stream_write(&stream->side, &head, sizeof(head), &signal);
+    (void)stream_write(&stream->side, data, bytes, &signal);
+    world_stream_tell(stream);
+}
+
 /* ---- what is taken ------------------------------------------------------------------------------------------- */
 
 #define HOGS_MAX 1000u
@@ -311,8 +322,33 @@ static void pending(void)
     newcomer_serve(other, 65536, 160);
 }
 
+/* Datagrams as long as can be, to neighbours of whom nobody answers. */
+static void nobody(void)
+{
+    static uint8_t data[NET_DATAGRAM_MAX];
+    struct world_stream *hog, *others;
+    uint64_t other = listener(OTHER, OTHER_PORT);
+    (void)bound(HOG, NET_KIND_UDP, 9, &hog);
+    (void)bound(OTHER, NET_KIND_UDP, 10, &others);
+    host_mode |= HOST_SILENT_ARP;
+    for (uint32_t i = 0; i < 2000; i++) {
+        datagram_put(hog, 10 + i % 200, data, sizeof(data));
+        settle();
+    }
+    host_mode &= ~(uint32_t)HOST_SILENT_ARP;
+    uint32_t before = host_datagrams();
+    for (uint32_t i = 0; i < 10; i++) {
+        datagram_put(others, 2, data, 1000);
+        datagram_put(hog, 10 + i, data, sizeof(data));
+        settle();
+    }
+    printf("%s: %u of 10 datagrams\n", current->name, host_datagrams() - before);
+    require(host_datagrams() - before == 10, "who comes then has its datagrams sent");
+    newcomer_serve(other, 65536, 160);
+}
+
 static const struct situation situations[] = {
-    {"silent", silent}, {"slow", slow}, {"tiny", tiny}, {"alone", alone}, {"pending", pending},
+    {"silent", silent}, {"slow", slow}, {"tiny", tiny}, {"alone", alone}, {"pending", pending}, {"nobody", nobody},
 };
 
 static void situation_run(const struct situation *situation)

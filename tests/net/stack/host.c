@@ -436,8 +436,16 @@ static void dns_answer(const uint8_t *asked, uint32_t bytes, uint32_t port)
     udp_send(false, 53, port, answer, bytes + 12u + record[11]);
 }
 
+static uint32_t discarded; /* by RFC 863 */
+
+uint32_t host_datagrams(void)
+{
+    return discarded;
+}
+
 static void datagram_taken(const uint8_t *udp, uint32_t bytes)
 {
+    discarded += get_16(udp + 2) == 9;
     if (get_16(udp + 2) == 67 && bytes > UDP + 240 && !(host_mode & HOST_SILENT_DHCP))
         dhcp_answer(udp + UDP, bytes - UDP);
     if (get_16(udp + 2) == 53 && !(host_mode & HOST_SILENT_DNS))
@@ -661,5 +669,5 @@ void host_reset(void)
     memset(connections, 0, sizeof(connections));
     memset(&spoilt, 0, sizeof(spoilt));
     late.length = 0;
-    next_connection = identification = host_mode = 0;
+    next_connection = identification = host_mode = discarded = 0;
 }

@@ -109,8 +109,10 @@ uint32_t host_begin(uint32_t port);
 void host_acknowledge(uint32_t number, uint32_t less, uint32_t window);
 void host_say(uint32_t number, uint32_t bytes);
 void host_end(uint32_t number); /* by RST */
-/* Bytes that came in order; of a datagram's port, datagrams. */
+/* Bytes that came in order. */
 uint32_t host_taken(uint32_t number);
+/* Datagrams to port 9, of those in one piece. */
+uint32_t host_datagrams(void);
 
 /* ---- input ---- */
 uint32_t input_byte(void);
