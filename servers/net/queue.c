@@ -1,19 +1,23 @@
 /* How much of its data each connection may have in TCP. The rest stays in its ring, which its program pays for.
  *
+ * What cannot be sent yet, but for two segments, waits in the ring: a peer that takes nothing, or has never
+ * acknowledged anything, holds a handful of segments.
+ *
  * What is divided is full blocks of memory (memory.h): a segment has one, however small it is, or a small one, and
  * lwIP counts the pieces that a connection has queued. A connection may queue as long as it has fewer than are free:
- * one alone takes half, n that never let go of theirs have 1/(n + 1) of all each and leave as much, and who comes then
- * has its share at once (the dynamic threshold of Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998,
- * with a factor of one). Who has nothing queued may queue one segment in any case, in a block of the reserve, which has
- * one for each connection there can be. So who is refused has something under way, whose acknowledgement, and nobody
- * else's, brings it back here.
+ * one alone takes half at most, and who comes has its share at once (the dynamic threshold of Choudhury and Hahne,
+ * IEEE/ACM Transactions on Networking 6(2), 1998, with a factor of one). Who has nothing queued may queue one segment
+ * in any case, in a block of the reserve, which has one for each connection there can be. So who is refused has
+ * something under way, whose acknowledgement, and nobody else's, brings it back here.
  */
 #include "hooks.h"
 #include "lwip/priv/tcp_priv.h"
 #include "memory.h"
 #include "net.h"
 
-#define OWN_SEGMENTS (LWIP_LOOPBACK_MAX_PBUFS / 2)
+#define OWN_SEGMENTS   (LWIP_LOOPBACK_MAX_PBUFS / 2)
+#define SEGMENTS_AHEAD 2u
+#define SEGMENTS_SHORT 32u /* shorter than they could be */
 
 /* As tcp_write cuts them. */
 static uint32_t segment_bytes(const struct tcp_pcb *pcb)
@@ -28,11 +32,25 @@ static bool is_own(const struct tcp_pcb *pcb)
     return ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip);
 }
 
-/* Bytes that may be queued now; and in which memory. */
+/* What may be under way by what the peer takes and the network seems to bear. */
+static uint32_t window_of(const struct tcp_pcb *pcb)
+{
+    return LWIP_MIN(pcb->snd_wnd, pcb->cwnd);
+}
+
+/* Bytes that could be sent now, and a little more, so that there is something when it may. */
+static uint32_t sendable(const struct tcp_pcb *pcb)
+{
+    uint32_t queued = TCP_SND_BUF - pcb->snd_buf, most = window_of(pcb) + SEGMENTS_AHEAD * pcb->mss;
+    return most > queued ? most - queued : 0;
+}
+
+/* Bytes that memory may be taken for now; and of which kind. */
 static uint32_t room(const struct tcp_pcb *pcb)
 {
     uint32_t held = pcb->snd_queuelen, share = memory_share(), segment = segment_bytes(pcb);
-    uint32_t limit = is_own(pcb) ? OWN_SEGMENTS : TCP_SND_QUEUELEN, most = share < limit ? share : limit;
+    uint32_t limit = is_own(pcb) ? OWN_SEGMENTS : SEGMENTS_SHORT + window_of(pcb) / segment;
+    uint32_t most = LWIP_MIN(share, LWIP_MIN(limit, TCP_SND_QUEUELEN));
     memory_purpose = MEMORY_DATA;
     if (most > held) {
         /* One piece may be needed to fill the last segment up. */
@@ -49,7 +67,7 @@ static uint32_t room(const struct tcp_pcb *pcb)
 
 static bool data_queue(struct tcp_pcb *pcb, const void *data, uint32_t *bytes)
 {
-    uint32_t most = LWIP_MIN(LWIP_MIN(room(pcb), tcp_sndbuf(pcb)), UINT16_MAX);
+    uint32_t most = LWIP_MIN(LWIP_MIN(room(pcb), sendable(pcb)), LWIP_MIN(tcp_sndbuf(pcb), UINT16_MAX));
     if (*bytes > most)
         *bytes = most;
     bool is_queued = *bytes > 0 && tcp_write(pcb, data, (u16_t)*bytes, TCP_WRITE_FLAG_COPY) == ERR_OK;
