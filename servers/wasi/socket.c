@@ -308,7 +308,11 @@ uint32_t socket_accept(uint32_t fd, uint32_t flags, uint32_t *accepted)
         announcements_drop(listener, announced);
         if (error == EBADF && (error = socket_open_again(fd)))
             return error;
-        if ((listener->flags & FDFLAG_NONBLOCK) || !stream_wait(listener, false))
+        if (listener->flags & FDFLAG_NONBLOCK)
+            return EAGAIN;
+        if (error && announced) /* who was there has gone: polling may have said so, and nobody else may come */
+            return ECONNABORTED;
+        if (!stream_wait(listener, false))
             return EAGAIN;
     }
     struct process_stream stream;

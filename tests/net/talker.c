@@ -309,6 +309,28 @@ static void receive_buffers_try(void)
     close(fd);
 }
 
+/* Who has waited to be accepted, and goes before: accepting does not wait for another. */
+static void gone_try(void)
+{
+    struct sockaddr_in own = address_4("127.0.0.1", 1000);
+    struct linger at_once = {1, 0};
+    struct timeval patience = {0, 200000};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct pollfd polled = {listener, POLLIN, 0};
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    check("a listener", bind(listener, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(listener, 1) == 0);
+    check("one waits there", connect(fd, (struct sockaddr *)&own, sizeof(own)) == 0 && poll(&polled, 1, 2000) == 1);
+    close(fd);
+    usleep(10000);
+    check("it is gone", accept(listener, NULL, NULL) < 0 && errno == ECONNABORTED);
+    check("nobody else is there", accept(listener, NULL, NULL) < 0 && errno == EAGAIN);
+    fd = connect_4("127.0.0.1", 1000, 0);
+    check("the next one is accepted", fd >= 0 && close(accept(listener, NULL, NULL)) == 0);
+    close(fd);
+    close(listener);
+}
+
 /* More than the program's memory has room for: the rest get less, and work. */
 static void receive_buffers_all_try(void)
 {
@@ -341,6 +363,7 @@ int main(int argc, char **argv)
     six_try();
     datagram_try();
     epoll_try();
+    gone_try();
     receive_buffers_try();
     receive_buffers_all_try();
     refusals_try();
