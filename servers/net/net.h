@@ -301,6 +301,10 @@ void output_resume(void);
 /* ---- queue.c ---- */
 /* Moves what the client wrote into TCP's queue, until one has nothing or the other no room. True: nothing is left. */
 bool queue_fill(struct socket *socket);
+/* Once in a second: ends connections that keep memory for nothing, where it is short. */
+void queue_reclaim(void);
+/* Times that lwIP has sent the same segment again, which take twice as long each: some five seconds. */
+#define CONNECTION_AGAIN 2u
 
 /* ---- window.c ---- */
 /* Its handshake begins; it stands. */
@@ -339,6 +343,7 @@ enum net_trouble {
     TROUBLE_QUEUE_FULL,
     TROUBLE_UNREAD,
     TROUBLE_UNHEARD,
+    TROUBLE_RECLAIMED,
     TROUBLE_FORGED,
     /* lwIP counts them. */
     TROUBLE_DAMAGED,

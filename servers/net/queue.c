@@ -17,7 +17,9 @@
 
 #define OWN_SEGMENTS   (LWIP_LOOPBACK_MAX_PBUFS / 2)
 #define SEGMENTS_AHEAD 2u
-#define SEGMENTS_SHORT 32u /* shorter than they could be */
+#define SEGMENTS_SHORT 32u                                     /* shorter than they could be */
+#define BLOCKS_SHORT   ((NET_FULL_BLOCKS - NET_FULL_KEPT) / 8) /* so few are free: memory is short */
+#define PIECES_FEW     2u                                      /* the reserve has them */
 
 /* As tcp_write cuts them. */
 static uint32_t segment_bytes(const struct tcp_pcb *pcb)
@@ -110,4 +112,21 @@ err_t queue_split(struct tcp_pcb *pcb, u16_t bytes)
     err_t error = tcp_split_unsent_seg(pcb, bytes);
     memory_purpose = MEMORY_OTHER;
     return error;
+}
+
+/* Who was heard of for long and then no more keeps what it had under way, which may be most of all there is. Where
+ * memory is short, those who have not acknowledged for some five seconds lose their connection, whoever has most first.
+ * Not while the link is down: then nobody can, and nobody could use it. */
+void queue_reclaim(void)
+{
+    while (memory_share() < BLOCKS_SHORT && card_is_up()) {
+        struct tcp_pcb *most = NULL;
+        for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+            if (pcb->nrtx >= CONNECTION_AGAIN && pcb->snd_queuelen > (most ? most->snd_queuelen : PIECES_FEW))
+                most = pcb;
+        if (!most)
+            return;
+        trouble_note(TROUBLE_RECLAIMED, most->local_port);
+        tcp_abort(most);
+    }
 }

@@ -10,9 +10,7 @@
 #define LOOK_MS 1000u
 #define QUIET   10u /* looks after a report */
 
-/* Of lwIP's, which double each time: after some five seconds. */
-#define PROBES_MOST 3u /* of a window that is shut */
-#define AGAIN_MOST  2u /* the same segment */
+#define PROBES_MOST 3u /* of a window that is shut: some five seconds, too */
 
 static struct {
     const char *text; /* of count and port */
@@ -25,6 +23,8 @@ static struct {
     [TROUBLE_UNREAD] = {"connections wait, with data to send, for peers that do not read"},
     [TROUBLE_UNHEARD] =
         {"connections send the same again and again: their peers are gone, or the network loses packets"},
+    [TROUBLE_RECLAIMED] =
+        {"connections were reset: they kept memory that others need, and their peers acknowledge nothing"},
     [TROUBLE_FORGED] = {"packets were dropped that somebody on the network sends in this machine's own name"},
     [TROUBLE_DAMAGED] = {"packets with wrong checksums were dropped"},
     [TROUBLE_MALFORMED] = {"malformed packets were dropped"},
@@ -81,7 +81,7 @@ static void connections_follow(void)
         if (pcb->persist_backoff >= PROBES_MOST) {
             unread++;
             unread_port = pcb->local_port;
-        } else if (pcb->nrtx >= AGAIN_MOST) {
+        } else if (pcb->nrtx >= CONNECTION_AGAIN) {
             unheard++;
             unheard_port = pcb->local_port;
         }
@@ -111,6 +111,7 @@ static void look(void *argument)
 {
     counters_follow();
     connections_follow();
+    queue_reclaim();
     for (uint32_t i = 0; i < TROUBLE_COUNT; i++)
         report((enum net_trouble)i);
     sys_timeout(LOOK_MS, look, argument);

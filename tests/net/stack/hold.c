@@ -279,6 +279,23 @@ static void slow(void)
     newcomer_serve(other, 65536, 160);
 }
 
+/* They acknowledge until each has much under way, and then nothing more. */
+static void stopped(void)
+{
+    uint64_t other = listener(OTHER, OTHER_PORT);
+    hogs_open(60);
+    for (uint32_t round = 0; round < 12; round++)
+        for (uint32_t i = 0; i < 60; i++) {
+            (void)write_some(&hogs[i], STREAM_RING_BYTES);
+            settle();
+            host_acknowledge(hogs[i].peer, 0, 60000);
+            settle();
+        }
+    hogs_fill(60);
+    wait_ms(20000);
+    newcomer_serve(other, 65536, 30);
+}
+
 /* Each byte in a segment. */
 static void tiny(void)
 {
@@ -351,7 +368,8 @@ static void nobody(void)
 }
 
 static const struct situation situations[] = {
-    {"silent", silent}, {"slow", slow}, {"tiny", tiny}, {"alone", alone}, {"pending", pending}, {"nobody", nobody},
+    {"silent", silent}, {"slow", slow},       {"stopped", stopped}, {"tiny", tiny},
+    {"alone", alone},   {"pending", pending}, {"nobody", nobody},
 };
 
 static void situation_run(const struct situation *situation)
