@@ -46,7 +46,7 @@ static bool block_parse(const char *text, uint32_t length, uint32_t *at, uint16_
 /* An IPv6 address in any of its spellings (RFC 4291, 2.2) but the one that ends as IPv4's. */
 static bool address_parse(const char *text, uint32_t length, uint16_t blocks[BLOCKS])
 {
-    uint16_t read[BLOCKS];
+    uint16_t read[BLOCKS] = {0};
     uint32_t count = 0, gap = BLOCKS, at = 0; /* gap: the block that "::" stands in front of */
     while (at < length || count == 0) {
         if (at + 1 < length && text[at] == ':' && text[at + 1] == ':') {
